@@ -1,0 +1,78 @@
+"""The only reader of the ``DEPLOYKIT`` setting."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.conf import settings
+
+SITE_KEYS = (
+    "AUTHORIZATION",
+    "DOCUMENTS",
+    "ENVIRON",
+    "ENV_FILE",
+    "HOSTS",
+    "MEDIA",
+    "NAME",
+    "PREFIX",
+    "PROTECTED",
+    "ROOT_FILES",
+    "ROUTES",
+    "TLS",
+)
+SITES_KEYS = ("hosts", "prefix", "settings")
+
+
+@dataclass(frozen=True)
+class Unusable:
+    """A part of DEPLOYKIT that cannot be used: its place, its value, and what is allowed.
+
+    ``allowed`` names the keys where a key is unknown, and is empty where a type is wrong.
+    """
+
+    place: str
+    value: Any
+    expected: str
+    allowed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Conf:
+    """The sections of DEPLOYKIT as plain mappings, and whatever of it is unusable."""
+
+    site: Mapping[str, Any] = field(default_factory=dict)
+    deployment: Mapping[str, Any] = field(default_factory=dict)
+    sites: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    unusable: tuple[Unusable, ...] = ()
+
+
+SECTIONS = ("DEPLOYMENT", "SITE", "SITES")
+
+
+def read() -> Conf:
+    """Read ``settings.DEPLOYKIT``; absent means empty. Never raises: see ``Conf.unusable``."""
+    raw = getattr(settings, "DEPLOYKIT", {})
+    unusable: list[Unusable] = []
+    top = _mapping(raw, "DEPLOYKIT", SECTIONS, unusable)
+    site = _mapping(top.get("SITE", {}), "DEPLOYKIT['SITE']", SITE_KEYS, unusable)
+    # The keys of DEPLOYMENT are known to config/deployment.py, on a floor above this one.
+    deployment = _mapping(top.get("DEPLOYMENT", {}), "DEPLOYKIT['DEPLOYMENT']", None, unusable)
+    sites = _mapping(top.get("SITES", {}), "DEPLOYKIT['SITES']", None, unusable)
+    each = {
+        str(name): _mapping(value, f"DEPLOYKIT['SITES'][{name!r}]", SITES_KEYS, unusable)
+        for name, value in sites.items()
+    }
+    return Conf(site, deployment, each, tuple(unusable))
+
+
+def _mapping(
+    value: Any, place: str, allowed: tuple[str, ...] | None, unusable: list[Unusable]
+) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        unusable.append(Unusable(place, value, "a dict"))
+        return {}
+    strange = [key for key in value if allowed is not None and key not in allowed]
+    unusable += [Unusable(place, key, "a known key", allowed or ()) for key in strange]
+    return {key: item for key, item in value.items() if key not in strange}

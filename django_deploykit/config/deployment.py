@@ -1,0 +1,189 @@
+"""Choices that Django cannot know: the keys of ``--set`` and of ``DEPLOYKIT["DEPLOYMENT"]``.
+
+Each field of :class:`Deployment` is one choice; its metadata holds the parser and the line for
+the reference page. There is no other list.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from django_deploykit.exceptions import ChoiceError, unknown
+
+Version = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a server listens: an IP address, or '' for every one, and a TCP port."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host or '*'}:{self.port}"
+
+
+class Invalid(Exception):
+    """A value that is not allowed; the text says what is."""
+
+
+def _address(text: str) -> Address:
+    match = re.fullmatch(r"(?:(\[[0-9A-Fa-f:.]+\]|[0-9.]+|\*)?:)?(\d{1,5})", text)
+    if not match or not 0 < int(match[2]) < 65536:
+        raise Invalid("a port, or an IP address and port: '8080', '127.0.0.1:8080', '[::1]:80'")
+    return Address((match[1] or "").strip("[]*"), int(match[2]))
+
+
+def _addresses(text: str) -> tuple[Address, ...]:
+    return tuple(_address(part.strip()) for part in text.split(","))
+
+
+def _version(text: str) -> Version:
+    if not re.fullmatch(r"\d+(\.\d+){0,3}", text):
+        raise Invalid("a version such as '2.4' or '2.4.71'")
+    return tuple(int(part) for part in text.split("."))
+
+
+def _account(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}", text):
+        raise Invalid("the name of a user or group")
+    return text
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch(r"[1-9]\d{0,3}", text):
+        raise Invalid("a whole number from 1 to 9999")
+    return int(text)
+
+
+def _size(text: str) -> int:
+    match = re.fullmatch(r"([1-9]\d{0,11})([KMG]?)", text)
+    if not match or int(match[1]) << 10 * " KMG".index(match[2] or " ") >= 2**31:
+        raise Invalid("a size in bytes below 2 GiB, or with K, M or G: '100M'")
+    return int(match[1]) << 10 * " KMG".index(match[2] or " ")
+
+
+def _path(text: str) -> Path:
+    if not text.startswith("/"):
+        raise Invalid("an absolute path")
+    return Path(text)
+
+
+def _group(text: str) -> str:
+    if not re.fullmatch(r"%\{(GLOBAL|SERVER|RESOURCE|HOST)\}|[A-Za-z0-9_.:-]{1,64}", text):
+        raise Invalid("'%{GLOBAL}', '%{SERVER}', '%{RESOURCE}', '%{HOST}' or a plain name")
+    return text
+
+
+def _locale(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z]{1,8}(_[A-Za-z]{2})?\.[Uu][Tt][Ff]-?8", text):
+        raise Invalid("the name of a UTF-8 locale, such as 'C.UTF-8' or 'en_US.UTF-8'")
+    return text
+
+
+def _one_of(*allowed: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in allowed:
+            raise Invalid("one of " + ", ".join(repr(name) for name in allowed))
+        return text
+
+    return parse
+
+
+def _choice(default: Any, parse: Callable[[str], Any], doc: str) -> Any:
+    return field(default=default, metadata={"parse": parse, "doc": doc})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment:
+    """How and where the site is to be served."""
+
+    listen: tuple[Address, ...] = _choice(
+        (Address("", 80),), _addresses, "Addresses for plain HTTP, separated by commas."
+    )
+    tls_listen: tuple[Address, ...] = _choice(
+        (Address("", 443),), _addresses, "Addresses for HTTPS, used when SITE['TLS'] is set."
+    )
+    user: str = _choice("", _account, "User of the application processes; empty: the server's.")
+    group: str = _choice("", _account, "Group of the application processes; empty: the server's.")
+    processes: int = _choice(
+        os.cpu_count() or 1, _count, "Application processes; default: this machine's cores."
+    )
+    threads: int = _choice(5, _count, "Threads in each application process.")
+    request_timeout: int = _choice(
+        60, _count, "Seconds after which a request that hangs costs its process."
+    )
+    body_limit: int = _choice(
+        100 * 1024**2, _size, "Largest request body (upload) the server accepts, in bytes."
+    )
+    locale: str = _choice(
+        "C.UTF-8", _locale, "Locale of the application, so that any file name can be stored."
+    )
+    application_group: str = _choice(
+        "%{GLOBAL}", _group, "mod_wsgi's application group: the sub-interpreter of a site."
+    )
+    isolation: str = _choice(
+        "processes",
+        _one_of("processes", "interpreters"),
+        "Several SITES: own processes each, or one sub-interpreter each in shared processes.",
+    )
+    admin_static: str = _choice(
+        "collectstatic",
+        _one_of("collectstatic", "alias", "symlink", "copy"),
+        "Where the admin's static files come from.",
+    )
+    python_home: Path | None = _choice(
+        None, _path, "The virtual environment on the server; default: the running one."
+    )
+    log_directory: Path = _choice(
+        Path("/var/log/apache2"), _path, "Directory of the access and error logs."
+    )
+    server_version: Version | None = _choice(
+        None, _version, "Version of the web server; default: the installed one."
+    )
+    mod_wsgi_version: Version | None = _choice(
+        None, _version, "Version of mod_wsgi; default: the installed one."
+    )
+    mod_wsgi_module: Path | None = _choice(
+        None,
+        _path,
+        "mod_wsgi.so to load if none is; default: that of the package index, if installed.",
+    )
+    openssl_version: Version | None = _choice(
+        None, _version, "Version of OpenSSL in the web server; default: the installed one."
+    )
+
+
+def choice_names() -> tuple[str, ...]:
+    """The keys that ``--set`` and ``DEPLOYMENT`` take."""
+    return tuple(choice.name for choice in fields(Deployment))
+
+
+def parse_choices(raw: Mapping[str, object], origin: str) -> dict[str, Any]:
+    """Turn raw values, keyed by choice, into typed ones. Raise ChoiceError naming them all."""
+    parsed, problems = {}, []
+    known = {choice.name: choice for choice in fields(Deployment)}
+    for key, value in raw.items():
+        if key not in known:
+            problems.append(unknown("key", str(key), origin, known))
+            continue
+        try:
+            parsed[key] = known[key].metadata["parse"](_as_text(value))
+        except Invalid as invalid:
+            problems.append(f"{origin}: {key}={value!r} is not allowed. Write {invalid}.")
+    if problems:
+        raise ChoiceError("\n".join(problems))
+    return parsed
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, (list, tuple)):
+        return ",".join(str(part) for part in value)
+    return str(value)

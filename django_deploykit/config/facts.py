@@ -1,0 +1,130 @@
+"""What is true of a site under any web server, read from Django once and never changed.
+
+No field here is named after a server: facts end where a server's word begins.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Application:
+    """The code to run: dotted names, and where it lies on disk."""
+
+    settings_module: str
+    wsgi: str | None
+    wsgi_file: Path | None
+    asgi: str | None
+    root: Path
+    env_file: Path | None = None
+    debug: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interpreter:
+    """The Python that has the project's packages: ``sys.prefix`` and what belongs to it."""
+
+    prefix: Path
+    packages: Path
+    version: tuple[int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hosts:
+    """The names a site answers to, in order: exact ones, ``.suffixes``, or ``*`` for any."""
+
+    names: tuple[str, ...]
+    setting: str = "ALLOWED_HOSTS"
+
+    @property
+    def exact(self) -> tuple[str, ...]:
+        return tuple(name for name in self.names if name != "*" and not name.startswith("."))
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        return tuple(name for name in self.names if name.startswith("."))
+
+    @property
+    def anything(self) -> bool:
+        return "*" in self.names
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mount:
+    """A directory below a URL; ``url`` begins and ends with a slash."""
+
+    url: str
+    directory: Path
+    setting: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RootFile:
+    """A single file at a URL, such as ``/robots.txt``."""
+
+    url: str
+    path: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class StaticFiles:
+    """Collected static files: hashed names are immutable, ``twins`` lie compressed beside."""
+
+    mounts: tuple[Mount, ...]
+    hashed: bool = False
+    twins: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tls:
+    """A certificate (with chain) and key, and the directory of ACME http-01 answers."""
+
+    certificate: Path
+    key: Path
+    acme_webroot: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecurityHeaders:
+    """The response headers Django's SecurityMiddleware would set; None where it sets none."""
+
+    hsts: str | None = None
+    nosniff: bool = False
+    referrer_policy: str | None = None
+    opener_policy: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Sizes in bytes that Django itself enforces; None means without limit."""
+
+    upload_memory: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteFacts:
+    """Everything about one site that a web server must know."""
+
+    name: str
+    application: Application
+    interpreter: Interpreter
+    hosts: Hosts
+    prefix: str = ""
+    prefix_setting: str = "FORCE_SCRIPT_NAME"
+    prefix_is_forced: bool = True
+    routes: tuple[str, ...] = ()
+    documents: Path | None = None
+    static: StaticFiles | None = None
+    media: Mount | None = None
+    protected: tuple[Mount, ...] = ()
+    root_files: tuple[RootFile, ...] = ()
+    tls: Tls | None = None
+    redirect_exempt: tuple[str, ...] = ()
+    headers: SecurityHeaders = SecurityHeaders()
+    limits: Limits = Limits()
+    needs_authorization: bool = False
+    environ: tuple[tuple[str, str], ...] = ()
+    admin_static: Mount | None = None
+    whitenoise: bool = False

@@ -1,0 +1,106 @@
+"""What can be wrong with a project's settings, each kind with a stable id and a hint.
+
+``manage.py check`` and ``deployconfig`` report the same findings; the text stands here once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Level(Enum):
+    """``ERROR`` makes a correct configuration impossible; ``WARNING`` does not."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One thing that can be wrong. ``deploy`` kinds matter only to a site on the network."""
+
+    id: str
+    level: Level
+    hint: str
+    deploy: bool = False
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A kind, met in one project: the setting, and what it says there."""
+
+    kind: Kind
+    setting: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.setting}: {self.message} {self.kind.hint} ({self.kind.id})"
+
+
+def _error(number: int, hint: str) -> Kind:
+    return Kind(f"deploykit.E{number:03}", Level.ERROR, hint)
+
+
+def _warning(number: int, hint: str, *, deploy: bool = False) -> Kind:
+    return Kind(f"deploykit.W{number:03}", Level.WARNING, hint, deploy)
+
+
+CONF_UNKNOWN = _error(1, "See the settings reference for every key.")
+CONF_TYPE = _error(2, "See the settings reference for the shape of this value.")
+NO_APPLICATION = _error(
+    3, "Set WSGI_APPLICATION to the dotted path of a WSGI callable, as startproject does."
+)
+NO_HOSTS = _error(4, "List the names under which the site is reached.")
+BAD_HOST = _error(5, "Write a host name, '.example.com' for it and its subdomains, or '*'.")
+BAD_PREFIX = _error(
+    6, "Write it like '/app': a leading slash, no trailing one, plain URL characters."
+)
+PREFIX_CONFLICT = _error(7, "Leave one of the two unset, or make them equal.")
+NO_STATIC_ROOT = _error(
+    8, "Set STATIC_ROOT to a directory of its own and run 'manage.py collectstatic'."
+)
+OVERLAP = _error(9, "Move one of the two directories out of the other.")
+URL_CONFLICT = _error(10, "Give each its own URL.")
+BAD_URL = _error(11, "Write an absolute URL path with a slash at both ends.")
+MISSING_PATH = _error(12, "Create it, or correct the setting.")
+BAD_ENVIRON = _error(
+    13, "Use upper-case names that CGI, WSGI and Django do not use, with text values."
+)
+BAD_TLS = _error(14, "Give 'CERTIFICATE' and 'KEY' as absolute paths.")
+SITES_CONFLICT = _error(15, "Give the sites different hosts or different prefixes.")
+SITE_FAILED = _error(16, "Mend that settings module first; 'manage.py check' shows more.")
+BAD_ROUTE = _error(17, "Write routes as absolute URL paths with a slash at both ends.")
+CHOICE = _error(18, "See the reference of --set keys.")
+
+STATIC_EMPTY = _warning(51, "Run 'manage.py collectstatic' before the site is served.")
+NO_MANIFEST = _warning(52, "Run 'manage.py collectstatic'; pages fail without the manifest.")
+STATIC_FROM_PACKAGES = _warning(
+    53, "It is enough to begin with; later set STATIC_ROOT and run 'manage.py collectstatic'."
+)
+DEBUG_ON = _warning(54, "Set DEBUG = False before anybody else can reach the site.", deploy=True)
+ANY_HOST = _warning(55, "List the names under which the site is reached.", deploy=True)
+SSL_WITHOUT_TLS = _warning(
+    56,
+    "Give DEPLOYKIT['SITE']['TLS'] the certificate and key if this server ends TLS.",
+    deploy=True,
+)
+FORWARDED_UNUSED = _warning(
+    57,
+    "This server is the edge: it removes that header from every request and Django sees the "
+    "connection itself. Unset it unless another proxy stands in front.",
+    deploy=True,
+)
+SHADOWED_ROUTE = _warning(58, "Rename one of the two; the web server's file wins.")
+OUTSIDE_PREFIX = _warning(
+    59, "Use a URL name or a relative URL, so that the prefix is put in front."
+)
+COOKIE_PATH = _warning(60, "Set it to the prefix, so that other sites on the host cannot see it.")
+CSRF_ORIGIN = _warning(61, "Remove it, or list its host in ALLOWED_HOSTS.", deploy=True)
+HSTS_WITHOUT_TLS = _warning(
+    62, "Browsers ignore HSTS over plain HTTP; give DEPLOYKIT['SITE']['TLS'].", deploy=True
+)
+SECRET_FILE_MODE = _warning(63, "Run chmod 640 on it; the web server's group may read it.")
+MEDIA_SERVED_ELSEWHERE = _warning(
+    64, "Set DEPLOYKIT['SITE']['MEDIA'] = 'none' if that is meant; nothing is emitted for it."
+)

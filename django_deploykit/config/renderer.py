@@ -1,0 +1,154 @@
+"""What every renderer has in common: a plan comes in; text, warnings and needs go out.
+
+A renderer never reads settings, never looks at the disk and never writes.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import ClassVar
+
+from django_deploykit.config.deployment import Deployment
+from django_deploykit.config.facts import SiteFacts
+from django_deploykit.config.syntax.printer import Line
+from django_deploykit.exceptions import CannotRun
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is to be served, how, and where the written files will lie on the server.
+
+    ``stands_alone`` says that no web server stands in front of the application server.
+    Without a ``directory`` only one text is wanted (it is printed, not written), and the
+    project's own wsgi.py stands in for the emitted script wherever it can.
+    """
+
+    sites: tuple[SiteFacts, ...]
+    deployment: Deployment
+    label: str
+    gateway: str
+    directory: Path | None = None
+    stands_alone: bool = False
+
+    def script(self, site: SiteFacts) -> Path:
+        """The WSGI script that the server is to load for ``site``."""
+        if self.uses_emitted_script(site) or site.application.wsgi_file is None:
+            return (self.directory or site.application.root / "deploy") / script_name(site)
+        return site.application.wsgi_file
+
+    def uses_emitted_script(self, site: SiteFacts) -> bool:
+        """Tell whether the emitted script is needed: whenever files are written, and wherever
+        the project's own wsgi.py would not do: it forces no settings module, reads no
+        environment file and knows no prefix that settings leave out."""
+        return bool(
+            self.directory
+            or self.stands_alone
+            or len(self.sites) > 1
+            or site.application.env_file
+            or (site.prefix and not site.prefix_is_forced)
+        )
+
+    def for_site(self, site: SiteFacts) -> Plan:
+        """The same plan for one of its sites."""
+        return replace(self, sites=(site,))
+
+
+def script_name(site: SiteFacts) -> str:
+    """Where the WSGI script of a site lies, relative to the written set."""
+    # Not the bare name: that is often the project's package, which a module must not hide.
+    return f"wsgi/{site.name}_wsgi.py"
+
+
+# The reason under which a plan's own script is needed: it may not exist yet.
+SCRIPT = "the WSGI script"
+
+
+@dataclass(frozen=True)
+class Access:
+    """A path that the web server's processes must be able to read (or also to write)."""
+
+    path: Path
+    why: str
+    write: bool = False
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What must be true on the host besides the emitted text.
+
+    ``modules`` are the server's own names, ``packages`` those of Debian, ``steps`` shell
+    commands for things that the text takes for granted.
+    """
+
+    modules: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+    access: tuple[Access, ...] = ()
+    steps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rendered:
+    """One emitted file. ``filename`` is relative to the written set."""
+
+    filename: str
+    lines: tuple[Line, ...]
+    comment: str = "#"
+    mode: int = 0o644
+    warnings: tuple[str, ...] = ()
+    needs: Needs = field(default_factory=Needs)
+
+    @property
+    def text(self) -> str:
+        return "".join(f"{line.text}\n" for line in self.lines)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Foreground:
+    """How to run a rendered stack, or only to check it, out of a directory of its own.
+
+    ``files`` (name: text) complete what was rendered; ``command`` stays in the foreground,
+    ``check`` ends with a status. Both are argument lists. ``environment`` is added to that of
+    the server's processes.
+    """
+
+    files: dict[str, str]
+    command: tuple[str, ...]
+    check: tuple[str, ...]
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+class Renderer(ABC):
+    """Turns a plan into the text of one target. Subclasses are found by :mod:`.stack`."""
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    gateways: ClassVar[tuple[str, ...]]
+    stands_alone: ClassVar[bool] = False
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.deployment = plan.deployment
+
+    @classmethod
+    def installed(cls, deployment: Deployment) -> Deployment:
+        """Fill versions that were not named with those installed here."""
+        return deployment
+
+    @classmethod
+    def companions(cls, plan: Plan) -> Sequence[tuple[str, Plan]]:
+        """The other targets of this stack, by name, each with the plan it is rendered from."""
+        return ()
+
+    @abstractmethod
+    def render(self) -> Rendered:
+        """Render. Raise UnrepresentableValue or ChoiceError where no correct text exists."""
+
+    def foreground(self, directory: Path, user: str | None) -> Foreground:
+        """How to run what was rendered into ``directory``, dropping to ``user`` if given.
+
+        Raise CannotRun where this machine lacks the server, or has one that does not fit.
+        """
+        raise CannotRun(f"target {self.name!r} is not something that runs by itself.")

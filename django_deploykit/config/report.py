@@ -1,0 +1,106 @@
+"""What the command says about a rendered set: explanations, needs, JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from django_deploykit.config.access import Denied
+from django_deploykit.config.findings import Finding
+from django_deploykit.config.output import full_text
+from django_deploykit.config.renderer import Access, Needs, Rendered
+from django_deploykit.config.syntax.nodes import Directive
+
+T = TypeVar("T")
+
+
+def explained(rendered: Rendered) -> Iterator[str]:
+    """Every line of the text; below each directive, its setting and its reason."""
+    for line in rendered.lines:
+        yield line.text
+        if isinstance(line.node, Directive):
+            indent = " " * (len(line.text) - len(line.text.lstrip()) + 4)
+            origin = f"{line.node.setting}: " if line.node.setting else ""
+            yield f"{indent}← {origin}{line.node.why}"
+
+
+def merged(rendered: Sequence[Rendered]) -> Needs:
+    """The needs of a whole set, each said once."""
+    return Needs(
+        modules=_once(name for one in rendered for name in one.needs.modules),
+        packages=_once(name for one in rendered for name in one.needs.packages),
+        access=_once(access for one in rendered for access in one.needs.access),
+        steps=_once(step for one in rendered for step in one.needs.steps),
+    )
+
+
+def notes(needs: Needs, user: str | None, obstacles: Sequence[Denied]) -> Iterator[str]:
+    """What else must be true on the host, as lines for a person."""
+    if needs.packages:
+        yield f"packages: {' '.join(needs.packages)}"
+    if needs.modules:
+        yield f"modules to enable: {' '.join(needs.modules)}"
+    for step in needs.steps:
+        yield f"run: {step}"
+    for access in needs.access:
+        if access.write:
+            yield f"writable for {user or 'the server'}: {access.path} ({access.why})"
+    for obstacle in obstacles:
+        yield f"403 for {user}: {obstacle}"
+
+
+def as_json(
+    rendered: Sequence[Rendered],
+    invocation: str,
+    findings: Sequence[Finding],
+    user: str | None,
+    obstacles: Sequence[Denied],
+) -> str:
+    """The whole set as one JSON document."""
+    needs = merged(rendered)
+    document = {
+        "files": [_file(one, invocation) for one in rendered],
+        "warnings": [
+            *({"id": f.kind.id, "setting": f.setting, "message": str(f)} for f in findings),
+            *({"message": text} for one in rendered for text in one.warnings),
+        ],
+        "needs": {
+            "packages": needs.packages,
+            "modules": needs.modules,
+            "steps": needs.steps,
+            "access": [_access(access) for access in needs.access],
+        },
+        "user": user,
+        "denied": [
+            {
+                "path": str(one.access.path),
+                "component": str(one.component),
+                "problem": one.problem,
+                "why": one.access.why,
+            }
+            for one in obstacles
+        ],
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def _file(one: Rendered, invocation: str) -> dict[str, Any]:
+    return {
+        "path": one.filename,
+        "mode": f"{one.mode:04o}",
+        "text": full_text(one, invocation),
+        "explain": [
+            {"line": line.text.strip(), "setting": line.node.setting, "why": line.node.why}
+            for line in one.lines
+            if isinstance(line.node, Directive)
+        ],
+    }
+
+
+def _access(access: Access) -> dict[str, Any]:
+    return {"path": str(access.path), "why": access.why, "write": access.write}
+
+
+def _once(items: Iterable[T]) -> tuple[T, ...]:
+    return tuple(dict.fromkeys(items))

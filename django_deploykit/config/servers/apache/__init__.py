@@ -1,0 +1,137 @@
+"""Apache httpd with mod_wsgi.
+
+Manuals: https://httpd.apache.org/docs/2.4/mod/ and https://modwsgi.readthedocs.io/.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from django_deploykit.config.deployment import Deployment
+from django_deploykit.config.facts import SiteFacts
+from django_deploykit.config.renderer import (
+    SCRIPT,
+    Access,
+    Foreground,
+    Needs,
+    Plan,
+    Rendered,
+    Renderer,
+)
+from django_deploykit.config.servers.apache import hosts, installed, mod_wsgi, private
+from django_deploykit.config.servers.apache.dialect import Version, dialect
+from django_deploykit.config.syntax.nodes import Comment, Node
+from django_deploykit.config.syntax.printer import print_lines
+from django_deploykit.exceptions import ChoiceError
+
+
+class ApacheRenderer(Renderer):
+    """A site file for Apache: what Debian keeps in ``sites-available``."""
+
+    name = "apache"
+    summary = "Apache httpd 2.4 (2.2 on request) with mod_wsgi, daemon or embedded"
+    gateways = ("mod_wsgi", "mod_wsgi-embedded")
+
+    @classmethod
+    def installed(cls, deployment: Deployment) -> Deployment:
+        return installed.fill(deployment)
+
+    @classmethod
+    def companions(cls, plan: Plan) -> Sequence[tuple[str, Plan]]:
+        scripts = [("wsgi", plan.for_site(site)) for site in plan.sites]
+        return [*scripts, ("apache-envvars", plan)]
+
+    def render(self) -> Rendered:
+        self._check()
+        nodes = [*self._introduction(), *mod_wsgi.server_level(self.plan)]
+        for group in hosts.groups(self.plan.sites):
+            nodes += hosts.virtual_hosts(self.plan, group)
+        return Rendered(
+            filename=f"apache/{self._file_name()}.conf",
+            lines=tuple(print_lines(nodes, dialect)),
+            warnings=self._warnings(),
+            needs=self._needs(),
+        )
+
+    def foreground(self, directory: Path, user: str | None) -> Foreground:
+        return private.foreground(self.plan, self.render(), directory, user)
+
+    def _file_name(self) -> str:
+        return self.plan.sites[0].name if len(self.plan.sites) == 1 else "sites"
+
+    def _check(self) -> None:
+        for site in self.plan.sites:
+            if site.application.wsgi is None:
+                raise ChoiceError(
+                    f"{site.name}: mod_wsgi runs WSGI applications, and WSGI_APPLICATION is unset."
+                )
+        if self.plan.gateway == "mod_wsgi-embedded" and len(self.plan.sites) > 1:
+            raise ChoiceError(
+                "gateway 'mod_wsgi-embedded': several sites in one process would see each "
+                "other's DJANGO_SETTINGS_MODULE and environment. Use gateway 'mod_wsgi'."
+            )
+        mod_wsgi.check_isolation(self.plan)
+
+    def _introduction(self) -> list[Node]:
+        version = Version.of(self.deployment)
+        names = ", ".join(site.name for site in self.plan.sites)
+        return [
+            Comment(f"{names}: for Apache httpd {version}, gateway {self.plan.gateway}."),
+            Comment("Own directives belong into the included files at the end of each host."),
+        ]
+
+    def _warnings(self) -> tuple[str, ...]:
+        limit = self.deployment.body_limit
+        return tuple(
+            f"{site.name}: DATA_UPLOAD_MAX_MEMORY_SIZE is {site.limits.upload_memory}, but the "
+            f"server refuses bodies above {limit} bytes (--set body_limit=...)."
+            for site in self.plan.sites
+            if site.limits.upload_memory and site.limits.upload_memory > limit
+        )
+
+    def _needs(self) -> Needs:
+        return Needs(
+            modules=_modules(self.plan),
+            packages=("apache2",)
+            + (() if self.deployment.mod_wsgi_module else ("libapache2-mod-wsgi-py3",)),
+            access=tuple(access for site in self.plan.sites for access in _access(self.plan, site)),
+            steps=tuple(step for site in self.plan.sites for step in _steps(self.plan, site)),
+        )
+
+
+def _modules(plan: Plan) -> tuple[str, ...]:
+    modules = ["alias", "dir", "env", "headers", "mime", "reqtimeout", "wsgi"]
+    modules.append("authz_core" if Version.of(plan.deployment).modern else "authz_host")
+    if any(site.static and site.static.twins for site in plan.sites):
+        modules.append("rewrite")
+    if any(site.tls for site in plan.sites):
+        modules += ["ssl", "rewrite", "socache_shmcb"]
+    return tuple(sorted(set(modules)))
+
+
+def _access(plan: Plan, site: SiteFacts) -> list[Access]:
+    """What the server and its application processes read and write."""
+    found = [
+        Access(site.application.root, "the application's code"),
+        Access(plan.deployment.python_home or site.interpreter.prefix, "the interpreter"),
+        Access(plan.script(site), SCRIPT),
+    ]
+    if site.static:
+        found += [Access(mount.directory, "static files") for mount in site.static.mounts]
+    if site.media:
+        found.append(Access(site.media.directory, "uploaded files", write=True))
+    found += [Access(mount.directory, "protected files", write=True) for mount in site.protected]
+    found += [Access(file.path, "a file at the root") for file in site.root_files]
+    if site.application.env_file:
+        found.append(Access(site.application.env_file, "the environment file"))
+    if site.documents:
+        found.append(Access(site.documents, "documents"))
+    return found
+
+
+def _steps(plan: Plan, site: SiteFacts) -> list[str]:
+    admin, choice = site.admin_static, plan.deployment.admin_static
+    if not (site.static and admin and choice in ("copy", "symlink")):
+        return []
+    return [mod_wsgi.admin_step(choice, admin.directory, site.static.mounts[0].directory)]

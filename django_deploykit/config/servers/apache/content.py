@@ -1,0 +1,287 @@
+"""Files that Apache serves itself: static, media, files at the root, documents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from django_deploykit.config.facts import Mount, RootFile, SecurityHeaders, SiteFacts, StaticFiles
+from django_deploykit.config.renderer import Plan
+from django_deploykit.config.servers.apache.dialect import Version, grant
+from django_deploykit.config.syntax.apache import regex
+from django_deploykit.config.syntax.nodes import (
+    Comment,
+    Format,
+    Glob,
+    Node,
+    Raw,
+    Substitution,
+    block,
+    directive,
+)
+from django_deploykit.exceptions import ChoiceError
+
+# Django's hashed names: twelve hexadecimal digits of MD5 before the last extension
+# (django.contrib.staticfiles.storage.HashedFilesMixin); a compressed twin adds one more.
+_HASHED = r"\.[0-9a-f]{12}(?:\.[^./]+)?(?:\.(?:br|gz))?$"
+_IMMUTABLE = "public, max-age=31536000, immutable"
+_REVALIDATE = "no-cache"
+
+# Uploads that a browser would run in the site's own origin.
+_ACTIVE_CONTENT = r"\.(?:html?|xhtml?|shtml|svgz?|xml|xslt?|mhtml?)$"
+
+_ENCODINGS = {"br": "br", "gz": "gzip"}
+_TWIN = "deploykit_twin"
+
+
+def serve(plan: Plan, site: SiteFacts) -> list[Node]:
+    """Everything of one site that Apache serves without asking Django."""
+    return [
+        *_root_files(plan, site),
+        *_static(plan, site),
+        *_media(plan, site),
+        *_documents(plan, site),
+    ]
+
+
+def _static(plan: Plan, site: SiteFacts) -> list[Node]:
+    if site.static is None:
+        return []
+    nodes: list[Node] = [Comment("Static files")]
+    for mount in _static_mounts(plan, site, site.static):
+        nodes += [
+            *_twin_rules(plan, site.static, mount),
+            _no_dot_files(mount.url, mount.setting),
+            _alias(mount),
+            _directory(
+                plan, mount.directory, mount.setting, _static_children(plan, site, site.static)
+            ),
+        ]
+    return nodes
+
+
+def _static_mounts(plan: Plan, site: SiteFacts, static: StaticFiles) -> tuple[Mount, ...]:
+    """The mounts in the order that works: a longer URL before one that contains it."""
+    if plan.deployment.admin_static != "alias" or site.admin_static is None:
+        return static.mounts
+    if static.hashed:
+        raise ChoiceError(
+            f"{site.name}: admin_static='alias' serves the admin's files from its package, but "
+            "the manifest storage links to hashed names, which only collectstatic makes."
+        )
+    others = [mount for mount in static.mounts if mount.url != site.admin_static.url]
+    return (site.admin_static, *others)
+
+
+def _static_children(plan: Plan, site: SiteFacts, static: StaticFiles) -> list[Node]:
+    twins = static.twins if Version.of(plan.deployment).modern else ()
+    nodes = [*_security_headers(site.headers), *(_twin_encoding(ending) for ending in twins)]
+    if twins:
+        why = "a cache must keep the compressed and the plain answer apart"
+        nodes.append(directive("Header", "merge", "Vary", "Accept-Encoding", why=why))
+    nodes.append(_cache_control(_REVALIDATE, "a file without a hash in its name may change"))
+    if static.hashed:
+        why = "the content of a hashed name never changes"
+        kept = [_cache_control(_IMMUTABLE, why)]
+        nodes.append(block("FilesMatch", _HASHED, children=kept, why=why, setting="STORAGES"))
+    return nodes
+
+
+def _media(plan: Plan, site: SiteFacts) -> list[Node]:
+    if site.media is None:
+        return []
+    sandbox = directive(
+        "Header",
+        "always",
+        "set",
+        "Content-Security-Policy",
+        Format("sandbox; default-src 'none'"),
+        why="an uploaded page must not run in the site's name",
+    )
+    children = [
+        *_security_headers(site.headers),
+        _cache_control(_REVALIDATE, "an upload may be replaced or deleted"),
+        block("FilesMatch", _ACTIVE_CONTENT, children=[sandbox], why="pages and drawings"),
+    ]
+    return [
+        Comment("Uploaded files"),
+        _no_dot_files(site.media.url, site.media.setting),
+        _alias(site.media),
+        _directory(plan, site.media.directory, site.media.setting, children),
+    ]
+
+
+def _root_files(plan: Plan, site: SiteFacts) -> list[Node]:
+    if not site.root_files:
+        return []
+    nodes: list[Node] = [Comment("Files at the root of the host")]
+    nodes += [
+        directive(
+            "Alias",
+            file.url,
+            str(file.path),
+            why="a file at the root of the host",
+            setting="ROOT_FILES",
+        )
+        for file in site.root_files
+    ]
+    for directory, files in _by_directory(site.root_files):
+        names = "|".join(regex(file.path.name) for file in files)
+        children = [
+            *_serving(plan),
+            *_security_headers(site.headers),
+            _cache_control(_REVALIDATE, "it may change"),
+            *grant(Version.of(plan.deployment), "these files are public", "ROOT_FILES"),
+        ]
+        only = block("FilesMatch", f"^(?:{names})$", children=children, why="only these files")
+        why = "where the files at the root lie"
+        nodes.append(
+            block("Directory", Glob(str(directory)), children=[only], why=why, setting="ROOT_FILES")
+        )
+    return nodes
+
+
+def _by_directory(files: Iterable[RootFile]) -> list[tuple[Path, list[RootFile]]]:
+    grouped: dict[Path, list[RootFile]] = {}
+    for file in files:
+        grouped.setdefault(file.path.parent, []).append(file)
+    return sorted(grouped.items())
+
+
+def _documents(plan: Plan, site: SiteFacts) -> list[Node]:
+    if site.documents is None:
+        return []
+    setting = "DEPLOYKIT['SITE']['DOCUMENTS']"
+    why = "answers every URL that is not Django's"
+    children = _security_headers(site.headers)
+    return [
+        Comment("Documents"),
+        _no_dot_files("/", setting),
+        directive("DocumentRoot", str(site.documents), why=why, setting=setting),
+        _directory(plan, site.documents, setting, children),
+    ]
+
+
+def _alias(mount: Mount) -> Node:
+    why = "served by Apache; both sides end in a slash, so that no other path is reached"
+    target = f"{str(mount.directory).rstrip('/')}/"
+    return directive("Alias", mount.url, target, why=why, setting=mount.setting)
+
+
+def _directory(plan: Plan, directory: Path, setting: str, children: list[Node]) -> Node:
+    return block(
+        "Directory",
+        Glob(str(directory)),
+        setting=setting,
+        why="what holds for these files",
+        children=[
+            *grant(Version.of(plan.deployment), "these files are public", setting),
+            directive("Options", _options(plan), why=_OPTIONS_WHY),
+            directive("AllowOverride", "None", why="no .htaccess is looked for"),
+            *_serving(plan),
+            *children,
+        ],
+    )
+
+
+_OPTIONS_WHY = "no listing, no CGI, no includes, and no symbolic link out"
+
+
+def _options(plan: Plan) -> str:
+    linked = plan.deployment.admin_static == "symlink"
+    return "FollowSymLinks" if linked else "None"
+
+
+def _serving(plan: Plan) -> list[Node]:
+    why = "a file is sent as it is, whatever its name would start elsewhere"
+    return [directive("SetHandler", "default-handler", why=why)]
+
+
+def _no_dot_files(url: str, setting: str) -> Node:
+    pattern = rf"^{regex(url)}(?:.*/)?\.(?!well-known/)"
+    why = "names with a leading dot (.git, .env) do not exist for a client"
+    return directive("RedirectMatch", 404, pattern, why=why, setting=setting)
+
+
+def _cache_control(value: str, why: str) -> Node:
+    return directive("Header", "set", "Cache-Control", Format(value), why=why)
+
+
+def _security_headers(headers: SecurityHeaders) -> list[Node]:
+    """Django's own headers, for responses that Django never sees."""
+    wanted = [
+        (
+            "X-Content-Type-Options",
+            "nosniff" if headers.nosniff else None,
+            "SECURE_CONTENT_TYPE_NOSNIFF",
+        ),
+        ("Referrer-Policy", headers.referrer_policy, "SECURE_REFERRER_POLICY"),
+        ("Cross-Origin-Opener-Policy", headers.opener_policy, "SECURE_CROSS_ORIGIN_OPENER_POLICY"),
+    ]
+    why = "as SecurityMiddleware does for Django's own responses"
+    return [
+        directive("Header", "always", "set", name, Format(value), why=why, setting=setting)
+        for name, value, setting in wanted
+        if value
+    ]
+
+
+def _twin_rules(plan: Plan, static: StaticFiles, mount: Mount) -> list[Node]:
+    """Answer with ``style.css.br`` or ``.gz`` where the client takes it and the file exists."""
+    if not static.twins or not Version.of(plan.deployment).modern:
+        return []
+    nodes: list[Node] = [
+        directive("RewriteEngine", "On", why="chooses the compressed twins", setting="STORAGES")
+    ]
+    for ending in static.twins:
+        nodes += _twin_rule(ending, mount)
+    return nodes
+
+
+def _twin_rule(ending: str, mount: Mount) -> list[Node]:
+    coding, setting = _ENCODINGS[ending], "STORAGES"
+    directory = f"{str(mount.directory).rstrip('/')}/"
+    accepted = rf"(?:^|[\s,]){coding}(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))(?:[\s;,]|$)"
+    return [
+        directive(
+            "RewriteCond",
+            Raw("%{ENV:" + _TWIN + "}"),
+            Raw('=""'),
+            setting=setting,
+            why="only if no better twin was chosen",
+        ),
+        directive(
+            "RewriteCond",
+            Raw("%{HTTP:Accept-Encoding}"),
+            accepted,
+            Raw("[NC]"),
+            setting=setting,
+            why=f"the client takes {coding}",
+        ),
+        directive(
+            "RewriteCond",
+            Substitution((directory, 1, f".{ending}")),
+            "-f",
+            setting=setting,
+            why="collectstatic left a twin beside the file",
+        ),
+        directive(
+            "RewriteRule",
+            f"^{regex(mount.url)}(.+)$",
+            Substitution((mount.url, 1, f".{ending}")),
+            Raw(f"[PT,E={_TWIN}:{ending}]"),
+            setting=setting,
+            why="one file made once, instead of compressing every answer",
+        ),
+    ]
+
+
+def _twin_encoding(ending: str) -> Node:
+    coding = _ENCODINGS[ending]
+    children: list[Node] = [
+        directive("AddEncoding", coding, f".{ending}", why="the twin's bytes are compressed"),
+        directive("RemoveType", f".{ending}", why="its type is that of the plain file"),
+    ]
+    why = "only for a twin chosen above: a .tar.gz asked for by name stays packed"
+    test = f"reqenv('{_TWIN}') == '{ending}'"
+    return block("If", test, children=children, why=why, setting="STORAGES")

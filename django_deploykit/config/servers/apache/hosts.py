@@ -1,0 +1,423 @@
+"""Virtual hosts: names, addresses, TLS, logs, limits, and what a client may not say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import groupby
+
+from django_deploykit import contract
+from django_deploykit.config import tls as guideline
+from django_deploykit.config.deployment import Address
+from django_deploykit.config.facts import Hosts, SiteFacts, Tls
+from django_deploykit.config.renderer import Plan
+from django_deploykit.config.servers.apache import content, mod_wsgi
+from django_deploykit.config.servers.apache.dialect import Version, grant, refuse
+from django_deploykit.config.syntax.apache import regex
+from django_deploykit.config.syntax.nodes import (
+    Argument,
+    Comment,
+    Format,
+    Glob,
+    Node,
+    Raw,
+    Substitution,
+    block,
+    directive,
+)
+from django_deploykit.exceptions import ChoiceError
+
+# RFC 6761 reserves .invalid: no client can ask for this name by accident.
+CATCH_ALL = "unknown-host.invalid"
+
+_LOG_FORMAT = r'%h %l %u %t "%r" %>s %O "%{Referer}i" "%{User-Agent}i" %D'
+_ACME = r"\.well-known/acme-challenge/"
+
+# Ports for which every distribution's own configuration already has a Listen line.
+_DISTRIBUTION_PORTS = (80, 443)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Sites that answer under the same names, and so share their virtual hosts."""
+
+    hosts: Hosts
+    tls: Tls | None
+    sites: tuple[SiteFacts, ...]
+
+    @property
+    def name(self) -> str:
+        return self.sites[0].name
+
+
+def groups(sites: tuple[SiteFacts, ...]) -> list[Group]:
+    """Sort sites by their host names. Raise ChoiceError if their certificates differ."""
+    ordered = sorted(sites, key=lambda site: site.hosts.names)
+    found = []
+    for _, same in groupby(ordered, key=lambda site: site.hosts.names):
+        members = tuple(sorted(same, key=lambda site: site.name))
+        if len({site.tls for site in members}) > 1:
+            names = ", ".join(site.name for site in members)
+            raise ChoiceError(f"{names}: sites with the same hosts need the same SITE['TLS'].")
+        found.append(Group(members[0].hosts, members[0].tls, members))
+    return found
+
+
+def virtual_hosts(plan: Plan, group: Group) -> list[Node]:
+    """Every virtual host of a group: the refusal of other names, redirects, the site."""
+    if group.tls is None:
+        addresses = plan.deployment.listen
+        return [
+            *_listen(addresses, "listen"),
+            *_catch_all(plan, group, addresses, []),
+            _host(plan, group, addresses, []),
+        ]
+    addresses = plan.deployment.tls_listen
+    secure = _tls(plan, group.tls)
+    return [
+        *_listen(plan.deployment.listen, "listen"),
+        *_listen(addresses, "tls_listen"),
+        *_catch_all(plan, group, plan.deployment.listen, []),
+        *_redirects(plan, group, group.tls),
+        *_catch_all(plan, group, addresses, secure),
+        _host(plan, group, addresses, [*secure, *_hsts(group)]),
+    ]
+
+
+def _listen(addresses: tuple[Address, ...], choice: str) -> list[Node]:
+    return [
+        directive(
+            "Listen",
+            Raw(str(address).removeprefix("*:")),
+            setting=choice,
+            why="the server's own configuration listens only on 80 and 443",
+        )
+        for address in addresses
+        if address.host or address.port not in _DISTRIBUTION_PORTS
+    ]
+
+
+def _virtual_host(addresses: tuple[Address, ...], children: list[Node], why: str) -> Node:
+    where = tuple(Raw(str(address)) for address in addresses)
+    return block("VirtualHost", *where, children=children, why=why, setting="listen")
+
+
+def _catch_all(
+    plan: Plan, group: Group, addresses: tuple[Address, ...], secure: list[Node]
+) -> list[Node]:
+    if group.hosts.anything:
+        return []
+    version = Version.of(plan.deployment)
+    nobody = block(
+        "Location",
+        "/",
+        children=refuse(version, "Django is never asked", group.hosts.setting),
+        why="every URL",
+    )
+    name = directive("ServerName", CATCH_ALL, why="takes whatever name no other host has")
+    why = "the first host of an address answers unknown names; this one refuses them"
+    named = [] if version.modern else _name_virtual_host(addresses)
+    return [*named, _virtual_host(addresses, [name, *secure, nobody], why)]
+
+
+def _name_virtual_host(addresses: tuple[Address, ...]) -> list[Node]:
+    why = "Apache 2.2 tells hosts of one address apart only when told to"
+    return [directive("NameVirtualHost", Raw(str(address)), why=why) for address in addresses]
+
+
+def _host(plan: Plan, group: Group, addresses: tuple[Address, ...], more: list[Node]) -> Node:
+    children = [
+        *_names(group),
+        *more,
+        *_logs(plan, group),
+        *_limits(plan),
+        *_hygiene(),
+        *_applications(plan, group),
+        *_include(plan, group),
+    ]
+    return _virtual_host(addresses, children, "the site")
+
+
+def _applications(plan: Plan, group: Group) -> list[Node]:
+    """All that answers a URL, and 404 for the rest."""
+    nodes: list[Node] = []
+    for site in group.sites:
+        nodes += [*_slash(site), *content.serve(plan, site)]
+    nodes += [*_nothing_else(group), Comment("Django")]
+    nodes += mod_wsgi.mount(plan, group.sites)
+    for site in group.sites:
+        nodes += _environment(plan, site)
+    return nodes
+
+
+def _environment(plan: Plan, site: SiteFacts) -> list[Node]:
+    nodes = mod_wsgi.request_environment(plan, site)
+    if len(plan.sites) == 1:
+        return nodes
+    why = f"only for the site {site.name!r}"
+    return [block("Location", site.prefix or "/", children=nodes, why=why)]
+
+
+def _names(group: Group) -> list[Node]:
+    setting = group.hosts.setting
+    names = [spelling for name in group.hosts.names for spelling in _spellings(name)]
+    first = f"{group.name}.invalid" if group.hosts.anything else names.pop(0)
+    why = "the name in redirects that Apache makes"
+    nodes = [directive("ServerName", first, why=why, setting=setting)]
+    if names:
+        why = "the other names of the site"
+        nodes.append(directive("ServerAlias", *map(_bare, names), why=why, setting=setting))
+    return list[Node](nodes)
+
+
+def _bare(name: str) -> Argument:
+    # A validated host name; brackets of an IPv6 address must not be quoted away.
+    return Raw(name)
+
+
+def _spellings(name: str) -> list[str]:
+    return [name[1:], f"*{name}"] if name.startswith(".") else [name]
+
+
+def _logs(plan: Plan, group: Group) -> list[Node]:
+    directory = plan.deployment.log_directory
+    return [
+        directive(
+            "ErrorLog",
+            str(directory / f"{group.name}-error.log"),
+            setting="log_directory",
+            why="Python's tracebacks land in the error log of the host",
+        ),
+        directive(
+            "CustomLog",
+            str(directory / f"{group.name}-access.log"),
+            _LOG_FORMAT,
+            setting="log_directory",
+            why="the combined format, and microseconds spent",
+        ),
+    ]
+
+
+def _limits(plan: Plan) -> list[Node]:
+    return [
+        directive(
+            "LimitRequestBody",
+            plan.deployment.body_limit,
+            setting="body_limit",
+            why="a larger upload is refused with 413 before Django sees it",
+        ),
+        directive(
+            "RequestReadTimeout",
+            Raw("header=20-40,MinRate=500"),
+            Raw("body=20,MinRate=500"),
+            why="a client that sends a few bytes a minute may not hold a thread for ever",
+        ),
+    ]
+
+
+def _hygiene() -> list[Node]:
+    nodes: list[Node] = [
+        Comment("What only a proxy may say. mod_wsgi itself drops names with underscores."),
+    ]
+    why = "a client could claim another address, scheme, prefix or identity with it"
+    nodes += [
+        directive("RequestHeader", "unset", name, "early", why=why)
+        for name in contract.CLIENT_FORBIDDEN_HEADERS
+    ]
+    return nodes
+
+
+def _slash(site: SiteFacts) -> list[Node]:
+    if not site.prefix or site.routes:
+        return []
+    why = "relative links of the first page need the slash"
+    pattern = f"^{regex(site.prefix)}$"
+    return [
+        directive(
+            "RedirectMatch",
+            "permanent",
+            pattern,
+            Substitution((f"{site.prefix}/",)),
+            why=why,
+            setting=site.prefix_setting,
+        )
+    ]
+
+
+def _nothing_else(group: Group) -> list[Node]:
+    """404 for URLs that belong to nobody, instead of the distribution's welcome page."""
+    whole = any(not site.prefix and not site.routes for site in group.sites)
+    if whole or any(site.documents for site in group.sites):
+        return []
+    known = sorted({url.strip("/") for site in group.sites for url in _known_urls(site)})
+    pattern = f"^/(?!(?:{'|'.join(regex(url) for url in known)})(?:/|$))"
+    why = "no URL besides these belongs to a site"
+    return [directive("RedirectMatch", 404, pattern, why=why)]
+
+
+def _known_urls(site: SiteFacts) -> list[str]:
+    urls = [f"{site.prefix}{route}" for route in site.routes] or [site.prefix]
+    urls += [mount.url for mount in (site.static.mounts if site.static else ())]
+    urls += [site.media.url] if site.media else []
+    return [*urls, *(file.url for file in site.root_files)]
+
+
+def _include(plan: Plan, group: Group) -> list[Node]:
+    if not Version.of(plan.deployment).modern:
+        return []
+    why = "your own directives, never touched; relative to ServerRoot (/etc/apache2)"
+    return [directive("IncludeOptional", f"deploykit/{group.name}/*.conf", why=why)]
+
+
+def _redirects(plan: Plan, group: Group, tls: Tls) -> list[Node]:
+    """Plain HTTP: ACME answers, exempt paths, and a redirect to the same name for the rest."""
+    port = plan.deployment.tls_listen[0].port
+    suffix = "" if port == 443 else f":{port}"
+    nodes = [
+        _redirect_host(plan, group, tls, [name], f"https://{name}{suffix}/")
+        for name in group.hosts.exact
+    ]
+    for name in (*group.hosts.suffixes, *(["*"] if group.hosts.anything else [])):
+        spellings = _spellings(name) if name != "*" else [f"{group.name}.invalid", "*"]
+        nodes.append(_redirect_host(plan, group, tls, spellings, None, suffix))
+    return nodes
+
+
+def _redirect_host(
+    plan: Plan, group: Group, tls: Tls, names: list[str], target: str | None, port: str = ""
+) -> Node:
+    setting = group.hosts.setting
+    first, *aliases = names
+    children: list[Node] = [directive("ServerName", first, why="plain HTTP", setting=setting)]
+    if aliases:
+        why = "its other spellings"
+        children.append(directive("ServerAlias", *map(_bare, aliases), why=why, setting=setting))
+    children += [*_logs(plan, group), *_limits(plan), *_hygiene(), *_acme(plan, tls)]
+    children += _exempt_applications(plan, group)
+    if target:
+        children.append(_fixed_redirect(plan, group, target))
+    else:
+        children += _same_name_redirect(group, port)
+    return _virtual_host(plan.deployment.listen, children, "plain HTTP leads to HTTPS")
+
+
+def _acme(plan: Plan, tls: Tls) -> list[Node]:
+    setting, webroot = "DEPLOYKIT['SITE']['TLS']", tls.acme_webroot
+    why = "certificate authorities ask over plain HTTP (ACME http-01, RFC 8555 8.3)"
+    version = Version.of(plan.deployment)
+    answers = webroot / ".well-known" / "acme-challenge"
+    return [
+        directive("Alias", "/.well-known/acme-challenge/", f"{answers}/", why=why, setting=setting),
+        block(
+            "Directory",
+            Glob(str(answers)),
+            why=why,
+            setting=setting,
+            children=[
+                *grant(version, "anybody may read an answer", setting),
+                directive("Options", "None", why="plain files only"),
+                directive("AllowOverride", "None", why="no .htaccess is looked for"),
+            ],
+        ),
+    ]
+
+
+def _exempt_applications(plan: Plan, group: Group) -> list[Node]:
+    if not any(site.redirect_exempt for site in group.sites):
+        return []
+    nodes: list[Node] = [Comment("SECURE_REDIRECT_EXEMPT: these paths stay on plain HTTP.")]
+    nodes += mod_wsgi.mount(plan, group.sites)
+    for site in group.sites:
+        nodes += _environment(plan, site)
+    return nodes
+
+
+def _not_exempt(group: Group) -> str:
+    """A pattern for every path that is neither ACME's nor in SECURE_REDIRECT_EXEMPT.
+
+    Django searches its patterns in the path without the prefix and without a leading slash.
+    """
+    exempt = [
+        regex(site.prefix.lstrip("/") + "/" if site.prefix else "") + _anchored(pattern)
+        for site in group.sites
+        for pattern in site.redirect_exempt
+    ]
+    return f"^/(?!{'|'.join([_ACME, *exempt])})"
+
+
+def _anchored(pattern: str) -> str:
+    return f"(?:{pattern[1:]})" if pattern.startswith("^") else f".*(?:{pattern})"
+
+
+def _fixed_redirect(plan: Plan, group: Group, target: str) -> Node:
+    why = "a fixed name, never the client's; Redirect keeps %3F and the query as they came"
+    redirect = directive("Redirect", "permanent", "/", target, why=why, setting=group.hosts.setting)
+    granted = "what Apache would map the URL to does not matter"
+    children: list[Node] = [*grant(Version.of(plan.deployment), granted), redirect]
+    return block("LocationMatch", _not_exempt(group), children=children, why="every other path")
+
+
+def _same_name_redirect(group: Group, port: str) -> list[Node]:
+    why = "the name was checked by ServerAlias; '%3F' in a path is refused here (CVE-2024-38474)"
+    rule = directive(
+        "RewriteRule",
+        _not_exempt(group),
+        Raw(f'"https://%{{SERVER_NAME}}{port}%{{REQUEST_URI}}"'),
+        Raw("[R=301,L]"),
+        why=why,
+        setting=group.hosts.setting,
+    )
+    engine = directive("RewriteEngine", "On", why="the only redirect that can keep the name")
+    return [engine, rule]
+
+
+def _tls(plan: Plan, tls: Tls) -> list[Node]:
+    version, setting = Version.of(plan.deployment), "DEPLOYKIT['SITE']['TLS']"
+    protocols = ["all", "-SSLv3", "-TLSv1", "-TLSv1.1"]
+    curves = guideline.curves(plan.deployment.openssl_version)
+    nodes: list[Node] = [
+        directive("SSLEngine", "on", why="this host speaks TLS", setting=setting),
+        directive(
+            "SSLCertificateFile",
+            str(tls.certificate),
+            setting=setting,
+            why="the certificate and its chain",
+        ),
+        directive("SSLCertificateKeyFile", str(tls.key), why="its key", setting=setting),
+        directive("SSLProtocol", *protocols, why=guideline.WHY),
+        directive("SSLCipherSuite", ":".join(guideline.CIPHERS), why=guideline.WHY),
+        directive("SSLHonorCipherOrder", "off", why=guideline.WHY),
+    ]
+    if version.at_least(2, 4, 11):
+        nodes.append(directive("SSLSessionTickets", "off", why=guideline.WHY))
+        nodes.append(directive("SSLOpenSSLConfCmd", "Curves", ":".join(curves), why=guideline.WHY))
+    if version.at_least(2, 4, 17):
+        http2 = directive("Protocols", "h2", "http/1.1", why="HTTP/2 where the module is loaded")
+        why = "HTTP/2 is optional"
+        nodes.append(block("IfModule", Raw("http2_module"), children=[http2], why=why))
+    return nodes
+
+
+def _hsts(group: Group) -> list[Node]:
+    values = [site.headers.hsts for site in group.sites if site.headers.hsts]
+    if not values:
+        return []
+    name, setting = "Strict-Transport-Security", "SECURE_HSTS_SECONDS"
+    return [
+        directive(
+            "Header",
+            "onsuccess",
+            "unset",
+            name,
+            setting=setting,
+            why="Django sends it too; the server owns it, so that it comes exactly once",
+        ),
+        directive(
+            "Header",
+            "always",
+            "set",
+            name,
+            Format(values[0]),
+            setting=setting,
+            why="on every answer of this host, errors and static files too",
+        ),
+    ]

@@ -1,0 +1,256 @@
+"""The gateway mod_wsgi: process groups, and where a site is mounted."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from django_deploykit import contract
+from django_deploykit.config.deployment import Version as Numbers
+from django_deploykit.config.facts import SiteFacts
+from django_deploykit.config.renderer import Plan
+from django_deploykit.config.servers.apache.dialect import Version, grant
+from django_deploykit.config.syntax.apache import regex
+from django_deploykit.config.syntax.nodes import (
+    Comment,
+    Glob,
+    Node,
+    Option,
+    Raw,
+    Substitution,
+    block,
+    directive,
+)
+from django_deploykit.exceptions import ChoiceError
+
+# The oldest mod_wsgi that is still found in a supported distribution.
+ASSUMED: Numbers = (4, 9)
+
+# One process group for all sites, when they share processes as sub-interpreters.
+SHARED_GROUP = "deploykit"
+
+
+def check_isolation(plan: Plan) -> None:
+    """Refuse sub-interpreters where the script cannot be found from the URL alone."""
+    if not _shares_processes(plan):
+        return
+    for site in plan.sites:
+        if site.prefix != f"/{site.name}":
+            raise ChoiceError(
+                f"isolation='interpreters': the site {site.name!r} must have the prefix "
+                f"'/{site.name}', not {site.prefix!r}, because one rule finds every script by "
+                "the first part of the URL."
+            )
+
+
+def server_level(plan: Plan) -> list[Node]:
+    """What stands outside of the virtual hosts: the module and the process groups."""
+    nodes = _load_module(plan)
+    if plan.gateway == "mod_wsgi-embedded":
+        return [*nodes, *_embedded(plan)]
+    if _shares_processes(plan):
+        return [*nodes, _process_group(plan, plan.sites[0], SHARED_GROUP)]
+    return [*nodes, *(_process_group(plan, site, site.name) for site in plan.sites)]
+
+
+def mount(plan: Plan, sites: tuple[SiteFacts, ...]) -> list[Node]:
+    """The rules that hand URLs to the sites of one host, longest prefix first."""
+    if _shares_processes(plan):
+        return [_shared_mount(plan, sites), *_grants(plan, sites)]
+    ordered = sorted(sites, key=lambda site: (-len(site.prefix), not site.routes, site.name))
+    return [*(_site_mount(plan, site) for site in ordered), *_grants(plan, sites)]
+
+
+def request_environment(plan: Plan, site: SiteFacts) -> list[Node]:
+    """Data that arrives in request.META, under keys that no client can write."""
+    stack = directive(
+        "SetEnv",
+        contract.STACK_KEY,
+        plan.label,
+        why="tells the runtime which stack it is in; no request can carry this name",
+    )
+    extra = [
+        directive(
+            "SetEnv",
+            name,
+            value,
+            why="data for the application, in request.META",
+            setting=f"DEPLOYKIT['SITE']['ENVIRON'][{name!r}]",
+        )
+        for name, value in site.environ
+    ]
+    return [stack, *extra, *_authorization(site)]
+
+
+def admin_step(choice: str, source: Path, static_root: Path) -> str:
+    """The shell command that puts the admin's files into STATIC_ROOT."""
+    verb = "ln -s" if choice == "symlink" else "cp -R"
+    return f"{verb} {shlex.quote(str(source))} {shlex.quote(str(static_root / 'admin'))}"
+
+
+def _authorization(site: SiteFacts) -> list[Node]:
+    if not site.needs_authorization:
+        return []
+    why = "the project reads the Authorization header, which mod_wsgi otherwise keeps back"
+    return [directive("WSGIPassAuthorization", "On", why=why, setting="REST_FRAMEWORK")]
+
+
+def _shares_processes(plan: Plan) -> bool:
+    return len(plan.sites) > 1 and plan.deployment.isolation == "interpreters"
+
+
+def _load_module(plan: Plan) -> list[Node]:
+    module = plan.deployment.mod_wsgi_module
+    if module is None:
+        return []
+    load = directive(
+        "LoadModule",
+        "wsgi_module",
+        str(module),
+        why="this mod_wsgi was built for the project's Python",
+        setting="mod_wsgi_module",
+    )
+    why = "the distribution's own mod_wsgi must not be loaded beside it (a2dismod wsgi)"
+    return [block("IfModule", Raw("!wsgi_module"), children=[load], why=why)]
+
+
+def _python_home(plan: Plan, site: SiteFacts) -> str:
+    return str(plan.deployment.python_home or site.interpreter.prefix)
+
+
+def _embedded(plan: Plan) -> list[Node]:
+    site = plan.sites[0]
+    return [
+        directive(
+            "WSGIPythonHome",
+            _python_home(plan, site),
+            setting="sys.prefix",
+            why="the environment with the project's packages; only valid outside of hosts",
+        ),
+        directive(
+            "WSGIPythonPath",
+            str(site.application.root),
+            setting="WSGI_APPLICATION",
+            why="where the project's code is imported from",
+        ),
+    ]
+
+
+def _process_group(plan: Plan, site: SiteFacts, name: str) -> Node:
+    return directive(
+        "WSGIDaemonProcess",
+        name,
+        *_daemon_options(plan, site),
+        setting="DEPLOYMENT",
+        why="processes of its own for the site; outside of the hosts, so that ports 80 and 443 "
+        "share them and certbot can copy a host",
+    )
+
+
+def _daemon_options(plan: Plan, site: SiteFacts) -> list[Option]:
+    deployment, seconds = plan.deployment, plan.deployment.request_timeout
+    account = [("user", deployment.user), ("group", deployment.group)]
+    options: list[tuple[str, str | int]] = [
+        *((key, value) for key, value in account if value),
+        ("processes", deployment.processes),
+        ("threads", deployment.threads),
+        ("display-name", "%{GROUP}"),
+        ("home", str(site.application.root)),
+        ("python-home", _python_home(plan, site)),
+        ("python-path", str(site.application.root)),
+        ("lang", deployment.locale),
+        ("locale", deployment.locale),
+        ("listen-backlog", 1024),
+        ("connect-timeout", 15),
+        ("queue-timeout", 45),
+        ("startup-timeout", 30),
+        ("request-timeout", seconds),
+        ("socket-timeout", seconds),
+        ("deadlock-timeout", 60),
+        ("graceful-timeout", 15),
+        ("eviction-timeout", 30),
+        ("shutdown-timeout", 5),
+    ]
+    if (deployment.mod_wsgi_version or ASSUMED) >= (6, 0):
+        options.append(("interrupt-timeout", 15))
+    _check_python_path(site)
+    return [Option(key, value) for key, value in options]
+
+
+def _check_python_path(site: SiteFacts) -> None:
+    if ":" in str(site.application.root):
+        raise ChoiceError(
+            f"{site.name}: the code lies in {str(site.application.root)!r}, and mod_wsgi takes "
+            "':' for the end of a directory in python-path. Move the project."
+        )
+
+
+def _site_mount(plan: Plan, site: SiteFacts) -> Node:
+    script, setting = str(plan.script(site)), "WSGI_APPLICATION"
+    if not site.routes:
+        return directive(
+            "WSGIScriptAlias",
+            site.prefix or "/",
+            script,
+            *_groups(plan, site.name),
+            setting=setting,
+            why="hands these URLs to Django; both groups stand here, so that the site is loaded "
+            "when the server starts",
+        )
+    routes = "|".join(regex(route.strip("/")) for route in site.routes)
+    return directive(
+        "WSGIScriptAliasMatch",
+        f"^{regex(site.prefix)}(/(?:{routes})(?:/.*)?)$",
+        Substitution((script, 1)),
+        *_groups(plan, site.name),
+        setting="DEPLOYKIT['SITE']['ROUTES']",
+        why="hands only these URLs to Django; the matched part stays behind the script, so that "
+        "SCRIPT_NAME and PATH_INFO are right",
+    )
+
+
+def _shared_mount(plan: Plan, sites: tuple[SiteFacts, ...]) -> Node:
+    names = "|".join(regex(site.name) for site in sorted(sites, key=lambda site: site.name))
+    directory = str(plan.script(sites[0]).parent)
+    return directive(
+        "WSGIScriptAliasMatch",
+        f"^/({names})(/.*)?$",
+        Substitution((f"{directory}/", 1, "_wsgi.py", 2)),
+        Option("process-group", SHARED_GROUP),
+        Option("application-group", "%{RESOURCE}"),
+        setting="DEPLOYKIT['SITES']",
+        why="one rule for every site: the script is found by the first part of the URL, and each "
+        "script has a sub-interpreter of its own",
+    )
+
+
+def _groups(plan: Plan, name: str) -> list[Option]:
+    if plan.gateway == "mod_wsgi-embedded":
+        name = "%{GLOBAL}"
+    return [
+        Option("process-group", name),
+        Option("application-group", plan.deployment.application_group),
+    ]
+
+
+def _grants(plan: Plan, sites: tuple[SiteFacts, ...]) -> list[Node]:
+    """Let the scripts, and nothing else of their directories, be reached."""
+    version = Version.of(plan.deployment)
+    directories: dict[Path, list[str]] = {}
+    for site in sites:
+        script = plan.script(site)
+        directories.setdefault(script.parent, []).append(script.name)
+    nodes: list[Node] = [Comment("The scripts themselves; no URL leads to any other file there.")]
+    for directory, names in sorted(directories.items()):
+        files: list[Node] = [
+            block(
+                "Files",
+                Glob(name),
+                children=grant(version, "Apache asks before it runs it"),
+                why="only the script itself",
+            )
+            for name in sorted(names)
+        ]
+        why = "the directory of the WSGI script"
+        nodes.append(block("Directory", Glob(str(directory)), children=files, why=why))
+    return nodes

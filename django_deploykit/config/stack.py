@@ -1,0 +1,84 @@
+"""From a target's name to a stack: front server × gateway × application server."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from django_deploykit import config
+from django_deploykit.config.deployment import Deployment
+from django_deploykit.config.facts import SiteFacts
+from django_deploykit.config.renderer import Plan, Rendered, Renderer
+from django_deploykit.exceptions import ChoiceError, unknown
+
+# Where renderers live; a file there is a target, and there is no other list.
+_PACKAGES = ("servers", "appservers", "services", "scripts")
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A renderer and the gateway through which it reaches Django."""
+
+    renderer: type[Renderer]
+    gateway: str
+
+    @property
+    def label(self) -> str:
+        """The name of this stack in emitted files, e.g. "apache/mod_wsgi"."""
+        return f"{self.renderer.name}/{self.gateway}"
+
+    def plan(
+        self, sites: Sequence[SiteFacts], deployment: Deployment, directory: Path | None = None
+    ) -> Plan:
+        """What this stack's renderers are given; ``directory`` is where files will lie."""
+        return Plan(
+            sites=tuple(sites),
+            deployment=self.renderer.installed(deployment),
+            label=self.label,
+            gateway=self.gateway,
+            directory=directory,
+            stands_alone=self.renderer.stands_alone,
+        )
+
+    def render(self, plan: Plan) -> list[Rendered]:
+        """The target's own text first, then, where files are written, its companions'."""
+        rendered = [self.renderer(plan).render()]
+        if plan.directory:
+            known = renderers()
+            companions = self.renderer.companions(plan)
+            rendered += [known[name](part).render() for name, part in companions]
+        return rendered
+
+
+def renderers() -> dict[str, type[Renderer]]:
+    """Every renderer by target name, found by walking the packages."""
+    found = {renderer.name: renderer for renderer in _walk()}
+    return dict(sorted(found.items()))
+
+
+def _walk() -> Iterator[type[Renderer]]:
+    for package in _PACKAGES:
+        home = importlib.import_module(f"{config.__name__}.{package}")
+        for info in pkgutil.iter_modules(home.__path__):
+            module = importlib.import_module(f"{home.__name__}.{info.name}")
+            yield from (
+                value
+                for value in vars(module).values()
+                if isinstance(value, type)
+                and issubclass(value, Renderer)
+                and value.__module__ == module.__name__
+            )
+
+
+def resolve(target: str, gateway: str | None = None) -> Stack:
+    """Find the stack. Raise ChoiceError for an unknown target or an impossible pair."""
+    known = renderers()
+    if target not in known:
+        raise ChoiceError(unknown("target", target, "deployconfig", known))
+    renderer = known[target]
+    if gateway is not None and gateway not in renderer.gateways:
+        raise ChoiceError(unknown("gateway", gateway, f"target {target!r}", renderer.gateways))
+    return Stack(renderer, gateway or renderer.gateways[0])

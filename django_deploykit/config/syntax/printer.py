@@ -1,0 +1,63 @@
+"""Print a tree of nodes in a dialect: the one place where configuration text comes into being."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from django_deploykit.config.syntax.nodes import Argument, Block, Comment, Directive, Node
+from django_deploykit.exceptions import UnrepresentableValue
+
+INDENT = "    "
+
+
+class Refused(Exception):
+    """A dialect has no spelling for a value. ``args`` are the value and the reason."""
+
+
+class Dialect(Protocol):
+    """How one grammar spells arguments, statements, blocks and comments."""
+
+    name: str
+
+    def argument(self, argument: Argument) -> str: ...
+
+    def comment(self, text: str) -> str: ...
+
+    def statement(self, name: str, arguments: list[str]) -> str: ...
+
+    def opening(self, name: str, arguments: list[str]) -> str: ...
+
+    def closing(self, name: str) -> str: ...
+
+
+@dataclass(frozen=True)
+class Line:
+    """A printed line and the node it stands for; a closing line stands for none."""
+
+    text: str
+    node: Node | None
+
+
+def print_lines(nodes: Iterable[Node], dialect: Dialect, depth: int = 0) -> Iterator[Line]:
+    """Yield the lines of ``nodes``. Raise UnrepresentableValue naming the setting at fault."""
+    indent = INDENT * depth
+    for node in nodes:
+        if isinstance(node, Comment):
+            for text in node.text.splitlines() or [""]:
+                yield Line(f"{indent}{dialect.comment(text)}".rstrip(), node)
+        elif isinstance(node, Block):
+            yield Line(indent + dialect.opening(node.name, _arguments(node, dialect)), node)
+            yield from print_lines(node.children, dialect, depth + 1)
+            yield Line(indent + dialect.closing(node.name), None)
+        else:
+            yield Line(indent + dialect.statement(node.name, _arguments(node, dialect)), node)
+
+
+def _arguments(node: Directive, dialect: Dialect) -> list[str]:
+    try:
+        return [dialect.argument(argument) for argument in node.args]
+    except Refused as refusal:
+        value, reason = refusal.args
+        raise UnrepresentableValue(value, dialect.name, reason, node.setting) from None

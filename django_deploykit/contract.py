@@ -1,0 +1,81 @@
+"""The names on which the web server and Django agree: each stands here once.
+
+The generator makes the server set these and strip every other spelling; the runtime reads these
+and no others. Nothing here is imported from anywhere else.
+"""
+
+from __future__ import annotations
+
+import re
+
+# The stack that a configuration was written for, as "front/gateway", e.g. "apache/mod_wsgi".
+# A process variable in scripts and service files; a request variable where the front is itself
+# the gateway. It does not begin with HTTP_, so that no client can set it.
+STACK_KEY = "DEPLOYKIT_STACK"
+
+# What proxies say about the client. A server that is itself the edge removes all of them.
+FORWARDED_HEADERS = (
+    "Forwarded",
+    "X-Forwarded-For",
+    "X-Forwarded-Host",
+    "X-Forwarded-Port",
+    "X-Forwarded-Proto",
+    "X-Forwarded-Protocol",
+    "X-Forwarded-Scheme",
+    "X-Forwarded-Server",
+    "X-Forwarded-Ssl",
+    "X-Client-Ip",
+    "X-Real-Ip",
+    "X-Scheme",
+    "X-Url-Scheme",
+    "Front-End-Https",
+    "True-Client-Ip",
+)
+
+# What proxies say about the URL below which an application lies.
+PREFIX_HEADERS = (
+    "X-Forwarded-Path",
+    "X-Forwarded-Prefix",
+    "X-Forwarded-Script-Name",
+    "X-Script-Name",
+    "X-Original-Url",
+    "X-Rewrite-Url",
+)
+
+# CGI's own names, which some gateways take from a header of that name (gunicorn, httpoxy).
+CGI_HEADERS = (
+    "Script-Name",
+    "Path-Info",
+    "Proxy",
+)
+
+# Who the user is, in the spellings of the common single sign-on servers.
+IDENTITY_HEADERS = (
+    "Remote-User",
+    "Remote-Groups",
+    "Remote-Name",
+    "Remote-Email",
+    "X-Remote-User",
+    "X-Forwarded-User",
+    "X-Forwarded-Email",
+    "X-Forwarded-Groups",
+    "X-Forwarded-Preferred-Username",
+    "X-Auth-Request-User",
+    "X-Auth-Request-Email",
+    "X-Auth-Request-Groups",
+)
+
+# Every header that a client may never bring to Django by itself.
+CLIENT_FORBIDDEN_HEADERS = FORWARDED_HEADERS + PREFIX_HEADERS + CGI_HEADERS + IDENTITY_HEADERS
+
+# Keys of SITE["ENVIRON"] arrive in request.META under this very name through every gateway.
+_ENVIRON_NAME = re.compile(r"[A-Z][A-Z0-9_]*\Z")
+_TAKEN_BY_CGI = re.compile(
+    r"(HTTP|SERVER|REQUEST|REMOTE|CONTENT|SCRIPT|PATH|DOCUMENT|REDIRECT|SSL|DEPLOYKIT|WSGI"
+    r"|APACHE|PYTHON|DJANGO|CONTEXT|QUERY|GATEWAY|AUTH)(_|\Z)|HTTPS\Z"
+)
+
+
+def environ_name_is_free(name: str) -> bool:
+    """Tell whether ``name`` may be a key of SITE["ENVIRON"]: not HTTP_*, CGI's, WSGI's or ours."""
+    return bool(_ENVIRON_NAME.match(name)) and not _TAKEN_BY_CGI.match(name)

@@ -1,0 +1,66 @@
+"""Set Django up for exactly one site, or say every time why it could not be."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import TracebackType
+
+import django
+import environ
+from django.apps import apps
+from django.core.exceptions import ImproperlyConfigured
+from django.urls import set_script_prefix
+
+from django_deploykit import contract
+
+# The settings module this interpreter belongs to, and what went wrong at its first load.
+# mod_wsgi runs a script anew, in the same interpreter, whenever its first run failed.
+_loaded: str | None = None
+_failure: tuple[BaseException, TracebackType | None] | None = None
+
+
+def bootstrap(
+    settings_module: str, *, env_file: str | None = None, prefix: str = "", stack: str = ""
+) -> None:
+    """Assign DJANGO_SETTINGS_MODULE, read ``env_file`` and set Django up.
+
+    ``env_file`` holds ``NAME=value`` lines, which do not replace variables that are already
+    set. ``prefix`` is the URL prefix without a slash at its end; Django keeps it in front of
+    relative STATIC_URL and MEDIA_URL from the first moment. ``stack`` names the emitted stack.
+
+    Call it again for the same module as often as you like. Raise ImproperlyConfigured if the
+    interpreter already belongs to another site. If the first call failed, raise its original
+    error again, not "populate() isn't reentrant", which only hides it.
+    """
+    global _loaded, _failure
+    if _loaded not in (None, settings_module):
+        raise ImproperlyConfigured(
+            f"This interpreter already runs {_loaded!r} and cannot run {settings_module!r} too. "
+            "Give each site its own processes (WSGIDaemonProcess) or application group."
+        )
+    if _failure:
+        raise _failure[0].with_traceback(_failure[1])
+    _loaded = settings_module
+    try:
+        _set_up(settings_module, env_file, prefix, stack)
+    except BaseException as error:
+        _failure = error, error.__traceback__
+        raise
+
+
+def _set_up(settings_module: str, env_file: str | None, prefix: str, stack: str) -> None:
+    if apps.ready and os.environ.get("DJANGO_SETTINGS_MODULE") != settings_module:
+        raise ImproperlyConfigured(
+            f"Django is already set up for {os.environ.get('DJANGO_SETTINGS_MODULE')!r}; "
+            f"this script is for {settings_module!r}."
+        )
+    os.environ["DJANGO_SETTINGS_MODULE"] = settings_module
+    if stack:
+        os.environ[contract.STACK_KEY] = stack
+    if env_file is not None:
+        with Path(env_file).open(encoding="utf-8") as lines:
+            environ.Env.read_env(lines)
+    django.setup()
+    if prefix:
+        set_script_prefix(f"{prefix}/")

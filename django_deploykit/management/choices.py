@@ -1,0 +1,84 @@
+"""What ``deployconfig`` and ``deployrun`` share: options, and from options to a plan."""
+
+from __future__ import annotations
+
+import shlex
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from django_deploykit import conf
+from django_deploykit.config.deployment import Deployment, parse_choices
+from django_deploykit.config.facts import SiteFacts
+from django_deploykit.config.findings import Finding, Level
+from django_deploykit.config.introspect import introspect_sites
+from django_deploykit.exceptions import ChoiceError, DeploykitError, FactsError
+
+# Drift exits with 1, so that a mistake has a status of its own (argparse uses the same).
+MISTAKE = 2
+
+
+@dataclass(frozen=True)
+class Project:
+    """The sites to serve, the choices made for them, and what was found on the way."""
+
+    sites: Sequence[SiteFacts]
+    deployment: Deployment
+    findings: Sequence[Finding]
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the options that choose a stack."""
+    parser.add_argument("target", nargs="?", help="What to write; without it, the list.")
+    parser.add_argument("--gateway", help="How the server reaches Django; see the list.")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="choices",
+        help="A choice, instead of DEPLOYKIT['DEPLOYMENT'][KEY]; may be repeated.",
+    )
+
+
+def read_project(options: dict[str, Any]) -> Project:
+    """Read settings and options. Raise FactsError or ChoiceError with all that is wrong."""
+    chosen = {
+        **parse_choices(conf.read().deployment, "DEPLOYKIT['DEPLOYMENT']"),
+        **parse_choices(_pairs(options["choices"]), "--set"),
+    }
+    sites, found = introspect_sites()
+    errors = [one for one in found if one.kind.level is Level.ERROR]
+    if errors or not sites:
+        raise FactsError(errors)
+    return Project(sites, Deployment(**chosen), found)
+
+
+def invocation(options: dict[str, Any]) -> str:
+    """The command line that leads to this text, without what only says where it goes."""
+    words = ["manage.py", "deployconfig", options["target"]]
+    if options["gateway"]:
+        words += ["--gateway", options["gateway"]]
+    for choice in sorted(options["choices"]):
+        words += ["--set", choice]
+    return shlex.join(words)
+
+
+def mistake(error: DeploykitError) -> CommandError:
+    """The error as Django's commands report it, with the exit status of a mistake."""
+    return CommandError(str(error), returncode=MISTAKE)
+
+
+def _pairs(texts: Sequence[str]) -> dict[str, str]:
+    pairs = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise ChoiceError(f"--set: {text!r} is not of the form KEY=VALUE.")
+        if key in pairs:
+            raise ChoiceError(f"--set: {key!r} is given twice.")
+        pairs[key] = value
+    return pairs

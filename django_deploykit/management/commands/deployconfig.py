@@ -1,0 +1,145 @@
+"""``manage.py deployconfig``: write down, for a web server, what the settings say."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from django_deploykit.config import report
+from django_deploykit.config.access import Denied, denied, server_account
+from django_deploykit.config.facts import SiteFacts
+from django_deploykit.config.output import OutputFile, State, full_text, output_files, write
+from django_deploykit.config.renderer import SCRIPT, Plan, Rendered
+from django_deploykit.config.stack import Stack, renderers, resolve
+from django_deploykit.exceptions import ChoiceError, DeploykitError
+from django_deploykit.management import choices
+from django_deploykit.management.choices import Project
+from django_deploykit.run.validate import validate
+
+
+class Command(BaseCommand):
+    help = "Write the configuration of a web server, application server or script for this project."
+    requires_system_checks: list[str] = []  # The findings that matter here are reported anyway.
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        choices.add_arguments(parser)
+        parser.add_argument("--list", action="store_true", help="List targets and gateways.")
+        parser.add_argument("--output", type=Path, help="Write the whole stack into a directory.")
+        parser.add_argument("--force", action="store_true", help="Overwrite hand-edited files.")
+        parser.add_argument(
+            "--format", choices=["text", "json"], default="text", help="How to print it."
+        )
+        what = parser.add_mutually_exclusive_group()
+        what.add_argument("--check", action="store_true", help="Exit 1 if the files differ.")
+        what.add_argument("--diff", action="store_true", help="Show how the files differ.")
+        what.add_argument("--explain", action="store_true", help="Say where each line is from.")
+        what.add_argument("--validate", action="store_true", help="Ask the server's own checker.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            if options["list"] or not options["target"]:
+                self._list()
+            else:
+                self._render(options)
+        except DeploykitError as error:
+            raise choices.mistake(error) from error
+
+    def _list(self) -> None:
+        for name, renderer in renderers().items():
+            gateways = ", ".join(renderer.gateways)
+            self.stdout.write(f"{self.style.MIGRATE_HEADING(name):16} {renderer.summary}")
+            self.stdout.write(f"{'':16} gateways: {gateways}")
+        self.stdout.write(f"\n{self._fitting()}")
+
+    def _fitting(self) -> str:
+        project = choices.read_project({"choices": []})
+        names = ", ".join(site.name for site in project.sites)
+        if all(site.application.wsgi for site in project.sites):
+            return f"For {names}: start with 'manage.py deployconfig apache'."
+        return f"For {names}: only ASGI_APPLICATION is set; 'manage.py deployconfig asgi' fits."
+
+    def _render(self, options: dict[str, Any]) -> None:
+        stack = resolve(options["target"], options["gateway"])
+        project = choices.read_project(options)
+        plan = stack.plan(project.sites, project.deployment, _directory(options))
+        rendered = stack.render(plan)
+        text = choices.invocation(options)
+        if options["format"] == "json":
+            self.stdout.write(_json(project, plan, rendered, text))
+        else:
+            self._report(project, plan, rendered)
+        if options["validate"]:
+            self._validate(stack, plan)
+        elif plan.directory and (options["check"] or options["diff"]):
+            self._compare(_files(rendered, plan.directory, text), show=options["diff"])
+        elif plan.directory and not options["explain"]:
+            self._write(_files(rendered, plan.directory, text), overwrite=options["force"])
+        elif options["explain"]:
+            self.stdout.write("\n".join(report.explained(rendered[0])))
+        elif options["format"] == "text":
+            self.stdout.write(full_text(rendered[0], text), ending="")
+
+    def _report(self, project: Project, plan: Plan, rendered: Sequence[Rendered]) -> None:
+        """Warnings and notes go to stderr: stdout is the configuration and nothing else."""
+        for found in project.findings:
+            self.stderr.write(f"warning: {found}", self.style.WARNING)
+        for warning in (text for one in rendered for text in one.warnings):
+            self.stderr.write(f"warning: {warning}", self.style.WARNING)
+        needs = report.merged(rendered)
+        user = server_account(plan.deployment.user)
+        for note in report.notes(needs, user, _denied(rendered, user)):
+            self.stderr.write(f"note: {note}", self.style.NOTICE)
+        for site in plan.sites:
+            if not plan.directory and plan.uses_emitted_script(site):
+                note = f"note: {plan.script(site)} is written by --output {_default(site)}"
+                self.stderr.write(note, self.style.NOTICE)
+
+    def _validate(self, stack: Stack, plan: Plan) -> None:
+        said = validate(stack, plan)
+        self.stderr.write(said.strip() or "The server accepts it.", self.style.SUCCESS)
+
+    def _compare(self, files: Sequence[OutputFile], *, show: bool) -> None:
+        different = [file for file in files if file.state is not State.SAME]
+        for file in different:
+            if show:
+                self.stdout.write("".join(file.diff()), ending="")
+            else:
+                self.stdout.write(f"{file.path}: {file.state.value}")
+        if different:
+            raise CommandError(f"{len(different)} of {len(files)} files differ.", returncode=1)
+
+    def _write(self, files: Sequence[OutputFile], *, overwrite: bool) -> None:
+        written = write(files, overwrite=overwrite)
+        for file in files:
+            state = "wrote" if file.path in written else "unchanged"
+            self.stderr.write(f"{state}: {file.path}", self.style.SUCCESS)
+
+
+def _directory(options: dict[str, Any]) -> Path | None:
+    output: Path | None = options["output"]
+    if output is None and (options["check"] or options["diff"]):
+        raise ChoiceError("--check and --diff compare with files: add --output DIRECTORY.")
+    return Path(output).absolute() if output else None
+
+
+def _files(rendered: Sequence[Rendered], directory: Path, text: str) -> list[OutputFile]:
+    return output_files(rendered, directory, text)
+
+
+def _default(site: SiteFacts) -> str:
+    return str(site.application.root / "deploy")
+
+
+def _denied(rendered: Sequence[Rendered], user: str | None) -> list[Denied]:
+    """What the server's user cannot reach here; emitted scripts do not exist yet."""
+    needed = [access for access in report.merged(rendered).access if access.why != SCRIPT]
+    return denied(needed, user) if user else []
+
+
+def _json(project: Project, plan: Plan, rendered: Sequence[Rendered], text: str) -> str:
+    user = server_account(plan.deployment.user)
+    return report.as_json(rendered, text, project.findings, user, _denied(rendered, user))

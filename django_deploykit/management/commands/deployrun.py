@@ -1,0 +1,121 @@
+"""``manage.py deployrun``: run the very stack that ``deployconfig`` describes, here and now."""
+
+from __future__ import annotations
+
+import os
+from argparse import ArgumentParser
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from django_deploykit.config import report
+from django_deploykit.config.access import denied, server_account
+from django_deploykit.config.deployment import Deployment, parse_choices
+from django_deploykit.config.facts import SiteFacts
+from django_deploykit.config.renderer import SCRIPT, Plan
+from django_deploykit.config.stack import Stack, resolve
+from django_deploykit.exceptions import CannotRun, DeploykitError
+from django_deploykit.management import choices
+from django_deploykit.management.choices import Project
+from django_deploykit.run.directory import lay_out, run_directory
+from django_deploykit.run.supervise import Front, check_ports, supervise
+
+# Tried in this order when no target is named: the first that can run here.
+PREFERRED = ("apache", "gunicorn")
+
+
+class Command(BaseCommand):
+    help = "Run this project behind a real web server in the foreground, until Ctrl-C."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        choices.add_arguments(parser)
+        parser.add_argument(
+            "--listen", default="127.0.0.1:8000", help="Address and port; default %(default)s."
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            project = choices.read_project(options)
+            listen = parse_choices({"listen": options["listen"]}, "--listen")
+            deployment = replace(project.deployment, **listen)
+            with run_directory() as directory:
+                self._run(options, replace(project, deployment=deployment), directory)
+        except DeploykitError as error:
+            raise choices.mistake(error) from error
+
+    def _run(self, options: dict[str, Any], project: Project, directory: Path) -> None:
+        user = _user(project.deployment)
+        stack, plan = self._choose(options, project, directory, user)
+        addresses = _addresses(plan)
+        check_ports(addresses)
+        _check_access(stack, plan, user)
+        foreground = lay_out(stack, plan, directory, user)
+        environment = {**os.environ, **foreground.environment}
+        supervise(foreground.command, _front(plan), directory / "log", environment, self._ready)
+
+    def _ready(self, line: str) -> None:
+        self.stdout.write(line)
+        self.stdout.flush()
+
+    def _choose(
+        self, options: dict[str, Any], project: Project, directory: Path, user: str | None
+    ) -> tuple[Stack, Plan]:
+        if options["target"]:
+            return _stack(options["target"], options["gateway"], project, directory, user)
+        try:
+            return _stack(PREFERRED[0], None, project, directory, user)
+        except CannotRun as error:
+            self.stderr.write(f"{error}\nRunning {PREFERRED[1]} instead.", self.style.NOTICE)
+            return _stack(PREFERRED[1], None, project, directory, user)
+
+
+def _stack(
+    target: str, gateway: str | None, project: Project, directory: Path, user: str | None
+) -> tuple[Stack, Plan]:
+    """The stack and its plan. Raise CannotRun where this machine cannot run it."""
+    stack = resolve(target, gateway)
+    deployment = replace(project.deployment, log_directory=directory / "log")
+    if user and stack.renderer.stands_alone:
+        deployment = replace(deployment, user=user)
+    plan = stack.plan(project.sites, deployment, directory)
+    stack.renderer(plan).foreground(directory, user)
+    return stack, plan
+
+
+def _user(deployment: Deployment) -> str | None:
+    """The user to drop to, if this is root; otherwise nobody can be dropped to."""
+    if os.geteuid() != 0:
+        return None
+    user = server_account(deployment.user)
+    if user is None:
+        raise CannotRun("Root does not serve web pages: name a user with --set user=NAME.")
+    return user
+
+
+def _addresses(plan: Plan) -> tuple[Any, ...]:
+    secure = any(site.tls for site in plan.sites)
+    return plan.deployment.listen + (plan.deployment.tls_listen if secure else ())
+
+
+def _check_access(stack: Stack, plan: Plan, user: str | None) -> None:
+    needs = report.merged([stack.renderer(plan).render()])
+    readable = [replace(one, write=False) for one in needs.access if one.why != SCRIPT]
+    obstacles = denied(readable, user) if user else []
+    if obstacles:
+        raise CannotRun("\n".join(f"{user} would get 403 for {one}" for one in obstacles))
+
+
+def _front(plan: Plan) -> Front:
+    site = plan.sites[0]
+    addresses = plan.deployment.tls_listen if site.tls else plan.deployment.listen
+    path = (site.routes or ("/",))[0]
+    return Front(addresses[0], bool(site.tls), _host(site), f"{site.prefix}{path}")
+
+
+def _host(site: SiteFacts) -> str:
+    if site.hosts.anything:
+        return "localhost"
+    return site.hosts.names[0].removeprefix(".")

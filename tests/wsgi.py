@@ -1,0 +1,7 @@
+"""A WSGI entry for the settings of the test run."""
+
+from __future__ import annotations
+
+from django.core.wsgi import get_wsgi_application
+
+application = get_wsgi_application()
