@@ -68,6 +68,11 @@ IDENTITY_HEADERS = (
 # Every header that a client may never bring to Django by itself.
 CLIENT_FORBIDDEN_HEADERS = FORWARDED_HEADERS + PREFIX_HEADERS + CGI_HEADERS + IDENTITY_HEADERS
 
+# The same, as keys of a WSGI environ.
+CLIENT_FORBIDDEN_KEYS = tuple(
+    "HTTP_" + name.upper().replace("-", "_") for name in CLIENT_FORBIDDEN_HEADERS
+)
+
 # Keys of SITE["ENVIRON"] arrive in request.META under this very name through every gateway.
 _ENVIRON_NAME = re.compile(r"[A-Z][A-Z0-9_]*\Z")
 _TAKEN_BY_CGI = re.compile(

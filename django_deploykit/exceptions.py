@@ -34,7 +34,14 @@ class FactsError(DeploykitError):
 
 
 class ChoiceError(DeploykitError):
-    """A choice that does not exist, or that does not fit another one."""
+    """Choices that do not exist, or that do not fit one another: one sentence for each."""
+
+    def __init__(self, *problems: str) -> None:
+        self.problems = problems
+        super().__init__(*problems)
+
+    def __str__(self) -> str:
+        return "\n".join(self.problems)
 
 
 class UnrepresentableValue(DeploykitError):
@@ -59,6 +66,7 @@ class CannotRun(DeploykitError):
 def unknown(kind: str, value: str, origin: str, allowed: Iterable[str]) -> str:
     """Say that ``value`` is no ``kind``, what is, and which one was probably meant."""
     names = sorted(allowed)
-    near = difflib.get_close_matches(value, names, n=1)
-    guess = f" Did you mean {near[0]!r}?" if near else ""
+    by_folded = {name.casefold(): name for name in names}
+    near = difflib.get_close_matches(value.casefold(), by_folded, n=1)
+    guess = f" Did you mean {by_folded[near[0]]!r}?" if near else ""
     return f"{origin}: unknown {kind} {value!r}.{guess} Allowed: {', '.join(names)}."

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import grp
 import os
 import pwd
 import stat
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from django_deploykit.config.renderer import Access
 
 # The accounts under which distributions run web servers.
 SERVER_ACCOUNTS = ("www-data", "apache", "http", "nobody")
+
+# As many as Linux itself follows (path_resolution(7)).
+_MOST_LINKS = 40
 
 
 @dataclass(frozen=True)
@@ -56,20 +60,46 @@ def _account_exists(name: str) -> bool:
 
 
 def _first_obstacle(access: Access, uid: int, groups: set[int]) -> Denied | None:
-    path = access.path
-    for component in [*reversed(path.parents), path]:
-        try:
+    component = Path("/")
+    try:
+        for component in _components(access.path):
             status = component.stat()
-        except OSError:
-            return Denied(access, component, "there is no")
-        is_directory = stat.S_ISDIR(status.st_mode)
-        if is_directory and not _allows(status, uid, groups, 0o1):
-            return Denied(access, component, "the user may not pass")
-        if component == path and not _allows(status, uid, groups, 0o4):
-            return Denied(access, component, "the user may not read")
-        if component == path and access.write and not _allows(status, uid, groups, 0o2):
-            return Denied(access, component, "the user may not write to")
+            if stat.S_ISDIR(status.st_mode) and not _allows(status, uid, groups, 0o1):
+                return Denied(access, component, "the user may not pass")
+    except PermissionError:
+        return Denied(access, component, "you may not look at")
+    except (FileNotFoundError, NotADirectoryError):
+        return Denied(access, component, "there is no")
+    except OSError as error:
+        return Denied(access, Path(error.filename), f"{error.strerror}:")
+    return _last_obstacle(access, component, uid, groups)
+
+
+def _last_obstacle(access: Access, end: Path, uid: int, groups: set[int]) -> Denied | None:
+    status = end.stat()
+    if not _allows(status, uid, groups, 0o4):
+        return Denied(access, end, "the user may not read")
+    if access.write and not _allows(status, uid, groups, 0o2):
+        return Denied(access, end, "the user may not write to")
     return None
+
+
+def _components(path: Path, depth: int = 0) -> Generator[Path, None, Path]:
+    """Every directory that the kernel passes on the way, through symbolic links, and the end."""
+    if depth > _MOST_LINKS:
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+    here = Path("/")
+    yield here
+    for part in path.parts[1:]:
+        step = here / part
+        if part == "..":
+            here = here.parent
+        elif step.is_symlink():
+            here = yield from _components(here / step.readlink(), depth + 1)
+        else:
+            here = step
+            yield here
+    return here
 
 
 def _allows(status: os.stat_result, uid: int, groups: set[int], bit: int) -> bool:

@@ -6,6 +6,7 @@ the reference page. There is no other list.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -35,14 +36,26 @@ class Invalid(Exception):
 
 
 def _address(text: str) -> Address:
-    match = re.fullmatch(r"(?:(\[[0-9A-Fa-f:.]+\]|[0-9.]+|\*)?:)?(\d{1,5})", text)
-    if not match or not 0 < int(match[2]) < 65536:
+    match = re.fullmatch(r"(?:(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)|\*)?:)?([0-9]{1,5})", text)
+    if not match or not 0 < int(match[3]) < 65536 or not _is_ip(match[1], match[2]):
         raise Invalid("a port, or an IP address and port: '8080', '127.0.0.1:8080', '[::1]:80'")
-    return Address((match[1] or "").strip("[]*"), int(match[2]))
+    return Address(match[1] or match[2] or "", int(match[3]))
+
+
+def _is_ip(six: str | None, four: str | None) -> bool:
+    try:
+        if address := six or four:
+            ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return True
 
 
 def _addresses(text: str) -> tuple[Address, ...]:
-    return tuple(_address(part.strip()) for part in text.split(","))
+    addresses = tuple(_address(part.strip()) for part in text.split(","))
+    if len(set(addresses)) < len(addresses):
+        raise Invalid("each address once")
+    return addresses
 
 
 def _version(text: str) -> Version:
@@ -71,8 +84,8 @@ def _size(text: str) -> int:
 
 
 def _path(text: str) -> Path:
-    if not text.startswith("/"):
-        raise Invalid("an absolute path")
+    if not text.startswith("/") or not text.isprintable():
+        raise Invalid("an absolute path, without control characters")
     return Path(text)
 
 
@@ -167,10 +180,15 @@ def choice_names() -> tuple[str, ...]:
 
 
 def parse_choices(raw: Mapping[str, object], origin: str) -> dict[str, Any]:
-    """Turn raw values, keyed by choice, into typed ones. Raise ChoiceError naming them all."""
+    """Turn raw values, keyed by choice, into typed ones; None leaves the default.
+
+    Raise ChoiceError naming all that are not allowed.
+    """
     parsed, problems = {}, []
     known = {choice.name: choice for choice in fields(Deployment)}
     for key, value in raw.items():
+        if value is None and key in known:
+            continue
         if key not in known:
             problems.append(unknown("key", str(key), origin, known))
             continue
@@ -179,7 +197,7 @@ def parse_choices(raw: Mapping[str, object], origin: str) -> dict[str, Any]:
         except Invalid as invalid:
             problems.append(f"{origin}: {key}={value!r} is not allowed. Write {invalid}.")
     if problems:
-        raise ChoiceError("\n".join(problems))
+        raise ChoiceError(*problems)
     return parsed
 
 

@@ -11,7 +11,11 @@ from pathlib import Path
 
 @dataclass(frozen=True, kw_only=True)
 class Application:
-    """The code to run: dotted names, and where it lies on disk."""
+    """The code to run: dotted names, and where it lies on disk.
+
+    ``wsgi_file`` is there only if a server can load that very file, run as a script: it binds
+    the name ``application``, imports nothing relative to itself, and names these settings.
+    """
 
     settings_module: str
     wsgi: str | None

@@ -18,7 +18,11 @@ class Level(Enum):
 
 @dataclass(frozen=True)
 class Kind:
-    """One thing that can be wrong. ``deploy`` kinds matter only to a site on the network."""
+    """One thing that can be wrong.
+
+    ``deploy`` kinds matter only where the site is served: ``manage.py check`` leaves them to
+    ``check --deploy``, so that they never keep anybody from ``runserver`` or the tests.
+    """
 
     id: str
     level: Level
@@ -38,8 +42,8 @@ class Finding:
         return f"{self.setting}: {self.message} {self.kind.hint} ({self.kind.id})"
 
 
-def _error(number: int, hint: str) -> Kind:
-    return Kind(f"deploykit.E{number:03}", Level.ERROR, hint)
+def _error(number: int, hint: str, *, deploy: bool = False) -> Kind:
+    return Kind(f"deploykit.E{number:03}", Level.ERROR, hint, deploy)
 
 
 def _warning(number: int, hint: str, *, deploy: bool = False) -> Kind:
@@ -49,38 +53,50 @@ def _warning(number: int, hint: str, *, deploy: bool = False) -> Kind:
 CONF_UNKNOWN = _error(1, "See the settings reference for every key.")
 CONF_TYPE = _error(2, "See the settings reference for the shape of this value.")
 NO_APPLICATION = _error(
-    3, "Set WSGI_APPLICATION to the dotted path of a WSGI callable, as startproject does."
+    3,
+    "Set WSGI_APPLICATION to the dotted path of a WSGI callable, as startproject does.",
+    deploy=True,
 )
-NO_HOSTS = _error(4, "List the names under which the site is reached.")
+NO_HOSTS = _error(4, "List the names under which the site is reached.", deploy=True)
 BAD_HOST = _error(5, "Write a host name, '.example.com' for it and its subdomains, or '*'.")
 BAD_PREFIX = _error(
     6, "Write it like '/app': a leading slash, no trailing one, plain URL characters."
 )
 PREFIX_CONFLICT = _error(7, "Leave one of the two unset, or make them equal.")
 NO_STATIC_ROOT = _error(
-    8, "Set STATIC_ROOT to a directory of its own and run 'manage.py collectstatic'."
+    8,
+    "Set STATIC_ROOT to a directory of its own and run 'manage.py collectstatic'.",
+    deploy=True,
 )
-OVERLAP = _error(9, "Move one of the two directories out of the other.")
+OVERLAP = _error(9, "Move one of the two out of the other.")
 URL_CONFLICT = _error(10, "Give each its own URL.")
 BAD_URL = _error(11, "Write an absolute URL path with a slash at both ends.")
-MISSING_PATH = _error(12, "Create it, or correct the setting.")
+MISSING_PATH = _error(12, "Create it, or correct the setting.", deploy=True)
 BAD_ENVIRON = _error(
     13, "Use upper-case names that CGI, WSGI and Django do not use, with text values."
 )
 BAD_TLS = _error(14, "Give 'CERTIFICATE' and 'KEY' as absolute paths.")
 SITES_CONFLICT = _error(15, "Give the sites different hosts or different prefixes.")
-SITE_FAILED = _error(16, "Mend that settings module first; 'manage.py check' shows more.")
+SITE_FAILED = _error(16, "Mend that settings module first.")
 BAD_ROUTE = _error(17, "Write routes as absolute URL paths with a slash at both ends.")
 CHOICE = _error(18, "See the reference of --set keys.")
+BAD_STORAGE = _error(19, "Name a storage class that can be imported in STORAGES.")
+SECRET_IN_ENVIRON = _error(
+    20, "Put it into the file that DEPLOYKIT['SITE']['ENV_FILE'] names, and read os.environ."
+)
 
-STATIC_EMPTY = _warning(51, "Run 'manage.py collectstatic' before the site is served.")
-NO_MANIFEST = _warning(52, "Run 'manage.py collectstatic'; pages fail without the manifest.")
+STATIC_EMPTY = _warning(51, "Run 'manage.py collectstatic' before the site is served.", deploy=True)
+NO_MANIFEST = _warning(
+    52, "Run 'manage.py collectstatic'; pages fail without the manifest.", deploy=True
+)
 STATIC_FROM_PACKAGES = _warning(
-    53, "It is enough to begin with; later set STATIC_ROOT and run 'manage.py collectstatic'."
+    53,
+    "It is enough to begin with; later set STATIC_ROOT and run 'manage.py collectstatic'.",
+    deploy=True,
 )
 DEBUG_ON = _warning(54, "Set DEBUG = False before anybody else can reach the site.", deploy=True)
 ANY_HOST = _warning(55, "List the names under which the site is reached.", deploy=True)
-SSL_WITHOUT_TLS = _warning(
+NEEDS_TLS = _warning(
     56,
     "Give DEPLOYKIT['SITE']['TLS'] the certificate and key if this server ends TLS.",
     deploy=True,
@@ -96,11 +112,20 @@ OUTSIDE_PREFIX = _warning(
     59, "Use a URL name or a relative URL, so that the prefix is put in front."
 )
 COOKIE_PATH = _warning(60, "Set it to the prefix, so that other sites on the host cannot see it.")
-CSRF_ORIGIN = _warning(61, "Remove it, or list its host in ALLOWED_HOSTS.", deploy=True)
+CSRF_ORIGIN = _warning(61, "Write it with the scheme that browsers see, or remove it.", deploy=True)
 HSTS_WITHOUT_TLS = _warning(
     62, "Browsers ignore HSTS over plain HTTP; give DEPLOYKIT['SITE']['TLS'].", deploy=True
 )
-SECRET_FILE_MODE = _warning(63, "Run chmod 640 on it; the web server's group may read it.")
-MEDIA_SERVED_ELSEWHERE = _warning(
-    64, "Set DEPLOYKIT['SITE']['MEDIA'] = 'none' if that is meant; nothing is emitted for it."
+SECRET_FILE_MODE = _warning(
+    63, "Run chmod 640 on it; the web server's group may read it.", deploy=True
 )
+MEDIA_SERVED_ELSEWHERE = _warning(
+    64,
+    "Set DEPLOYKIT['SITE']['MEDIA'] = 'none' if that is meant; nothing is emitted for it.",
+    deploy=True,
+)
+OTHER_SETTINGS = _warning(
+    65, "Run this command with --settings and the module that the site is to run.", deploy=True
+)
+RELATIVE_PATH = _warning(66, "Write an absolute path, such as BASE_DIR / 'static'.", deploy=True)
+BAD_URLCONF = _warning(67, "'manage.py check' shows what is wrong with it.", deploy=True)

@@ -17,7 +17,10 @@ from django_deploykit import __version__
 from django_deploykit.config.renderer import Rendered
 from django_deploykit.exceptions import FileConflict
 
-_HASH_LINE = re.compile(r"^\S+ sha256 of the lines below: ([0-9a-f]{64})$", re.MULTILINE)
+# Both lines of the header, which nothing may precede: what stands above it is somebody's own.
+_HEADER = re.compile(
+    r"\S+ Written by django-deploykit [^\n]*\n\S+ sha256 of the lines below: ([0-9a-f]{64})\n"
+)
 
 
 class State(Enum):
@@ -28,6 +31,11 @@ class State(Enum):
     OUTDATED = "outdated: settings, choices or versions changed"
     EDITED = "edited by hand"
     FOREIGN = "not written by django-deploykit"
+    LINK = "a symbolic link"
+
+
+# What is only overwritten when that is asked for.
+_SOMEBODYS = (State.EDITED, State.FOREIGN, State.LINK)
 
 
 @dataclass(frozen=True)
@@ -41,23 +49,30 @@ class OutputFile:
     @property
     def state(self) -> State:
         """Compare with the disk. Raise FileConflict if the file cannot be read."""
+        if os.path.islink(self.path):
+            return State.LINK  # Never written through: its target is somebody else's file.
         on_disk = self.on_disk()
         if on_disk is None:
             return State.MISSING
         if on_disk == self.text:
             return State.SAME
-        header = _HASH_LINE.search(on_disk)
+        header = _HEADER.match(on_disk)
         if header is None:
             return State.FOREIGN
-        return State.OUTDATED if _hash(on_disk[header.end() + 1 :]) == header[1] else State.EDITED
+        return State.OUTDATED if _hash(on_disk[header.end() :]) == header[1] else State.EDITED
 
     def on_disk(self) -> str | None:
+        """What lies there now, byte for byte. Raise FileConflict if it cannot be read."""
         try:
-            return self.path.read_text(encoding="utf-8", errors="surrogateescape")
+            if self.path.exists() and not self.path.is_file():
+                raise FileConflict(f"{str(self.path)!r} is not a file. Nothing was changed.")
+            return self.path.read_bytes().decode(errors="surrogateescape")
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise FileConflict(f"{str(self.path)!r} cannot be read: {error.strerror}.") from None
+            raise FileConflict(
+                f"{str(self.path)!r} cannot be read: {error.strerror}. Nothing was changed."
+            ) from None
 
     def diff(self) -> Iterator[str]:
         """A unified diff from the disk to what would be written."""
@@ -89,51 +104,62 @@ def output_files(
 def write(files: Sequence[OutputFile], *, overwrite: bool = False) -> list[Path]:
     """Write what differs, all of it or nothing; return the paths written.
 
-    Raise FileConflict, before anything is changed, for a file that was edited by hand or is
-    not ours (unless ``overwrite``), and for one that cannot be written.
+    Raise FileConflict, before anything is changed, for a file that was edited by hand, is not
+    ours or is a link (unless ``overwrite``), and for one that cannot be written.
     """
     states = [(file, file.state) for file in files]
     if not overwrite:
         _refuse_conflicts(states)
     changed = [file for file, state in states if state is not State.SAME]
-    prepared: list[tuple[str, Path]] = []
-    try:
-        for file in changed:
-            prepared.append((_prepare(file), file.path))
-        for temporary, path in prepared:
-            os.replace(temporary, path)
-    except OSError as error:
-        message = f"{error.filename!r} cannot be written: {error.strerror}. Nothing was changed."
-        raise FileConflict(message) from None
-    finally:
-        for temporary, _ in prepared:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary)
+    with contextlib.ExitStack() as undo:
+        try:
+            prepared = [(_prepare(file, undo), file) for file in changed]
+            for temporary, file in prepared:
+                undo.callback(_put_back, file, file.on_disk())
+                os.replace(temporary, file.path)
+        except OSError as error:
+            path = error.filename2 or error.filename
+            message = f"{str(path)!r} cannot be written: {error.strerror}. Nothing was changed."
+            raise FileConflict(message) from None
+        undo.pop_all()
     return [file.path for file in changed]
 
 
 def _refuse_conflicts(states: list[tuple[OutputFile, State]]) -> None:
-    conflicts = [(f, s) for f, s in states if s in (State.EDITED, State.FOREIGN)]
+    conflicts = [(file, state) for file, state in states if state in _SOMEBODYS]
     if conflicts:
         lines = [f"{str(file.path)!r}: {state.value}." for file, state in conflicts]
         hint = "Nothing was written. Look with --diff; overwrite with --force."
         raise FileConflict("\n".join([*lines, hint]))
 
 
-def _prepare(file: OutputFile) -> str:
+def _prepare(file: OutputFile, undo: contextlib.ExitStack) -> Path:
     """Write the text beside its place, complete and on disk, under a temporary name."""
-    file.path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    _make_directories(file.path.parent, undo)
     handle, name = tempfile.mkstemp(prefix=".deploykit-", dir=file.path.parent)
-    try:
-        with open(handle, "w", encoding="utf-8") as stream:
-            os.fchmod(stream.fileno(), file.mode)
-            stream.write(file.text)
-            stream.flush()
-            os.fsync(stream.fileno())
-    except BaseException:
-        os.unlink(name)
-        raise
-    return name
+    temporary = Path(name)
+    undo.callback(temporary.unlink, missing_ok=True)
+    with open(handle, "w", encoding="utf-8", newline="") as stream:
+        os.fchmod(stream.fileno(), file.mode)
+        stream.write(file.text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    return temporary
+
+
+def _make_directories(directory: Path, undo: contextlib.ExitStack) -> None:
+    missing = [path for path in (directory, *directory.parents) if not path.exists()]
+    for path in reversed(missing):
+        path.mkdir(mode=0o755)
+        undo.callback(path.rmdir)
+
+
+def _put_back(file: OutputFile, text: str | None) -> None:
+    """Restore what was there, after a later file of the set could not be moved into place."""
+    file.path.unlink(missing_ok=True)
+    if text is not None:
+        file.path.write_bytes(text.encode(errors="surrogateescape"))
+        file.path.chmod(file.mode)
 
 
 def _hash(text: str) -> str:

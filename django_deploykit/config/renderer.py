@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from django_deploykit.config.deployment import Deployment
-from django_deploykit.config.facts import SiteFacts
+from django_deploykit.config.facts import Mount, SiteFacts
 from django_deploykit.config.syntax.printer import Line
-from django_deploykit.exceptions import CannotRun
+from django_deploykit.exceptions import CannotRun, ChoiceError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +48,23 @@ class Plan:
             or self.stands_alone
             or len(self.sites) > 1
             or site.application.env_file
+            or (site.application.wsgi and not site.application.wsgi_file)
             or (site.prefix and not site.prefix_is_forced)
         )
+
+    def static_mounts(self, site: SiteFacts) -> tuple[Mount, ...]:
+        """The static files to serve, a longer URL before one that contains it."""
+        if site.static is None:
+            return ()
+        admin = site.admin_static if self.deployment.admin_static == "alias" else None
+        if admin and site.static.hashed:
+            raise ChoiceError(
+                f"{site.name}: admin_static='alias' serves the admin's files from its package, "
+                "but the manifest storage links to hashed names, which only collectstatic makes."
+            )
+        mounts = [admin, *site.static.mounts] if admin else site.static.mounts
+        distinct = {mount.url: mount for mount in reversed(mounts)}
+        return tuple(sorted(distinct.values(), key=lambda mount: (-len(mount.url), mount.url)))
 
     def for_site(self, site: SiteFacts) -> Plan:
         """The same plan for one of its sites."""
@@ -73,6 +88,25 @@ class Access:
     path: Path
     why: str
     write: bool = False
+
+
+def site_access(plan: Plan, site: SiteFacts) -> list[Access]:
+    """What the processes that serve a site read and write."""
+    found = [
+        Access(site.application.root, "the application's code"),
+        Access(plan.deployment.python_home or site.interpreter.prefix, "the interpreter"),
+        Access(plan.script(site), SCRIPT),
+    ]
+    found += [Access(mount.directory, "static files") for mount in plan.static_mounts(site)]
+    if site.media:
+        found.append(Access(site.media.directory, "uploaded files", write=True))
+    found += [Access(mount.directory, "protected files", write=True) for mount in site.protected]
+    found += [Access(file.path, "a file at the root") for file in site.root_files]
+    if site.application.env_file:
+        found.append(Access(site.application.env_file, "the environment file"))
+    if site.documents:
+        found.append(Access(site.documents, "documents"))
+    return found
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from django_deploykit.config.access import Denied
 from django_deploykit.config.findings import Finding
-from django_deploykit.config.output import full_text
+from django_deploykit.config.output import State, full_text
 from django_deploykit.config.renderer import Access, Needs, Rendered
 from django_deploykit.config.syntax.nodes import Directive
 
@@ -36,7 +36,10 @@ def merged(rendered: Sequence[Rendered]) -> Needs:
 
 
 def notes(needs: Needs, user: str | None, obstacles: Sequence[Denied]) -> Iterator[str]:
-    """What else must be true on the host, as lines for a person."""
+    """What else must be true on the host, as lines for a person.
+
+    ``user`` is whoever the server's processes run as, or None if nobody here is.
+    """
     if needs.packages:
         yield f"packages: {' '.join(needs.packages)}"
     if needs.modules:
@@ -45,7 +48,10 @@ def notes(needs: Needs, user: str | None, obstacles: Sequence[Denied]) -> Iterat
         yield f"run: {step}"
     for access in needs.access:
         if access.write:
-            yield f"writable for {user or 'the server'}: {access.path} ({access.why})"
+            owner = user or "the server"
+            yield f"directory: {access.path}, owner {owner}, mode 0755 ({access.why})"
+    if user is None:
+        yield "permissions were not looked at: the server's user does not exist here"
     for obstacle in obstacles:
         yield f"403 for {user}: {obstacle}"
 
@@ -56,11 +62,12 @@ def as_json(
     findings: Sequence[Finding],
     user: str | None,
     obstacles: Sequence[Denied],
+    states: Mapping[str, State],
 ) -> str:
-    """The whole set as one JSON document."""
+    """The whole set as one JSON document; ``states`` by file name, where files are compared."""
     needs = merged(rendered)
     document = {
-        "files": [_file(one, invocation) for one in rendered],
+        "files": [_file(one, invocation, states.get(one.filename)) for one in rendered],
         "warnings": [
             *({"id": f.kind.id, "setting": f.setting, "message": str(f)} for f in findings),
             *({"message": text} for one in rendered for text in one.warnings),
@@ -69,7 +76,7 @@ def as_json(
             "packages": needs.packages,
             "modules": needs.modules,
             "steps": needs.steps,
-            "access": [_access(access) for access in needs.access],
+            "access": [_access(access, user) for access in needs.access],
         },
         "user": user,
         "denied": [
@@ -82,12 +89,13 @@ def as_json(
             for one in obstacles
         ],
     }
-    return json.dumps(document, indent=2, ensure_ascii=False)
+    return json.dumps(document, indent=2)
 
 
-def _file(one: Rendered, invocation: str) -> dict[str, Any]:
+def _file(one: Rendered, invocation: str, state: State | None) -> dict[str, Any]:
     return {
         "path": one.filename,
+        **({"state": state.value} if state else {}),
         "mode": f"{one.mode:04o}",
         "text": full_text(one, invocation),
         "explain": [
@@ -98,8 +106,9 @@ def _file(one: Rendered, invocation: str) -> dict[str, Any]:
     }
 
 
-def _access(access: Access) -> dict[str, Any]:
-    return {"path": str(access.path), "why": access.why, "write": access.write}
+def _access(access: Access, user: str | None) -> dict[str, Any]:
+    found = {"path": str(access.path), "why": access.why, "write": access.write}
+    return {**found, "owner": user, "mode": "0755"} if access.write else found
 
 
 def _once(items: Iterable[T]) -> tuple[T, ...]:

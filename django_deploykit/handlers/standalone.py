@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from whitenoise import WhiteNoise
@@ -14,10 +15,6 @@ if TYPE_CHECKING:
 
 # Django's hashed names: twelve hexadecimal digits before the last extension.
 _HASHED = r"^.+\.[0-9a-f]{12}(\.[^./]+)?$"
-
-_FORBIDDEN_KEYS = tuple(
-    "HTTP_" + name.upper().replace("-", "_") for name in contract.CLIENT_FORBIDDEN_HEADERS
-)
 
 
 def standalone(
@@ -36,19 +33,46 @@ def standalone(
     """
     mounted = _mounted(application, prefix) if prefix else application
     cleaned = _cleaned(mounted, dict(environ or {}))
-    test: str | Callable[..., bool] = _HASHED if hashed else (lambda path, url: False)
-    static = WhiteNoise(cleaned, max_age=0, immutable_file_test=test)
-    for url, directory in (files or {}).items():
-        static.add_files(directory, prefix=url)
-    served: WSGIApplication = static
-    return served
+    return _StaticFiles(cleaned, files or {}, hashed) if files else cleaned
+
+
+class _StaticFiles(WhiteNoise):  # type: ignore[misc]  # WhiteNoise has no types
+    """Static files, with a front server's care: no dot-files, no links out, and a URL below
+    which there is no such file is nobody else's."""
+
+    def __init__(
+        self, application: WSGIApplication, mounts: Mapping[str, str], hashed: bool
+    ) -> None:
+        test: str | Callable[[str, str], bool] = _HASHED if hashed else (lambda path, url: False)
+        super().__init__(application, max_age=0, immutable_file_test=test)
+        self._urls = tuple(mounts)
+        for url, directory in mounts.items():
+            self._root = Path(directory).resolve()
+            self.add_files(directory, prefix=url)
+
+    def add_file_to_dictionary(self, url: str, path: str, stat_cache: Any = None) -> None:
+        real = Path(path).resolve()
+        if real.is_relative_to(self._root) and "/." not in url:
+            super().add_file_to_dictionary(url, path, stat_cache=stat_cache)
+
+    def __call__(
+        self, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        # PEP 3333: the bytes of the path, read as Latin-1; WhiteNoise keeps text.
+        path = environ.get("PATH_INFO", "").encode("latin-1").decode("utf-8", "replace")
+        if path.startswith(self._urls) and path not in self.files:
+            return _not_found(start_response)
+        found: Iterable[bytes] = super().__call__(environ, start_response)
+        return found
 
 
 def _cleaned(application: WSGIApplication, extra: dict[str, str]) -> WSGIApplication:
+    data = {name: value.encode().decode("latin-1") for name, value in extra.items()}
+
     def clean(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        for key in _FORBIDDEN_KEYS:
+        for key in contract.CLIENT_FORBIDDEN_KEYS:
             environ.pop(key, None)
-        environ.update(extra)
+        environ.update(data)
         return application(environ, start_response)
 
     return clean
@@ -56,14 +80,18 @@ def _cleaned(application: WSGIApplication, extra: dict[str, str]) -> WSGIApplica
 
 def _mounted(application: WSGIApplication, prefix: str) -> WSGIApplication:
     def mount(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        path: Any = environ.get("PATH_INFO", "")
+        path = environ.get("PATH_INFO", "")
         if path == prefix:
             start_response("301 Moved Permanently", [("Location", f"{prefix}/")])
             return []
         if not path.startswith(f"{prefix}/"):
-            start_response("404 Not Found", [("Content-Type", "text/plain")])
-            return [b"Not Found\n"]
+            return _not_found(start_response)
         environ["SCRIPT_NAME"], environ["PATH_INFO"] = prefix, path[len(prefix) :]
         return application(environ, start_response)
 
     return mount
+
+
+def _not_found(start_response: StartResponse) -> Iterable[bytes]:
+    start_response("404 Not Found", [("Content-Type", "text/plain; charset=utf-8")])
+    return [b"Not Found\n"]

@@ -9,6 +9,7 @@ from types import TracebackType
 import django
 import environ
 from django.apps import apps
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import set_script_prefix
 
@@ -26,7 +27,7 @@ def bootstrap(
     """Assign DJANGO_SETTINGS_MODULE, read ``env_file`` and set Django up.
 
     ``env_file`` holds ``NAME=value`` lines, which do not replace variables that are already
-    set. ``prefix`` is the URL prefix without a slash at its end; Django keeps it in front of
+    set. ``prefix`` is the URL prefix without a slash at its end, which Django puts in front of
     relative STATIC_URL and MEDIA_URL from the first moment. ``stack`` names the emitted stack.
 
     Call it again for the same module as often as you like. Raise ImproperlyConfigured if the
@@ -61,6 +62,10 @@ def _set_up(settings_module: str, env_file: str | None, prefix: str, stack: str)
     if env_file is not None:
         with Path(env_file).open(encoding="utf-8") as lines:
             environ.Env.read_env(lines)
-    django.setup()
+    # Django keeps relative STATIC_URL and MEDIA_URL with the prefix of the moment they are first
+    # looked at: neither an application's ready() nor a first request may come before this.
     if prefix:
         set_script_prefix(f"{prefix}/")
+    django.setup(set_prefix=not prefix)
+    for name in ("STATIC_URL", "MEDIA_URL"):
+        getattr(settings, name)

@@ -14,7 +14,8 @@ from django_deploykit import conf
 from django_deploykit.config.deployment import Deployment, parse_choices
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.findings import Finding, Level
-from django_deploykit.config.introspect import introspect_sites
+from django_deploykit.config.introspect import DEPLOYMENT, introspect_sites
+from django_deploykit.config.stack import Stack
 from django_deploykit.exceptions import ChoiceError, DeploykitError, FactsError
 
 # Drift exits with 1, so that a mistake has a status of its own (argparse uses the same).
@@ -46,24 +47,24 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def read_project(options: dict[str, Any]) -> Project:
     """Read settings and options. Raise FactsError or ChoiceError with all that is wrong."""
-    chosen = {
-        **parse_choices(conf.read().deployment, "DEPLOYKIT['DEPLOYMENT']"),
-        **parse_choices(_pairs(options["choices"]), "--set"),
-    }
+    chosen = parse_choices(_pairs(options["choices"]), "--set")
     sites, found = introspect_sites()
     errors = [one for one in found if one.kind.level is Level.ERROR]
     if errors or not sites:
         raise FactsError(errors)
-    return Project(sites, Deployment(**chosen), found)
+    configured = parse_choices(conf.read().deployment, DEPLOYMENT)
+    return Project(sites, Deployment(**{**configured, **chosen}), found)
 
 
-def invocation(options: dict[str, Any]) -> str:
+def invocation(stack: Stack, options: dict[str, Any]) -> str:
     """The command line that leads to this text, without what only says where it goes."""
-    words = ["manage.py", "deployconfig", options["target"]]
-    if options["gateway"]:
-        words += ["--gateway", options["gateway"]]
+    words = ["manage.py", "deployconfig", stack.renderer.name]
+    if stack.gateway != stack.renderer.gateways[0]:
+        words += ["--gateway", stack.gateway]
     for choice in sorted(options["choices"]):
         words += ["--set", choice]
+    if options.get("settings"):
+        words += ["--settings", options["settings"]]
     return shlex.join(words)
 
 

@@ -10,22 +10,28 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.renderer import (
-    Access,
     Foreground,
     Needs,
     Plan,
     Rendered,
     Renderer,
+    site_access,
 )
+from django_deploykit.config.syntax.printer import Line
 from django_deploykit.config.syntax.python import python_lines
 from django_deploykit.exceptions import CannotRun, ChoiceError
 
 _TEXT = """
+    import sys
+
+    # Not pythonpath: --check-config loads the application before gunicorn looks at that.
+    sys.path.insert(0, <<scripts>>)
+
     # gunicorn alone: it is the edge, so it believes no proxy and no header.
     bind = <<bind>>
     wsgi_app = <<wsgi_app>>
-    pythonpath = <<pythonpath>>
     chdir = <<chdir>>
 
     workers = <<workers>>
@@ -47,7 +53,16 @@ _TEXT = """
     control_socket_disable = True
 """
 
-_ACCOUNT = """
+_USER = """
+    import pwd
+
+    # Started as root, it drops to this user, and to that user's own group.
+    user = <<user>>
+    group = pwd.getpwnam(user).pw_gid
+"""
+
+_USER_AND_GROUP = """
+    # Started as root, it drops to this user and group.
     user = <<user>>
     group = <<group>>
 """
@@ -66,16 +81,12 @@ class GunicornRenderer(Renderer):
         return [("wsgi", plan)]
 
     def render(self) -> Rendered:
-        if len(self.plan.sites) > 1:
-            raise ChoiceError("target 'gunicorn': one gunicorn serves one site, not SITES.")
-        site, deployment = self.plan.sites[0], self.deployment
-        if site.tls:
-            raise ChoiceError("target 'gunicorn': it does not end TLS; use target 'apache'.")
+        site, deployment = self._site(), self.deployment
         lines = python_lines(
             _TEXT,
             bind=[str(address).removeprefix("*") for address in deployment.listen],
             wsgi_app=f"{self.plan.script(site).stem}:application",
-            pythonpath=str(self.plan.script(site).parent),
+            scripts=str(self.plan.script(site).parent),
             chdir=str(site.application.root),
             workers=deployment.processes,
             threads=deployment.threads,
@@ -83,10 +94,40 @@ class GunicornRenderer(Renderer):
             raw_env=[f"LANG={deployment.locale}", f"LC_ALL={deployment.locale}"],
         )
         if deployment.user:
-            group = deployment.group or deployment.user
-            lines += python_lines(_ACCOUNT, user=deployment.user, group=group)
-        needs = Needs(access=(Access(site.application.root, "the application's code"),))
-        return Rendered(filename=self._file_name(), lines=lines, needs=needs)
+            account = _USER_AND_GROUP if deployment.group else _USER
+            lines += (Line("", None),)
+            lines += python_lines(account, user=deployment.user, group=deployment.group)
+        return Rendered(
+            filename=self._file_name(),
+            lines=lines,
+            warnings=self._warnings(site),
+            needs=Needs(access=tuple(site_access(self.plan, site))),
+        )
+
+    def _site(self) -> SiteFacts:
+        """The only site. Raise ChoiceError for what gunicorn alone cannot do."""
+        if len(self.plan.sites) > 1:
+            raise ChoiceError("target 'gunicorn': one gunicorn serves one site, not SITES.")
+        site = self.plan.sites[0]
+        if site.tls:
+            raise ChoiceError("target 'gunicorn': it does not end TLS; use target 'apache'.")
+        if site.application.wsgi is None:
+            raise ChoiceError(f"{site.name}: WSGI_APPLICATION is unset; nothing to run here.")
+        return site
+
+    def _warnings(self, site: SiteFacts) -> tuple[str, ...]:
+        """What a front server would answer, and gunicorn alone leaves to Django."""
+        left = {
+            "uploaded files (MEDIA_URL)": site.media,
+            "files at the root (ROOT_FILES)": site.root_files,
+            "DOCUMENTS": site.documents,
+            "ROUTES": site.routes,
+        }
+        return tuple(
+            f"{site.name}: gunicorn alone does not serve {what}; Django is asked for those URLs."
+            for what, fact in left.items()
+            if fact
+        )
 
     def foreground(self, directory: Path, user: str | None) -> Foreground:
         if importlib.util.find_spec("gunicorn") is None:

@@ -6,7 +6,12 @@ setting says: every fault becomes a finding, so that all of them can be reported
 
 from __future__ import annotations
 
-from django_deploykit.config.introspect.project import Introspection, introspect, require
+from django_deploykit.config.introspect.project import (
+    DEPLOYMENT,
+    Introspection,
+    introspect,
+    require,
+)
 from django_deploykit.config.introspect.sites import introspect_sites
 
-__all__ = ["Introspection", "introspect", "introspect_sites", "require"]
+__all__ = ["DEPLOYMENT", "Introspection", "introspect", "introspect_sites", "require"]

@@ -13,23 +13,26 @@ from whitenoise.middleware import WhiteNoiseMiddleware
 
 from django_deploykit.config import findings
 from django_deploykit.config.facts import Application, Interpreter
-from django_deploykit.config.introspect.context import Context, key, real
+from django_deploykit.config.introspect.context import Context, is_file, real
+from django_deploykit.config.introspect.entry import Entry, find_entry
 
 
-def read(context: Context) -> Application | None:
-    """The application named by the settings, or None if there is no telling."""
-    settings = context.settings
-    wsgi, asgi = settings.WSGI_APPLICATION, getattr(settings, "ASGI_APPLICATION", None)
-    wsgi_file = _module_file(context, "WSGI_APPLICATION", wsgi)
-    _module_file(context, "ASGI_APPLICATION", asgi)
-    module = getattr(settings._wrapped, "SETTINGS_MODULE", None)
-    if not (wsgi or asgi) or not module:
-        context.find(findings.NO_APPLICATION, "WSGI_APPLICATION", f"{wsgi!r} names nothing to run.")
-        return None
+def read(context: Context) -> Application:
+    """The application that the settings name."""
+    settings, module = context.settings, context.settings_module
+    wsgi = _dotted_name(context, "WSGI_APPLICATION")
+    asgi = _dotted_name(context, "ASGI_APPLICATION")
+    entry = _entry(context, "WSGI_APPLICATION", wsgi)
+    _entry(context, "ASGI_APPLICATION", asgi)
+    if not (wsgi or asgi):
+        context.find(findings.NO_APPLICATION, "WSGI_APPLICATION", "it is unset.")
+    if not module:
+        message = "the settings were configured by hand and come from no module."
+        context.find(findings.NO_APPLICATION, "DJANGO_SETTINGS_MODULE", message)
     return Application(
         settings_module=module,
         wsgi=wsgi,
-        wsgi_file=wsgi_file,
+        wsgi_file=_script(context, entry, wsgi or "", module),
         asgi=asgi,
         root=_import_root(module),
         env_file=_env_file(context),
@@ -60,24 +63,41 @@ def is_middleware(path: str, wanted: type) -> bool:
     return isinstance(found, type) and issubclass(found, wanted)
 
 
-def _module_file(context: Context, setting: str, dotted: str | None) -> Path | None:
-    if not dotted:
+def _dotted_name(context: Context, setting: str) -> str | None:
+    value = getattr(context.settings, setting, None)
+    if value is None or isinstance(value, str):
+        return value or None
+    context.find(findings.NO_APPLICATION, setting, f"{value!r} is not a dotted path.")
+    return None
+
+
+def _entry(context: Context, setting: str, dotted: str | None) -> Entry | None:
+    if dotted is None:
         return None
-    module = dotted.rpartition(".")[0]
-    try:
-        spec = importlib.util.find_spec(module) if module else None
-    except ImportError:
-        spec = None
-    if spec is None or spec.origin is None:
+    entry = find_entry(dotted)
+    if entry is None:
         context.find(findings.NO_APPLICATION, setting, f"{dotted!r} cannot be imported.")
+    elif not entry.may_bind(dotted.rpartition(".")[2]):
+        message = f"{dotted!r} cannot be imported: {str(entry.path)!r} has no such name."
+        context.find(findings.NO_APPLICATION, setting, message)
+    return entry
+
+
+def _script(context: Context, entry: Entry | None, dotted: str, module: str) -> Path | None:
+    """The project's own file, if a server can run it as it is (see ``Application``)."""
+    if entry is None:
         return None
-    return Path(spec.origin)
+    if entry.settings_module not in (None, module):
+        message = f"its module is for {entry.settings_module!r}, but these settings are {module!r}."
+        context.find(findings.OTHER_SETTINGS, "WSGI_APPLICATION", message)
+        return None
+    return entry.path if dotted.endswith(".application") and entry.runs_as_script else None
 
 
 def _import_root(module: str) -> Path:
     """The directory that must be on the Python path for ``module`` to be found."""
     top = module.partition(".")[0]
-    spec = importlib.util.find_spec(top)
+    spec = importlib.util.find_spec(top) if top else None
     if spec is None:
         return Path.cwd()
     if spec.submodule_search_locations:
@@ -86,13 +106,20 @@ def _import_root(module: str) -> Path:
 
 
 def _env_file(context: Context) -> Path | None:
-    value = context.site.get("ENV_FILE")
+    value, setting = context.site.get("ENV_FILE"), context.key("ENV_FILE")
     if value is None:
         return None
     path = Path(str(value))
-    if not path.is_absolute() or not path.is_file():
-        context.find(findings.MISSING_PATH, key("ENV_FILE"), f"{value!r} is not an existing file.")
-    elif path.stat().st_mode & stat.S_IROTH:
-        message = f"{value!r} holds secrets and every user of the machine can read it."
-        context.find(findings.SECRET_FILE_MODE, key("ENV_FILE"), message)
+    if not path.is_absolute() or not is_file(path):
+        context.find(findings.MISSING_PATH, setting, f"{str(value)!r} is not an existing file.")
+    elif _anybody_reads(path):
+        message = f"{str(value)!r} holds secrets and every user of the machine can read it."
+        context.find(findings.SECRET_FILE_MODE, setting, message)
     return path
+
+
+def _anybody_reads(path: Path) -> bool:
+    try:
+        return bool(path.stat().st_mode & stat.S_IROTH)
+    except PermissionError:
+        return False

@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
+from django.conf import UserSettingsHolder, settings
 
+from django_deploykit.config import findings
 from django_deploykit.config.findings import Finding, Kind
 
 
 @dataclass
 class Context:
-    """One reading of one project."""
+    """One reading of one project. ``places`` name keys of SITE that came from elsewhere."""
 
     site: Mapping[str, Any]
-    settings: Any = settings
+    places: Mapping[str, str] = field(default_factory=dict)
+    # A factory: a dataclass looks at a plain default, and that would load the settings.
+    settings: Any = field(default_factory=lambda: settings)
     findings: list[Finding] = field(default_factory=list)
 
     def find(self, kind: Kind, setting: str, message: str) -> None:
         """Note that ``setting`` has this fault."""
         self.findings.append(Finding(kind, setting, message))
+
+    def find_type(self, setting: str, value: object, expected: str) -> None:
+        """Note a value of the wrong type; it is not repeated, for it may hold a secret."""
+        self.find(findings.CONF_TYPE, setting, wrong_type(value, expected))
+
+    def key(self, name: str) -> str:
+        """How a key of SITE is called in messages."""
+        return self.places.get(name, f"DEPLOYKIT['SITE'][{name!r}]")
 
     def unprefixed(self, name: str) -> str | None:
         """The setting as written: Django's own access puts the script prefix in front of
@@ -30,10 +43,22 @@ class Context:
         value = getattr(self.settings._wrapped, name)
         return None if value is None else str(value)
 
+    def is_default(self, name: str) -> bool:
+        """Tell whether nobody set this setting, so that it has Django's own default."""
+        return not self.settings.is_overridden(name)
 
-def key(name: str) -> str:
-    """How a key of SITE is called in messages."""
-    return f"DEPLOYKIT['SITE'][{name!r}]"
+    @property
+    def settings_module(self) -> str:
+        """The dotted name of the settings module; '' if there is none."""
+        holder = self.settings._wrapped
+        while isinstance(holder, UserSettingsHolder):  # override_settings() puts these around it.
+            holder = holder.default_settings
+        return getattr(holder, "SETTINGS_MODULE", None) or ""
+
+
+def wrong_type(value: object, expected: str) -> str:
+    """Say which type a value has, and which one it should have."""
+    return f"it is of type {type(value).__name__!r}, not {expected}."
 
 
 def real(path: object) -> Path:
@@ -46,6 +71,25 @@ def contains(outer: Path, inner: Path) -> bool:
     return real(inner).is_relative_to(real(outer))
 
 
+def is_file(path: Path) -> bool:
+    """Tell whether this is a file, as far as the user who asks may know."""
+    return _has_kind(path, stat.S_IFREG)
+
+
+def is_directory(path: Path) -> bool:
+    """Tell whether this is a directory, as far as the user who asks may know."""
+    return _has_kind(path, stat.S_IFDIR)
+
+
 def is_elsewhere(url: str) -> bool:
     """Tell whether a URL names another host (a CDN or a bucket)."""
     return "://" in url or url.startswith("//")
+
+
+def _has_kind(path: Path, kind: int) -> bool:
+    try:
+        return stat.S_IFMT(os.stat(path).st_mode) == kind
+    except PermissionError:
+        return True  # It may well be there for the server's user; the permission walk tells.
+    except (OSError, ValueError):
+        return False

@@ -8,11 +8,24 @@ from typing import Any
 
 from django_deploykit import conf
 from django_deploykit.config import findings
+from django_deploykit.config.deployment import parse_choices
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.findings import Finding, Level
-from django_deploykit.config.introspect import application, files, names, security, urls
-from django_deploykit.config.introspect.context import Context
-from django_deploykit.exceptions import FactsError, unknown
+from django_deploykit.config.introspect import (
+    application,
+    authorization,
+    environ,
+    files,
+    names,
+    overlaps,
+    security,
+    static,
+    urls,
+)
+from django_deploykit.config.introspect.context import Context, wrong_type
+from django_deploykit.exceptions import ChoiceError, FactsError, unknown
+
+DEPLOYMENT = "DEPLOYKIT['DEPLOYMENT']"
 
 
 @dataclass(frozen=True)
@@ -31,12 +44,15 @@ class Introspection:
         return tuple(found for found in self.findings if found.kind.level is Level.WARNING)
 
 
-def introspect(overrides: Mapping[str, Any] | None = None) -> Introspection:
-    """Read the configured project; ``overrides`` replace keys of DEPLOYKIT["SITE"]."""
-    configured = conf.read()
-    context = Context({**configured.site, **(overrides or {})})
-    for part in configured.unusable:
-        _report_unusable(context, part)
+def introspect(
+    overrides: Mapping[str, Any] | None = None, places: Mapping[str, str] | None = None
+) -> Introspection:
+    """Read the configured project.
+
+    ``overrides`` replace keys of DEPLOYKIT["SITE"]; ``places`` say where they came from.
+    """
+    context = Context({**conf.read().site, **(overrides or {})}, places or {})
+    context.findings += configuration()
     facts = _read(context)
     return Introspection(facts, tuple(context.findings))
 
@@ -48,23 +64,33 @@ def require(introspection: Introspection) -> SiteFacts:
     return introspection.facts
 
 
-def _report_unusable(context: Context, part: conf.Unusable) -> None:
+def configuration() -> list[Finding]:
+    """What is wrong with the shape of DEPLOYKIT and with the choices of its DEPLOYMENT."""
+    configured = conf.read()
+    found = [_unusable(part) for part in configured.unusable]
+    try:
+        parse_choices(configured.deployment, DEPLOYMENT)
+    except ChoiceError as error:
+        messages = (problem.removeprefix(f"{DEPLOYMENT}: ") for problem in error.problems)
+        found += [Finding(findings.CHOICE, DEPLOYMENT, message) for message in messages]
+    return found
+
+
+def _unusable(part: conf.Unusable) -> Finding:
     if part.allowed:
         message = unknown("key", str(part.value), part.place, part.allowed)
-        context.find(findings.CONF_UNKNOWN, part.place, message.removeprefix(f"{part.place}: "))
-    else:
-        context.find(findings.CONF_TYPE, part.place, f"{part.value!r} is not {part.expected}.")
+        message = message.removeprefix(f"{part.place}: ")
+        return Finding(findings.CONF_UNKNOWN, part.place, message)
+    return Finding(findings.CONF_TYPE, part.place, wrong_type(part.value, part.expected))
 
 
-def _read(context: Context) -> SiteFacts | None:
+def _read(context: Context) -> SiteFacts:
+    """Every fact; where one is missing, with a stand-in, so that the others are looked at too."""
     app = application.read(context)
     prefix, prefix_setting = names.prefix(context)
     hosts = names.hosts(context)
     tls = security.tls(context)
-    if app is None or prefix is None or hosts is None:
-        return None
     interpreter = application.interpreter()
-    static = files.static(context, prefix, app, interpreter)
     facts = SiteFacts(
         name=names.site_name(context, app),
         application=app,
@@ -75,20 +101,20 @@ def _read(context: Context) -> SiteFacts | None:
         prefix_is_forced=context.settings.FORCE_SCRIPT_NAME is not None,
         routes=urls.routes(context),
         documents=files.documents(context),
-        static=static,
-        admin_static=files.admin_static(context, prefix),
+        static=static.static(context, prefix),
+        admin_static=static.admin_static(context, prefix),
         media=files.media(context, prefix),
         protected=files.protected(context, prefix),
         root_files=files.root_files(context),
         tls=tls,
-        redirect_exempt=tuple(context.settings.SECURE_REDIRECT_EXEMPT),
+        redirect_exempt=security.redirect_exempt(context),
         headers=security.headers(context, tls),
         limits=security.limits(context),
-        needs_authorization=security.needs_authorization(context),
-        environ=security.environ(context),
+        needs_authorization=authorization.needs_authorization(context),
+        environ=environ.environ(context),
         whitenoise=application.has_whitenoise(context),
     )
-    files.check_overlaps(context, facts)
+    overlaps.check(context, facts)
     urls.check(context, facts)
     security.check(context, facts)
     return facts

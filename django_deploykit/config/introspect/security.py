@@ -2,44 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.apps import apps
 from django.middleware.security import SecurityMiddleware
 
-from django_deploykit import contract
 from django_deploykit.config import findings
 from django_deploykit.config.facts import Hosts, Limits, SecurityHeaders, SiteFacts, Tls
 from django_deploykit.config.introspect.application import is_middleware
-from django_deploykit.config.introspect.context import Context, key
+from django_deploykit.config.introspect.context import Context
+from django_deploykit.exceptions import unknown
 
 # Debian's document root, which certbot's --webroot is commonly given; nothing else is served.
 DEFAULT_ACME_WEBROOT = "/var/www/html"
-_TLS_KEYS = {"CERTIFICATE", "KEY", "ACME_WEBROOT"}
-
-# Authentication classes of Django REST framework that never look at the Authorization header.
-_WITHOUT_AUTHORIZATION = ("SessionAuthentication", "RemoteUserAuthentication")
+_TLS_NEEDED = ("CERTIFICATE", "KEY")
+_TLS_KEYS = (*_TLS_NEEDED, "ACME_WEBROOT")
 
 
 def tls(context: Context) -> Tls | None:
     """The certificate and key of SITE, if this server is to end TLS."""
-    raw = context.site.get("TLS")
+    raw, setting = context.site.get("TLS"), context.key("TLS")
     if raw is None:
         return None
-    if not isinstance(raw, Mapping) or not {"CERTIFICATE", "KEY"} <= set(raw) <= _TLS_KEYS:
-        context.find(findings.BAD_TLS, key("TLS"), f"{raw!r} is not such a dict.")
+    if not isinstance(raw, Mapping):
+        context.find_type(setting, raw, "a dict")
         return None
-    paths = {name: Path(str(value)) for name, value in raw.items()}
-    if not all(path.is_absolute() for path in paths.values()):
-        context.find(findings.BAD_TLS, key("TLS"), f"{raw!r} has a relative path.")
+    for name in raw:
+        if name not in _TLS_KEYS:
+            message = unknown("key", str(name), setting, _TLS_KEYS).removeprefix(f"{setting}: ")
+            context.find(findings.CONF_UNKNOWN, setting, message)
+    bad = [name for name in _TLS_NEEDED if name not in raw]
+    bad += [name for name in _TLS_KEYS if name in raw and not _is_absolute(raw[name])]
+    if bad:
+        message = f"{', '.join(bad)}: missing, or not an absolute path."
+        context.find(findings.BAD_TLS, setting, message)
+        return None
     return Tls(
-        certificate=paths["CERTIFICATE"],
-        key=paths["KEY"],
-        acme_webroot=paths.get("ACME_WEBROOT", Path(DEFAULT_ACME_WEBROOT)),
+        certificate=Path(raw["CERTIFICATE"]),
+        key=Path(raw["KEY"]),
+        acme_webroot=Path(raw.get("ACME_WEBROOT", DEFAULT_ACME_WEBROOT)),
     )
+
+
+def _is_absolute(value: object) -> bool:
+    return isinstance(value, (str, Path)) and Path(value).is_absolute()
 
 
 def headers(context: Context, tls: Tls | None) -> SecurityHeaders:
@@ -60,13 +68,13 @@ def _hsts(settings: Any) -> str | None:
     """The value SecurityMiddleware would send (django/middleware/security.py)."""
     if not settings.SECURE_HSTS_SECONDS:
         return None
-    value = f"max-age={int(settings.SECURE_HSTS_SECONDS)}"
+    value = f"max-age={settings.SECURE_HSTS_SECONDS}"
     if settings.SECURE_HSTS_INCLUDE_SUBDOMAINS:
         value += "; includeSubDomains"
     return value + "; preload" if settings.SECURE_HSTS_PRELOAD else value
 
 
-def _joined(policy: str | list[str] | tuple[str, ...]) -> str:
+def _joined(policy: str | Iterable[str]) -> str:
     names = policy.split(",") if isinstance(policy, str) else policy
     return ",".join(name.strip() for name in names)
 
@@ -76,28 +84,9 @@ def limits(context: Context) -> Limits:
     return Limits(upload_memory=context.settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
 
 
-def needs_authorization(context: Context) -> bool:
-    """Tell whether the project reads the Authorization header."""
-    if "AUTHORIZATION" in context.site:
-        return bool(context.site["AUTHORIZATION"])
-    if not apps.is_installed("rest_framework"):
-        return False
-    configured = getattr(context.settings, "REST_FRAMEWORK", {})
-    # REST framework's own default includes BasicAuthentication.
-    classes = configured.get("DEFAULT_AUTHENTICATION_CLASSES", ["BasicAuthentication"])
-    return not all(str(name).endswith(_WITHOUT_AUTHORIZATION) for name in classes)
-
-
-def environ(context: Context) -> tuple[tuple[str, str], ...]:
-    """Extra data for the application, under names that no client can write."""
-    raw = context.site.get("ENVIRON", {})
-    if not isinstance(raw, Mapping):
-        context.find(findings.CONF_TYPE, key("ENVIRON"), f"{raw!r} is not a dict.")
-        return ()
-    for name, value in raw.items():
-        if not contract.environ_name_is_free(str(name)) or not isinstance(value, str):
-            context.find(findings.BAD_ENVIRON, key("ENVIRON"), f"{name!r} cannot be used.")
-    return tuple(sorted((str(name), str(value)) for name, value in raw.items()))
+def redirect_exempt(context: Context) -> tuple[str, ...]:
+    """The patterns of SECURE_REDIRECT_EXEMPT, which may also be compiled ones."""
+    return tuple(str(getattr(p, "pattern", p)) for p in context.settings.SECURE_REDIRECT_EXEMPT)
 
 
 def check(context: Context, facts: SiteFacts) -> None:
@@ -107,12 +96,8 @@ def check(context: Context, facts: SiteFacts) -> None:
         context.find(findings.DEBUG_ON, "DEBUG", "it is on: errors show code and settings.")
     if facts.hosts.anything:
         context.find(findings.ANY_HOST, facts.hosts.setting, "'*' lets every Host header in.")
-    if settings.SECURE_SSL_REDIRECT and not facts.tls:
-        message = "it is on, but no certificate is known, so that every page would redirect."
-        context.find(findings.SSL_WITHOUT_TLS, "SECURE_SSL_REDIRECT", message)
-    if settings.SECURE_HSTS_SECONDS and not facts.tls:
-        message = f"{settings.SECURE_HSTS_SECONDS!r} has no effect without a certificate."
-        context.find(findings.HSTS_WITHOUT_TLS, "SECURE_HSTS_SECONDS", message)
+    if not facts.tls:
+        _check_without_tls(context)
     for name in ("SECURE_PROXY_SSL_HEADER", "USE_X_FORWARDED_HOST", "USE_X_FORWARDED_PORT"):
         if value := getattr(settings, name):
             message = f"{value!r} makes Django read what a proxy says."
@@ -121,15 +106,49 @@ def check(context: Context, facts: SiteFacts) -> None:
         _check_origin(context, str(origin), facts)
 
 
+_WITHOUT_TLS = {
+    "SECURE_SSL_REDIRECT": "every page would redirect",
+    "SESSION_COOKIE_SECURE": "browsers would never send the session back",
+    "CSRF_COOKIE_SECURE": "browsers would never send the CSRF cookie back",
+}
+
+
+def _check_without_tls(context: Context) -> None:
+    for name, consequence in _WITHOUT_TLS.items():
+        if getattr(context.settings, name):
+            message = f"it is on, but no certificate is known, so that {consequence}."
+            context.find(findings.NEEDS_TLS, name, message)
+    if seconds := context.settings.SECURE_HSTS_SECONDS:
+        message = f"{seconds!r} has no effect without a certificate."
+        context.find(findings.HSTS_WITHOUT_TLS, "SECURE_HSTS_SECONDS", message)
+
+
 def _check_origin(context: Context, origin: str, facts: SiteFacts) -> None:
-    parts = urlsplit(origin)
-    host = (parts.netloc.rpartition("@")[2]).partition(":")[0].replace("*", "", 1)
-    if not _answers(facts.hosts, host):
-        message = f"{origin!r} names a host that the site does not answer to."
-        context.find(findings.CSRF_ORIGIN, "CSRF_TRUSTED_ORIGINS", message)
-    elif parts.scheme == "http" and facts.tls:
+    """Report an origin of this very site with the scheme that it does not have.
+
+    Other sites are trusted on purpose: that is what the setting is for.
+    """
+    scheme, host = _scheme_and_host(origin)
+    if host is None or not _answers(facts.hosts, host):
+        return
+    if scheme == "http" and facts.tls:
         message = f"{origin!r} trusts plain HTTP, but the site is HTTPS."
         context.find(findings.CSRF_ORIGIN, "CSRF_TRUSTED_ORIGINS", message)
+    elif scheme == "https" and not facts.tls:
+        message = f"{origin!r} is HTTPS, but no certificate is known."
+        context.find(findings.CSRF_ORIGIN, "CSRF_TRUSTED_ORIGINS", message)
+
+
+def _scheme_and_host(origin: str) -> tuple[str, str | None]:
+    """The two parts as ALLOWED_HOSTS writes them: no port, '.example.com' for a wildcard."""
+    try:
+        parts = urlsplit(origin)
+        host = parts.hostname
+    except ValueError:  # Django's own checks report it.
+        return "", None
+    if host and ":" in host:
+        host = f"[{host}]"
+    return parts.scheme, host.removeprefix("*") if host else None
 
 
 def _answers(hosts: Hosts, host: str) -> bool:

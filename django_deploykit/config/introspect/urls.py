@@ -3,101 +3,150 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
+from django.contrib.staticfiles.views import serve as serve_static
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import NoReverseMatch, Resolver404, URLResolver, get_resolver, reverse
-from django.views.static import serve
+from django.urls.resolvers import LocalePrefixPattern, RegexPattern
+from django.utils.functional import Promise
+from django.views.static import serve as serve_file
 
 from django_deploykit.config import findings
 from django_deploykit.config.facts import SiteFacts
-from django_deploykit.config.introspect.context import Context, is_elsewhere, key
+from django_deploykit.config.introspect.context import Context, is_elsewhere
 
 _ROUTE = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+/\Z")
+
+# What a regular expression begins with, up to its first syntax.
+_PLAIN = re.compile(r"(?:[^\\.^$*+?{}\[\]|()<>]|\\[^A-Za-z0-9])*")
+
+# Views that stand in for the web server in development.
+_DEVELOPMENT = (serve_file, serve_static)
 
 
 def routes(context: Context) -> tuple[str, ...]:
     """The URL prefixes that Django answers; empty means every URL."""
-    raw = context.site.get("ROUTES", ())
+    raw, setting = context.site.get("ROUTES", ()), context.key("ROUTES")
+    if not isinstance(raw, (list, tuple)):
+        context.find_type(setting, raw, "a list of URL prefixes")
+        return ()
     for route in raw:
         if not _ROUTE.match(str(route)):
-            context.find(findings.BAD_ROUTE, key("ROUTES"), f"{route!r} is not such a path.")
+            context.find(findings.BAD_ROUTE, setting, f"{route!r} is not such a path.")
     return tuple(str(route) for route in raw)
+
+
+def views() -> Iterator[Callable[..., Any]]:
+    """Every view of the URLconf; none if it cannot be imported."""
+    try:
+        yield from (view for _, view in _walk(get_resolver(), ""))
+    except Exception:  # An import may raise anything; check() reports it.
+        return
 
 
 def check(context: Context, facts: SiteFacts) -> None:
     """Report routes that a file of the web server shadows, and URLs that leave the prefix."""
-    _check_shadows(context, facts)
-    if facts.prefix:
-        _check_prefix(context, facts.prefix)
-
-
-def _check_shadows(context: Context, facts: SiteFacts) -> None:
-    mounts = [
-        *(facts.static.mounts if facts.static else ()),
-        *([facts.media] if facts.media else []),
-    ]
-    patterns = list(_literal_routes())
-    for mount in mounts:
-        for route in patterns:
-            if f"{facts.prefix}/{route}".startswith(mount.url):
-                message = f"the route {route!r} lies below {mount.url!r}."
-                context.find(findings.SHADOWED_ROUTE, mount.setting, message)
+    try:
+        patterns = list(_walk(get_resolver(), ""))
+    except Exception as error:  # An import may raise anything.
+        message = f"it cannot be read ({type(error).__name__}), so no route was looked at."
+        context.find(findings.BAD_URLCONF, "ROOT_URLCONF", message)
+        return
+    for route, view in patterns:
+        if view not in _DEVELOPMENT:
+            _check_route(context, facts, route)
     for file in facts.root_files:
         if not facts.prefix and _resolves(file.url):
             message = f"{file.url!r} is a route of the URLconf too."
             context.find(findings.SHADOWED_ROUTE, "ROOT_FILES", message)
+    if facts.prefix:
+        _check_prefix(context, facts.prefix)
 
 
-def _literal_routes() -> Iterator[str]:
-    try:
-        yield from _walk(get_resolver(), "")
-    except (ImproperlyConfigured, ImportError):
-        return  # 'manage.py check' reports a broken URLconf; it has no routes to shadow.
+def _check_route(context: Context, facts: SiteFacts, route: str) -> None:
+    mounts = [*(facts.static.mounts if facts.static else ())]
+    mounts += [facts.media] if facts.media else []
+    for mount in mounts:
+        if f"{facts.prefix}/{route}".startswith(mount.url):
+            message = f"the route {route!r} lies below {mount.url!r}."
+            context.find(findings.SHADOWED_ROUTE, mount.setting, message)
 
 
-def _walk(resolver: URLResolver, before: str) -> Iterator[str]:
+def _walk(resolver: URLResolver, before: str) -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Every route, as far as it is plain text, with its view."""
     for entry in resolver.url_patterns:
-        route = before + str(entry.pattern).lstrip("^")
-        if isinstance(entry, URLResolver):
-            yield from _walk(entry, route)
-        elif entry.callback is not serve:
-            yield route
+        for plain in _plain_text(entry.pattern):
+            if isinstance(entry, URLResolver):
+                yield from _walk(entry, before + plain)
+            else:
+                yield before + plain, entry.callback
+
+
+def _plain_text(pattern: Any) -> list[str]:
+    if isinstance(pattern, LocalePrefixPattern):
+        return _language_prefixes(pattern)
+    route = str(pattern)
+    if not isinstance(pattern, RegexPattern):
+        return [route.partition("<")[0]]
+    match = _PLAIN.match(route.removeprefix("^"))
+    return [re.sub(r"\\(.)", r"\1", match[0] if match else "")]
+
+
+def _language_prefixes(pattern: LocalePrefixPattern) -> list[str]:
+    """i18n_patterns(): one prefix for each language, except perhaps for the default one."""
+    from django.conf import settings
+
+    bare = [] if pattern.prefix_default_language else [settings.LANGUAGE_CODE]
+    codes = [code for code, _ in settings.LANGUAGES if code not in bare]
+    return [*(f"{code}/" for code in codes), *("" for _ in bare)]
 
 
 def _resolves(url: str) -> bool:
     """Tell whether a route of its own, not a catch-all, answers this URL."""
     try:
         match = get_resolver().resolve(url)
-    except (Resolver404, ImproperlyConfigured, ImportError):
+    except Resolver404:
         return False
-    return match.route.strip("^$\\").replace("\\.", ".") == url.lstrip("/")
+    return match.route.strip("^$").replace("\\", "") == url.lstrip("/")
 
 
 def _check_prefix(context: Context, prefix: str) -> None:
     settings = context.settings
     for name in ("LOGIN_URL", "LOGIN_REDIRECT_URL", "LOGOUT_REDIRECT_URL"):
         value = getattr(settings, name)
-        if value and _leaves(str(value), prefix):
-            message = f"{value!r} leads outside of the prefix {prefix!r}."
+        if value and _is_used(context, name, value) and _leaves(value, prefix):
+            message = f"{str(value)!r} leads outside of the prefix {prefix!r}."
             context.find(findings.OUTSIDE_PREFIX, name, message)
     for name in ("STATIC_URL", "MEDIA_URL"):
         url = context.unprefixed(name) or ""
-        if url.startswith("/") and _leaves(url, prefix):
+        if _is_outside(url, prefix):
             message = f"{url!r} lies outside of the prefix {prefix!r}."
             context.find(findings.OUTSIDE_PREFIX, name, message)
     for name in ("SESSION_COOKIE_PATH", "CSRF_COOKIE_PATH"):
-        if not getattr(settings, name).startswith(prefix):
-            message = f"{getattr(settings, name)!r} sends the cookie to every site of the host."
+        path = getattr(settings, name)
+        if _is_outside(path, prefix):
+            message = f"{path!r} sends the cookie to every site of the host."
             context.find(findings.COOKIE_PATH, name, message)
 
 
-def _leaves(url: str, prefix: str) -> bool:
-    """Tell whether a path, or the name of a URL, does not begin with the prefix."""
-    if is_elsewhere(url):
-        return False
+def _is_used(context: Context, name: str, value: Any) -> bool:
+    """Django's default matters only to a project that has such a page."""
+    return not context.is_default(name) or _resolves(str(value))
+
+
+def _leaves(url: Any, prefix: str) -> bool:
+    """Tell whether a path does not begin with the prefix; names of URLs always do."""
+    if isinstance(url, Promise):
+        return False  # reverse_lazy() puts the prefix in front when a request comes in.
     try:
         reverse(url)
-    except (NoReverseMatch, ImproperlyConfigured, ImportError):
-        return url.startswith("/") and not f"{url.rstrip('/')}/".startswith(f"{prefix}/")
+    except (NoReverseMatch, ImproperlyConfigured):
+        return _is_outside(str(url), prefix)
     return False
+
+
+def _is_outside(url: str, prefix: str) -> bool:
+    inside = f"{url.rstrip('/')}/".startswith(f"{prefix}/")
+    return url.startswith("/") and not is_elsewhere(url) and not inside

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from django_deploykit.config.renderer import Rendered, Renderer
-from django_deploykit.config.scripts.entry import entry_lines
+from collections.abc import Sequence
+
+from django_deploykit.config.renderer import Plan, Rendered, Renderer
+from django_deploykit.config.scripts.entry import entry_lines, other_sites, site_of
 
 
 class AsgiScriptRenderer(Renderer):
@@ -13,11 +15,15 @@ class AsgiScriptRenderer(Renderer):
     summary = "an asgi.py that forces the settings module of its site"
     gateways = ("script",)
 
+    @classmethod
+    def companions(cls, plan: Plan) -> Sequence[tuple[str, Plan]]:
+        return other_sites(plan, cls.name)
+
     def render(self) -> Rendered:
-        site = self.plan.sites[0]
+        site = site_of(self.plan, self.name)
         # Without ASGI_APPLICATION the project still has Django's own ASGI application.
         dotted = site.application.asgi or "django.core.asgi.get_asgi_application"
         return Rendered(
             filename=f"asgi/{site.name}_asgi.py",
-            lines=entry_lines(self.plan, site, dotted),
+            lines=entry_lines(self.plan, site, dotted, "ASGI_APPLICATION"),
         )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from keyword import iskeyword
+
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.renderer import Plan
 from django_deploykit.config.syntax.printer import Line
 from django_deploykit.config.syntax.python import python_lines
+from django_deploykit.exceptions import ChoiceError, UnrepresentableValue
 
 _FACTORY = "django.core.asgi.get_asgi_application"
 
@@ -28,36 +31,44 @@ _SCRIPT = """
         stack=<<stack>>,
     )
 
-    from {module} import {name} as {alias}
+    from {module} import {name}
 """
 
 
-_ALONE = """
-
-    from django_deploykit.handlers.standalone import standalone
-
-    application = standalone(
-        application,
-        prefix=<<prefix>>,
-        files=<<files>>,
-        hashed=<<hashed>>,
-        environ=<<environ>>,
-    )
-"""
+def site_of(plan: Plan, target: str) -> SiteFacts:
+    """The site of this script. Raise ChoiceError where only one of several would be printed."""
+    if len(plan.sites) > 1 and not plan.directory:
+        names = ", ".join(site.name for site in plan.sites)
+        raise ChoiceError(
+            f"target {target!r}: the sites {names} have a script each. "
+            "Write them all: add --output DIRECTORY."
+        )
+    return plan.sites[0]
 
 
-def entry_lines(plan: Plan, site: SiteFacts, dotted: str) -> tuple[Line, ...]:
-    """The script that loads the application ``dotted`` of one site."""
+def other_sites(plan: Plan, target: str) -> list[tuple[str, Plan]]:
+    """The scripts of all sites but the first, as companions of the first one's."""
+    return [(target, plan.for_site(site)) for site in plan.sites[1:]]
+
+
+def entry_lines(
+    plan: Plan, site: SiteFacts, dotted: str, setting: str, wrappers: str = ""
+) -> tuple[Line, ...]:
+    """The script that loads the application ``dotted``, named by ``setting``, of one site.
+
+    ``wrappers`` is more text of ours, below it.
+    """
     module, _, name = dotted.rpartition(".")
-    alias = "get_application" if dotted == _FACTORY else "application"
-    text = _SCRIPT.format(module=module, name=name, alias=alias)
-    if alias != "application":
-        text += "\n    application = get_application()\n"
-    elif plan.stands_alone:
-        text += _ALONE
+    if not all(part.isidentifier() and not iskeyword(part) for part in [*module.split("."), name]):
+        raise UnrepresentableValue(dotted, "Python", "it is no dotted name", setting)
+    text = _SCRIPT.format(module=module, name=name)
+    if dotted == _FACTORY:
+        text += f"\n    application = {name}()\n"
+    elif name != "application":
+        text += f"\n    application = {name}\n"
+    text += wrappers
     home = plan.deployment.python_home
     app = site.application
-    mounts = site.static.mounts if site.static else ()
     packages = site.interpreter.packages
     if home:
         packages = home / packages.relative_to(site.interpreter.prefix)
@@ -69,7 +80,8 @@ def entry_lines(plan: Plan, site: SiteFacts, dotted: str) -> tuple[Line, ...]:
         env_file=str(app.env_file) if app.env_file else None,
         prefix=site.prefix,
         stack=plan.label,
-        files={mount.url: str(mount.directory) for mount in mounts},
+        limit=plan.deployment.body_limit,
+        files={mount.url: str(mount.directory) for mount in plan.static_mounts(site)},
         hashed=bool(site.static and site.static.hashed),
         environ=dict(site.environ),
     )

@@ -2,9 +2,31 @@
 
 from __future__ import annotations
 
-from django_deploykit.config.renderer import Rendered, Renderer, script_name
-from django_deploykit.config.scripts.entry import entry_lines
+from collections.abc import Sequence
+
+from django_deploykit.config.renderer import Plan, Rendered, Renderer, script_name
+from django_deploykit.config.scripts.entry import entry_lines, other_sites, site_of
 from django_deploykit.exceptions import ChoiceError
+
+_MEASURED = """
+    from django_deploykit.handlers.chunked import measured
+
+    # Django would take a body without a length (chunked) for an empty one.
+    application = measured(application, <<limit>>)
+"""
+
+_ALONE = """
+    from django_deploykit.handlers.standalone import standalone
+
+    # What a web server in front would do.
+    application = standalone(
+        application,
+        prefix=<<prefix>>,
+        files=<<files>>,
+        hashed=<<hashed>>,
+        environ=<<environ>>,
+    )
+"""
 
 
 class WsgiScriptRenderer(Renderer):
@@ -14,11 +36,17 @@ class WsgiScriptRenderer(Renderer):
     summary = "a wsgi.py that forces the settings module of its site"
     gateways = ("script",)
 
+    @classmethod
+    def companions(cls, plan: Plan) -> Sequence[tuple[str, Plan]]:
+        return other_sites(plan, cls.name)
+
     def render(self) -> Rendered:
-        site = self.plan.sites[0]
+        site = site_of(self.plan, self.name)
         if site.application.wsgi is None:
             raise ChoiceError(f"{site.name}: WSGI_APPLICATION is unset, so there is no script.")
+        dotted, setting = site.application.wsgi, "WSGI_APPLICATION"
+        wrappers = _MEASURED + (_ALONE if self.plan.stands_alone else "")
         return Rendered(
             filename=script_name(site),
-            lines=entry_lines(self.plan, site, site.application.wsgi),
+            lines=entry_lines(self.plan, site, dotted, setting, wrappers),
         )

@@ -20,5 +20,9 @@ class ApacheEnvvarsRenderer(Renderer):
     def render(self) -> Rendered:
         # Deployment accepts only names of UTF-8 locales: nothing here needs quotes.
         locale = self.deployment.locale
-        text = [f"export LANG={locale}", f"export LC_ALL={locale}"]
+        text = [
+            "# To append to Apache's envvars (Debian: /etc/apache2/envvars)",
+            f"export LANG={locale}",
+            f"export LC_ALL={locale}",
+        ]
         return Rendered(filename="apache/envvars", lines=tuple(Line(line, None) for line in text))

@@ -21,31 +21,37 @@ from django_deploykit.config.syntax.printer import Refused
 name = "Apache httpd's configuration"
 
 _BARE = re.compile(r"[A-Za-z0-9_./:@*+-]+\Z")
+# mod_rewrite splits its arguments itself: a backslash stays, even one before a quote.
+_WITHOUT_ESCAPES = ("RewriteCond", "RewriteRule")
+# The target of these is a URL.
+_LEADS_TO_URL = ("RedirectMatch", "RewriteRule")
 # One argument beyond this length is no sane setting; httpd itself reads lines of up to 16 MB.
 _LONGEST = 8192
 
 
-def argument(argument: Argument) -> str:
-    """Spell one argument. Raise Refused where httpd could not read it back exactly."""
+def argument(argument: Argument, directive: str) -> str:
+    """Spell one argument of ``directive``. Raise Refused where it could not be read exactly."""
+    spell = _unescaped if directive in _WITHOUT_ESCAPES else literal
     match argument:
         case Raw(text):
             return text
         case Option(key, value):
             return f"{key}={quoted(str(value))}"
         case Format(text):
-            return literal(text.replace("%", "%%"))
+            return spell(_format(text))
         case Glob(text):
-            return literal(_without_wildcards(text))
+            return spell(_without_wildcards(text))
         case Substitution(parts):
-            return literal("".join(_substitution(part) for part in parts))
+            return spell("".join(_substitution(part, directive) for part in parts))
         case int():
             return str(argument)
         case str():
-            return literal(argument)
+            return spell(argument)
 
 
 def literal(text: str) -> str:
     """Spell ``text`` so that httpd reads exactly it; bare where that is plainly safe."""
+    _refuse_unspeakable(text)
     return text if _BARE.match(text) else quoted(text)
 
 
@@ -62,15 +68,16 @@ def regex(text: str) -> str:
 
 
 def _escape_for_pcre(match: re.Match[str]) -> str:
-    # PCRE matches bytes here, so what is not ASCII stands for itself.
     character = match.group(1)
-    return f"\\{character}" if character.isascii() else character
+    if not character.isascii():
+        return character  # PCRE matches bytes here, so what is not ASCII stands for itself.
+    return r"\x22" if character == '"' else f"\\{character}"  # mod_rewrite cannot read \".
 
 
 def comment(text: str) -> str:
     """Spell a comment line; a trailing backslash would swallow the line below."""
     _refuse_unspeakable(text)
-    return f"# {text}".rstrip("\\")
+    return re.sub(r"[\s\\]*\Z", "", f"# {text}")
 
 
 def statement(name: str, arguments: list[str]) -> str:
@@ -96,13 +103,32 @@ def _refuse_unspeakable(text: str) -> None:
         raise Refused(text, f"it is longer than {_LONGEST} bytes")
 
 
+def _unescaped(text: str) -> str:
+    _refuse_unspeakable(text)
+    if '"' in text:
+        raise Refused(text, "mod_rewrite knows no way to write a double quote")
+    return text if _BARE.match(text) else f'"{text}"'
+
+
+def _format(text: str) -> str:
+    if text.lower().startswith("expr="):
+        raise Refused(text, "'expr=' starts an expression in this place")
+    _refuse_unspeakable(text)
+    return re.sub(r"([%\\])", r"\1\1", text)
+
+
 def _without_wildcards(text: str) -> str:
     if re.search(r"[*?\[\]\\]", text):
         raise Refused(text, "'*', '?', '[', ']' and a backslash are wildcards in this place")
+    if text == "~":
+        raise Refused(text, "'~' announces a regular expression in this place")
     return text
 
 
-def _substitution(part: str | int) -> str:
+def _substitution(part: str | int, directive: str) -> str:
     if isinstance(part, int):
         return f"${part}"
-    return re.sub(r"([$&\\])", r"\\\1", part)
+    if directive in _LEADS_TO_URL and re.search(r"[?#]", part):
+        raise Refused(part, "'?' and '#' end the path of a URL in this place")
+    _refuse_unspeakable(part)
+    return re.sub(r"([$%&\\])", r"\\\1", part)

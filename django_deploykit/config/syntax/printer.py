@@ -21,7 +21,7 @@ class Dialect(Protocol):
 
     name: str
 
-    def argument(self, argument: Argument) -> str: ...
+    def argument(self, argument: Argument, directive: str) -> str: ...
 
     def comment(self, text: str) -> str: ...
 
@@ -43,10 +43,14 @@ class Line:
 def print_lines(nodes: Iterable[Node], dialect: Dialect, depth: int = 0) -> Iterator[Line]:
     """Yield the lines of ``nodes``. Raise UnrepresentableValue naming the setting at fault."""
     indent = INDENT * depth
+    before: Node | None = None
     for node in nodes:
+        if before and _begins_paragraph(node, before, depth):
+            yield Line("", None)
+        before = node
         if isinstance(node, Comment):
             for text in node.text.splitlines() or [""]:
-                yield Line(f"{indent}{dialect.comment(text)}".rstrip(), node)
+                yield Line(indent + _comment(text, dialect), node)
         elif isinstance(node, Block):
             yield Line(indent + dialect.opening(node.name, _arguments(node, dialect)), node)
             yield from print_lines(node.children, dialect, depth + 1)
@@ -55,9 +59,26 @@ def print_lines(nodes: Iterable[Node], dialect: Dialect, depth: int = 0) -> Iter
             yield Line(indent + dialect.statement(node.name, _arguments(node, dialect)), node)
 
 
+def _begins_paragraph(node: Node, before: Node, depth: int) -> bool:
+    """A comment, and a block at the top, stands apart from what is above, but for its comment."""
+    outermost = depth == 0 and isinstance(node, Block)
+    return isinstance(node, Comment) or (outermost and not isinstance(before, Comment))
+
+
 def _arguments(node: Directive, dialect: Dialect) -> list[str]:
     try:
-        return [dialect.argument(argument) for argument in node.args]
+        return [dialect.argument(argument, node.name) for argument in node.args]
     except Refused as refusal:
-        value, reason = refusal.args
-        raise UnrepresentableValue(value, dialect.name, reason, node.setting) from None
+        raise _unrepresentable(refusal, dialect, node.setting) from None
+
+
+def _comment(text: str, dialect: Dialect) -> str:
+    try:
+        return dialect.comment(text)
+    except Refused as refusal:
+        raise _unrepresentable(refusal, dialect, "a comment") from None
+
+
+def _unrepresentable(refusal: Refused, dialect: Dialect, setting: str) -> UnrepresentableValue:
+    value, reason = refusal.args
+    return UnrepresentableValue(value, dialect.name, reason, setting)

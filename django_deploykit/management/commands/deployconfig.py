@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,10 @@ class Command(BaseCommand):
         what.add_argument("--validate", action="store_true", help="Ask the server's own checker.")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if hasattr(self.stdout, "reconfigure"):
+            # Servers read bytes: what is printed may not depend on the terminal's encoding.
+            self.stdout.reconfigure(encoding="utf-8")
+        self._coloured = self.stderr.isatty() or options.get("force_color", False)
         try:
             if options["list"] or not options["target"]:
                 self._list()
@@ -50,13 +54,15 @@ class Command(BaseCommand):
 
     def _list(self) -> None:
         for name, renderer in renderers().items():
-            gateways = ", ".join(renderer.gateways)
-            self.stdout.write(f"{self.style.MIGRATE_HEADING(name):16} {renderer.summary}")
-            self.stdout.write(f"{'':16} gateways: {gateways}")
+            self.stdout.write(f"{self.style.MIGRATE_HEADING(f'{name:16}')} {renderer.summary}")
+            self.stdout.write(f"{'':16} gateways: {', '.join(renderer.gateways)}")
         self.stdout.write(f"\n{self._fitting()}")
 
     def _fitting(self) -> str:
-        project = choices.read_project({"choices": []})
+        try:
+            project = choices.read_project({"choices": []})
+        except DeploykitError as error:
+            return f"Nothing fits before this is mended:\n{error}"
         names = ", ".join(site.name for site in project.sites)
         if all(site.application.wsgi for site in project.sites):
             return f"For {names}: start with 'manage.py deployconfig apache'."
@@ -64,50 +70,66 @@ class Command(BaseCommand):
 
     def _render(self, options: dict[str, Any]) -> None:
         stack = resolve(options["target"], options["gateway"])
+        _check_options(options)
         project = choices.read_project(options)
         plan = stack.plan(project.sites, project.deployment, _directory(options))
         rendered = stack.render(plan)
-        text = choices.invocation(options)
+        text = choices.invocation(stack, options)
+        files = output_files(rendered, plan.directory, text) if plan.directory else []
         if options["format"] == "json":
-            self.stdout.write(_json(project, plan, rendered, text))
+            self.stdout.write(_json(project, plan, rendered, text, files))
         else:
             self._report(project, plan, rendered)
+        self._act(options, stack, plan, files)
+        if options["format"] == "text" and _prints(options):
+            self._print(options, rendered[0], text)
+
+    def _act(
+        self, options: dict[str, Any], stack: Stack, plan: Plan, files: Sequence[OutputFile]
+    ) -> None:
+        """Do what the options ask for besides printing."""
         if options["validate"]:
             self._validate(stack, plan)
-        elif plan.directory and (options["check"] or options["diff"]):
-            self._compare(_files(rendered, plan.directory, text), show=options["diff"])
-        elif plan.directory and not options["explain"]:
-            self._write(_files(rendered, plan.directory, text), overwrite=options["force"])
-        elif options["explain"]:
-            self.stdout.write("\n".join(report.explained(rendered[0])))
-        elif options["format"] == "text":
-            self.stdout.write(full_text(rendered[0], text), ending="")
+        elif options["check"] or options["diff"]:
+            self._compare(files, options)
+        elif files and not options["explain"]:
+            self._write(files, overwrite=options["force"])
+
+    def _print(self, options: dict[str, Any], rendered: Rendered, text: str) -> None:
+        if options["explain"]:
+            self.stdout.write("\n".join(report.explained(rendered)))
+        else:
+            self.stdout.write(full_text(rendered, text), ending="")
 
     def _report(self, project: Project, plan: Plan, rendered: Sequence[Rendered]) -> None:
         """Warnings and notes go to stderr: stdout is the configuration and nothing else."""
         for found in project.findings:
-            self.stderr.write(f"warning: {found}", self.style.WARNING)
+            self._say(f"warning: {found}", self.style.WARNING)
         for warning in (text for one in rendered for text in one.warnings):
-            self.stderr.write(f"warning: {warning}", self.style.WARNING)
+            self._say(f"warning: {warning}", self.style.WARNING)
         needs = report.merged(rendered)
         user = server_account(plan.deployment.user)
         for note in report.notes(needs, user, _denied(rendered, user)):
-            self.stderr.write(f"note: {note}", self.style.NOTICE)
+            self._say(f"note: {note}", self.style.NOTICE)
         for site in plan.sites:
             if not plan.directory and plan.uses_emitted_script(site):
                 note = f"note: {plan.script(site)} is written by --output {_default(site)}"
-                self.stderr.write(note, self.style.NOTICE)
+                self._say(note, self.style.NOTICE)
+
+    def _say(self, line: str, style: Callable[[str], str]) -> None:
+        """Write to stderr, in colour if that is a terminal, whatever stdout is."""
+        self.stderr.write(line, style if self._coloured else str)
 
     def _validate(self, stack: Stack, plan: Plan) -> None:
         said = validate(stack, plan)
-        self.stderr.write(said.strip() or "The server accepts it.", self.style.SUCCESS)
+        self._say(said.strip() or "The server accepts it.", self.style.SUCCESS)
 
-    def _compare(self, files: Sequence[OutputFile], *, show: bool) -> None:
+    def _compare(self, files: Sequence[OutputFile], options: dict[str, Any]) -> None:
         different = [file for file in files if file.state is not State.SAME]
         for file in different:
-            if show:
+            if options["diff"]:
                 self.stdout.write("".join(file.diff()), ending="")
-            else:
+            elif options["format"] == "text":
                 self.stdout.write(f"{file.path}: {file.state.value}")
         if different:
             raise CommandError(f"{len(different)} of {len(files)} files differ.", returncode=1)
@@ -116,18 +138,31 @@ class Command(BaseCommand):
         written = write(files, overwrite=overwrite)
         for file in files:
             state = "wrote" if file.path in written else "unchanged"
-            self.stderr.write(f"{state}: {file.path}", self.style.SUCCESS)
+            self._say(f"{state}: {file.path}", self.style.SUCCESS)
+
+
+def _check_options(options: dict[str, Any]) -> None:
+    """Raise ChoiceError for options that say nothing together."""
+    if not options["output"]:
+        if options["check"] or options["diff"]:
+            raise ChoiceError("--check and --diff compare with files: add --output DIRECTORY.")
+        if options["force"]:
+            raise ChoiceError("--force overwrites files: add --output DIRECTORY.")
+    if options["format"] == "json" and (options["diff"] or options["explain"]):
+        raise ChoiceError(
+            "--format json holds the explanations and, with --output, the state of each file: "
+            "leave out --diff and --explain."
+        )
 
 
 def _directory(options: dict[str, Any]) -> Path | None:
     output: Path | None = options["output"]
-    if output is None and (options["check"] or options["diff"]):
-        raise ChoiceError("--check and --diff compare with files: add --output DIRECTORY.")
-    return Path(output).absolute() if output else None
+    return output.absolute() if output else None
 
 
-def _files(rendered: Sequence[Rendered], directory: Path, text: str) -> list[OutputFile]:
-    return output_files(rendered, directory, text)
+def _prints(options: dict[str, Any]) -> bool:
+    """Tell whether the text itself is wanted on stdout."""
+    return options["explain"] or not (options["output"] or options["validate"])
 
 
 def _default(site: SiteFacts) -> str:
@@ -140,6 +175,14 @@ def _denied(rendered: Sequence[Rendered], user: str | None) -> list[Denied]:
     return denied(needed, user) if user else []
 
 
-def _json(project: Project, plan: Plan, rendered: Sequence[Rendered], text: str) -> str:
+def _json(
+    project: Project,
+    plan: Plan,
+    rendered: Sequence[Rendered],
+    text: str,
+    files: Sequence[OutputFile],
+) -> str:
     user = server_account(plan.deployment.user)
-    return report.as_json(rendered, text, project.findings, user, _denied(rendered, user))
+    states = {str(file.path.relative_to(plan.directory or "/")): file.state for file in files}
+    obstacles = _denied(rendered, user)
+    return report.as_json(rendered, text, project.findings, user, obstacles, states)

@@ -11,13 +11,12 @@ from pathlib import Path
 from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.renderer import (
-    SCRIPT,
-    Access,
     Foreground,
     Needs,
     Plan,
     Rendered,
     Renderer,
+    site_access,
 )
 from django_deploykit.config.servers.apache import hosts, installed, mod_wsgi, private
 from django_deploykit.config.servers.apache.dialect import Version, dialect
@@ -44,9 +43,11 @@ class ApacheRenderer(Renderer):
 
     def render(self) -> Rendered:
         self._check()
-        nodes = [*self._introduction(), *mod_wsgi.server_level(self.plan)]
-        for group in hosts.groups(self.plan.sites):
-            nodes += hosts.virtual_hosts(self.plan, group)
+        nodes = [
+            *self._introduction(),
+            *mod_wsgi.server_level(self.plan),
+            *hosts.virtual_hosts(self.plan),
+        ]
         return Rendered(
             filename=f"apache/{self._file_name()}.conf",
             lines=tuple(print_lines(nodes, dialect)),
@@ -77,57 +78,46 @@ class ApacheRenderer(Renderer):
         version = Version.of(self.deployment)
         names = ", ".join(site.name for site in self.plan.sites)
         return [
-            Comment(f"{names}: for Apache httpd {version}, gateway {self.plan.gateway}."),
-            Comment("Own directives belong into the included files at the end of each host."),
+            Comment(
+                f"{names}: for Apache httpd {version}, gateway {self.plan.gateway}.\n"
+                "Why each line is here: manage.py deployconfig apache --explain"
+            )
         ]
 
     def _warnings(self) -> tuple[str, ...]:
         limit = self.deployment.body_limit
-        return tuple(
+        too_large = [
             f"{site.name}: DATA_UPLOAD_MAX_MEMORY_SIZE is {site.limits.upload_memory}, but the "
             f"server refuses bodies above {limit} bytes (--set body_limit=...)."
             for site in self.plan.sites
             if site.limits.upload_memory and site.limits.upload_memory > limit
-        )
+        ]
+        return (*too_large, *mod_wsgi.warnings(self.plan))
 
     def _needs(self) -> Needs:
         return Needs(
             modules=_modules(self.plan),
             packages=("apache2",)
             + (() if self.deployment.mod_wsgi_module else ("libapache2-mod-wsgi-py3",)),
-            access=tuple(access for site in self.plan.sites for access in _access(self.plan, site)),
+            access=tuple(one for site in self.plan.sites for one in site_access(self.plan, site)),
             steps=tuple(step for site in self.plan.sites for step in _steps(self.plan, site)),
         )
 
 
 def _modules(plan: Plan) -> tuple[str, ...]:
-    modules = ["alias", "dir", "env", "headers", "mime", "reqtimeout", "wsgi"]
-    modules.append("authz_core" if Version.of(plan.deployment).modern else "authz_host")
-    if any(site.static and site.static.twins for site in plan.sites):
-        modules.append("rewrite")
-    if any(site.tls for site in plan.sites):
-        modules += ["ssl", "rewrite", "socache_shmcb"]
-    return tuple(sorted(set(modules)))
-
-
-def _access(plan: Plan, site: SiteFacts) -> list[Access]:
-    """What the server and its application processes read and write."""
-    found = [
-        Access(site.application.root, "the application's code"),
-        Access(plan.deployment.python_home or site.interpreter.prefix, "the interpreter"),
-        Access(plan.script(site), SCRIPT),
-    ]
-    if site.static:
-        found += [Access(mount.directory, "static files") for mount in site.static.mounts]
-    if site.media:
-        found.append(Access(site.media.directory, "uploaded files", write=True))
-    found += [Access(mount.directory, "protected files", write=True) for mount in site.protected]
-    found += [Access(file.path, "a file at the root") for file in site.root_files]
-    if site.application.env_file:
-        found.append(Access(site.application.env_file, "the environment file"))
-    if site.documents:
-        found.append(Access(site.documents, "documents"))
-    return found
+    modern = Version.of(plan.deployment).modern
+    modules = {"alias", "dir", "env", "headers", "mime", "reqtimeout"}
+    modules.add("authz_core" if modern else "authz_host")
+    if not plan.deployment.mod_wsgi_module:
+        modules.add("wsgi")  # Otherwise the site loads its own.
+    if modern and any(site.static and site.static.twins for site in plan.sites):
+        modules.add("rewrite")
+    for site in plan.sites:
+        if site.tls:
+            modules |= {"ssl", "socache_shmcb"}
+            if site.hosts.suffixes or site.hosts.anything:
+                modules.add("rewrite")
+    return tuple(sorted(modules))
 
 
 def _steps(plan: Plan, site: SiteFacts) -> list[str]:

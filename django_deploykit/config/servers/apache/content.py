@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from django_deploykit.config.facts import Mount, RootFile, SecurityHeaders, SiteFacts, StaticFiles
@@ -19,7 +20,6 @@ from django_deploykit.config.syntax.nodes import (
     block,
     directive,
 )
-from django_deploykit.exceptions import ChoiceError
 
 # Django's hashed names: twelve hexadecimal digits of MD5 before the last extension
 # (django.contrib.staticfiles.storage.HashedFilesMixin); a compressed twin adds one more.
@@ -27,8 +27,9 @@ _HASHED = r"\.[0-9a-f]{12}(?:\.[^./]+)?(?:\.(?:br|gz))?$"
 _IMMUTABLE = "public, max-age=31536000, immutable"
 _REVALIDATE = "no-cache"
 
-# Uploads that a browser would run in the site's own origin.
-_ACTIVE_CONTENT = r"\.(?:html?|xhtml?|shtml|svgz?|xml|xslt?|mhtml?)$"
+# Types that a browser would run in the site's own origin. The type, not the name, decides:
+# mod_mime ignores case and what it does not know, so that a.HTML and a.html.x are pages too.
+_ACTIVE_CONTENT = "expr=%{CONTENT_TYPE} =~ m#^(?:text/html|multipart/)|[/+]xml#i"
 
 _ENCODINGS = {"br": "br", "gz": "gzip"}
 _TWIN = "deploykit_twin"
@@ -48,7 +49,7 @@ def _static(plan: Plan, site: SiteFacts) -> list[Node]:
     if site.static is None:
         return []
     nodes: list[Node] = [Comment("Static files")]
-    for mount in _static_mounts(plan, site, site.static):
+    for mount in plan.static_mounts(site):
         nodes += [
             *_twin_rules(plan, site.static, mount),
             _no_dot_files(mount.url, mount.setting),
@@ -58,19 +59,6 @@ def _static(plan: Plan, site: SiteFacts) -> list[Node]:
             ),
         ]
     return nodes
-
-
-def _static_mounts(plan: Plan, site: SiteFacts, static: StaticFiles) -> tuple[Mount, ...]:
-    """The mounts in the order that works: a longer URL before one that contains it."""
-    if plan.deployment.admin_static != "alias" or site.admin_static is None:
-        return static.mounts
-    if static.hashed:
-        raise ChoiceError(
-            f"{site.name}: admin_static='alias' serves the admin's files from its package, but "
-            "the manifest storage links to hashed names, which only collectstatic makes."
-        )
-    others = [mount for mount in static.mounts if mount.url != site.admin_static.url]
-    return (site.admin_static, *others)
 
 
 def _static_children(plan: Plan, site: SiteFacts, static: StaticFiles) -> list[Node]:
@@ -90,25 +78,32 @@ def _static_children(plan: Plan, site: SiteFacts, static: StaticFiles) -> list[N
 def _media(plan: Plan, site: SiteFacts) -> list[Node]:
     if site.media is None:
         return []
-    sandbox = directive(
+    children = [
+        # What an upload is was said by whoever sent it: no browser may guess any further.
+        *_security_headers(replace(site.headers, nosniff=True)),
+        _sandbox(plan),
+        _cache_control(_REVALIDATE, "an upload may be replaced or deleted"),
+    ]
+    return [
+        Comment("Uploaded files: an uploaded page or drawing must not act in the site's name."),
+        _no_dot_files(site.media.url, site.media.setting),
+        _alias(site.media),
+        _directory(plan, site.media.directory, site.media.setting, children),
+    ]
+
+
+def _sandbox(plan: Plan) -> Node:
+    # Before 2.4.10 Header knows no expressions; there every upload is kept in the sandbox.
+    condition = (_ACTIVE_CONTENT,) if Version.of(plan.deployment).at_least(2, 4, 10) else ()
+    return directive(
         "Header",
         "always",
         "set",
         "Content-Security-Policy",
         Format("sandbox; default-src 'none'"),
+        *condition,
         why="an uploaded page must not run in the site's name",
     )
-    children = [
-        *_security_headers(site.headers),
-        _cache_control(_REVALIDATE, "an upload may be replaced or deleted"),
-        block("FilesMatch", _ACTIVE_CONTENT, children=[sandbox], why="pages and drawings"),
-    ]
-    return [
-        Comment("Uploaded files"),
-        _no_dot_files(site.media.url, site.media.setting),
-        _alias(site.media),
-        _directory(plan, site.media.directory, site.media.setting, children),
-    ]
 
 
 def _root_files(plan: Plan, site: SiteFacts) -> list[Node]:
@@ -134,9 +129,16 @@ def _root_files(plan: Plan, site: SiteFacts) -> list[Node]:
             *grant(Version.of(plan.deployment), "these files are public", "ROOT_FILES"),
         ]
         only = block("FilesMatch", f"^(?:{names})$", children=children, why="only these files")
+        plain = directive("AllowOverride", "None", why="no .htaccess is looked for")
         why = "where the files at the root lie"
         nodes.append(
-            block("Directory", Glob(str(directory)), children=[only], why=why, setting="ROOT_FILES")
+            block(
+                "Directory",
+                Glob(str(directory)),
+                children=[plain, only],
+                why=why,
+                setting="ROOT_FILES",
+            )
         )
     return nodes
 
@@ -231,7 +233,8 @@ def _twin_rules(plan: Plan, static: StaticFiles, mount: Mount) -> list[Node]:
     if not static.twins or not Version.of(plan.deployment).modern:
         return []
     nodes: list[Node] = [
-        directive("RewriteEngine", "On", why="chooses the compressed twins", setting="STORAGES")
+        Comment("The compressed twin of a static file, where there is one and the client takes it"),
+        directive("RewriteEngine", "On", why="chooses the compressed twins", setting="STORAGES"),
     ]
     for ending in static.twins:
         nodes += _twin_rule(ending, mount)

@@ -13,6 +13,9 @@ from django_deploykit.config.syntax.printer import Dialect
 
 dialect = cast(Dialect, apache)
 
+# Between the arguments of a directive outside of every block: the next line goes on.
+CONTINUED = Raw("\\\n   ")
+
 # What a distribution had lately, where neither an installed nor a named version is known.
 ASSUMED = (2, 4)
 

@@ -62,37 +62,50 @@ def groups(sites: tuple[SiteFacts, ...]) -> list[Group]:
     return found
 
 
-def virtual_hosts(plan: Plan, group: Group) -> list[Node]:
-    """Every virtual host of a group: the refusal of other names, redirects, the site."""
-    if group.tls is None:
-        addresses = plan.deployment.listen
-        return [
-            *_listen(addresses, "listen"),
-            *_catch_all(plan, group, addresses, []),
-            _host(plan, group, addresses, []),
-        ]
+def virtual_hosts(plan: Plan) -> list[Node]:
+    """Every virtual host: for each port the refusal of other names, then the sites."""
+    found = groups(plan.sites)
+    nodes = _listen(plan, plan.deployment.listen, "listen")
+    nodes += _catch_all(plan, found, plan.deployment.listen, [])
+    for group in found:
+        if group.tls:
+            nodes += _redirects(plan, group, group.tls)
+        else:
+            nodes += _host(plan, group, plan.deployment.listen, [])
+    return [*nodes, *_secure_hosts(plan, [group for group in found if group.tls])]
+
+
+def _secure_hosts(plan: Plan, found: list[Group]) -> list[Node]:
     addresses = plan.deployment.tls_listen
-    secure = _tls(plan, group.tls)
-    return [
-        *_listen(plan.deployment.listen, "listen"),
-        *_listen(addresses, "tls_listen"),
-        *_catch_all(plan, group, plan.deployment.listen, []),
-        *_redirects(plan, group, group.tls),
-        *_catch_all(plan, group, addresses, secure),
-        _host(plan, group, addresses, [*secure, *_hsts(group)]),
+    nodes: list[Node] = []
+    for group in found:
+        if group.tls:
+            secure = _tls(plan, group.tls)
+            if not nodes:  # The certificate of the refusal is that of the first site.
+                nodes = _listen(plan, addresses, "tls_listen")
+                nodes += _catch_all(plan, found, addresses, secure)
+            nodes += _host(plan, group, addresses, [*secure, *_hsts(group)])
+    return nodes
+
+
+def _listen(plan: Plan, addresses: tuple[Address, ...], choice: str) -> list[Node]:
+    """The addresses for which no distribution's own configuration listens."""
+    why = "the server's own configuration listens only on 80 and 443"
+    own = [one for one in addresses if one.host or one.port not in _DISTRIBUTION_PORTS]
+    nodes: list[Node] = [
+        directive("Listen", Raw(str(one).removeprefix("*:")), setting=choice, why=why)
+        for one in own
     ]
+    if not Version.of(plan.deployment).modern:
+        nodes += _name_virtual_host(addresses, choice)
+    return [Comment(f"Addresses ({choice})"), *nodes] if nodes else []
 
 
-def _listen(addresses: tuple[Address, ...], choice: str) -> list[Node]:
+def _name_virtual_host(addresses: tuple[Address, ...], choice: str) -> list[Node]:
+    why = "Apache 2.2 tells hosts of one address apart only when told to"
     return [
-        directive(
-            "Listen",
-            Raw(str(address).removeprefix("*:")),
-            setting=choice,
-            why="the server's own configuration listens only on 80 and 443",
-        )
+        directive("NameVirtualHost", Raw(str(address)), why=why, setting=choice)
         for address in addresses
-        if address.host or address.port not in _DISTRIBUTION_PORTS
     ]
 
 
@@ -102,39 +115,36 @@ def _virtual_host(addresses: tuple[Address, ...], children: list[Node], why: str
 
 
 def _catch_all(
-    plan: Plan, group: Group, addresses: tuple[Address, ...], secure: list[Node]
+    plan: Plan, found: list[Group], addresses: tuple[Address, ...], secure: list[Node]
 ) -> list[Node]:
-    if group.hosts.anything:
+    """The first host of an address answers whatever names no other host has."""
+    if any(group.hosts.anything for group in found):
         return []
-    version = Version.of(plan.deployment)
-    nobody = block(
-        "Location",
-        "/",
-        children=refuse(version, "Django is never asked", group.hosts.setting),
-        why="every URL",
-    )
-    name = directive("ServerName", CATCH_ALL, why="takes whatever name no other host has")
+    setting = found[0].hosts.setting
+    refusal = refuse(Version.of(plan.deployment), "Django is never asked", setting)
+    nobody = block("Location", "/", children=refusal, why="every URL", setting=setting)
+    name = directive("ServerName", CATCH_ALL, why="a name that nobody can have (RFC 6761)")
     why = "the first host of an address answers unknown names; this one refuses them"
-    named = [] if version.modern else _name_virtual_host(addresses)
-    return [*named, _virtual_host(addresses, [name, *secure, nobody], why)]
+    return [
+        Comment("Unknown host names end here, and Django is never asked."),
+        _virtual_host(addresses, [name, *_timeouts(), nobody, *secure], why),
+    ]
 
 
-def _name_virtual_host(addresses: tuple[Address, ...]) -> list[Node]:
-    why = "Apache 2.2 tells hosts of one address apart only when told to"
-    return [directive("NameVirtualHost", Raw(str(address)), why=why) for address in addresses]
-
-
-def _host(plan: Plan, group: Group, addresses: tuple[Address, ...], more: list[Node]) -> Node:
+def _host(plan: Plan, group: Group, addresses: tuple[Address, ...], more: list[Node]) -> list[Node]:
     children = [
         *_names(group),
         *more,
+        Comment("Logs and limits"),
         *_logs(plan, group),
+        *_timeouts(),
         *_limits(plan),
         *_hygiene(),
         *_applications(plan, group),
         *_include(plan, group),
     ]
-    return _virtual_host(addresses, children, "the site")
+    names = ", ".join(site.name for site in group.sites)
+    return [Comment(f"The site: {names}"), _virtual_host(addresses, children, "the site")]
 
 
 def _applications(plan: Plan, group: Group) -> list[Node]:
@@ -142,19 +152,45 @@ def _applications(plan: Plan, group: Group) -> list[Node]:
     nodes: list[Node] = []
     for site in group.sites:
         nodes += [*_slash(site), *content.serve(plan, site)]
-    nodes += [*_nothing_else(group), Comment("Django")]
-    nodes += mod_wsgi.mount(plan, group.sites)
+    return [*nodes, *_nothing_else(group), *_django(plan, group)]
+
+
+def _django(plan: Plan, group: Group) -> list[Node]:
+    """Where the sites are mounted, and what the server tells each of them."""
+    nodes = [Comment("Django"), *mod_wsgi.mount(plan, group.sites)]
+    nodes += mod_wsgi.chunked_bodies(plan, group.sites)
+    nodes += [Comment("For request.META: no request header can carry these names.")]
+    nodes += mod_wsgi.stack_variable(plan)
     for site in group.sites:
-        nodes += _environment(plan, site)
+        nodes += _environment(group, site)
     return nodes
 
 
-def _environment(plan: Plan, site: SiteFacts) -> list[Node]:
-    nodes = mod_wsgi.request_environment(plan, site)
-    if len(plan.sites) == 1:
+def _environment(group: Group, site: SiteFacts) -> list[Node]:
+    """What only this site is told, be it alone under its names or not."""
+    nodes = mod_wsgi.site_variables(site)
+    if not nodes or len(group.sites) == 1:
         return nodes
+    others = [url for other in group.sites if other is not site for url in _mounts(other)]
     why = f"only for the site {site.name!r}"
-    return [block("Location", site.prefix or "/", children=nodes, why=why)]
+    return [block("LocationMatch", _own_urls(site, others), children=nodes, why=why)]
+
+
+def _mounts(site: SiteFacts) -> list[str]:
+    """The URLs at and below which a site answers, without a slash at the end."""
+    return [f"{site.prefix}{route.rstrip('/')}" for route in site.routes] or [site.prefix]
+
+
+def _own_urls(site: SiteFacts, others: list[str]) -> str:
+    """A pattern for the URLs of a site, but not for those of another one below it."""
+    own = _mounts(site)
+    nested = [url for url in others if any(url.startswith(f"{mount}/") for mount in own)]
+    but = f"(?!{_any_of(nested)})" if nested else ""
+    return f"^{but}{_any_of(own)}"
+
+
+def _any_of(urls: list[str]) -> str:
+    return f"(?:{'|'.join(regex(url) for url in urls)})(?:/|$)"
 
 
 def _names(group: Group) -> list[Node]:
@@ -162,11 +198,11 @@ def _names(group: Group) -> list[Node]:
     names = [spelling for name in group.hosts.names for spelling in _spellings(name)]
     first = f"{group.name}.invalid" if group.hosts.anything else names.pop(0)
     why = "the name in redirects that Apache makes"
-    nodes = [directive("ServerName", first, why=why, setting=setting)]
+    nodes: list[Node] = [directive("ServerName", first, why=why, setting=setting)]
     if names:
         why = "the other names of the site"
         nodes.append(directive("ServerAlias", *map(_bare, names), why=why, setting=setting))
-    return list[Node](nodes)
+    return nodes
 
 
 def _bare(name: str) -> Argument:
@@ -197,14 +233,10 @@ def _logs(plan: Plan, group: Group) -> list[Node]:
     ]
 
 
-def _limits(plan: Plan) -> list[Node]:
+def _timeouts() -> list[Node]:
+    """What ends a slow client. The first host of an address decides until a name is known."""
     return [
-        directive(
-            "LimitRequestBody",
-            plan.deployment.body_limit,
-            setting="body_limit",
-            why="a larger upload is refused with 413 before Django sees it",
-        ),
+        directive("Timeout", 60, why="a client that neither sends nor takes a byte is gone"),
         directive(
             "RequestReadTimeout",
             Raw("header=20-40,MinRate=500"),
@@ -214,9 +246,25 @@ def _limits(plan: Plan) -> list[Node]:
     ]
 
 
+def _limits(plan: Plan) -> list[Node]:
+    return [
+        directive(
+            "LimitRequestBody",
+            plan.deployment.body_limit,
+            setting="body_limit",
+            why="a larger upload is refused with 413 before Django sees it",
+        ),
+        directive("TraceEnable", "Off", why="TRACE would echo cookies; Django has no use for it"),
+        directive("ServerSignature", "Off", why="error pages need not name versions"),
+    ]
+
+
 def _hygiene() -> list[Node]:
     nodes: list[Node] = [
-        Comment("What only a proxy may say. mod_wsgi itself drops names with underscores."),
+        Comment(
+            "Only a proxy may say these things, and this server is the edge.\n"
+            "(Spellings with an underscore never reach Django: mod_wsgi drops them.)"
+        ),
     ]
     why = "a client could claim another address, scheme, prefix or identity with it"
     nodes += [
@@ -232,6 +280,7 @@ def _slash(site: SiteFacts) -> list[Node]:
     why = "relative links of the first page need the slash"
     pattern = f"^{regex(site.prefix)}$"
     return [
+        Comment(f"The bare prefix {site.prefix}"),
         directive(
             "RedirectMatch",
             "permanent",
@@ -239,7 +288,7 @@ def _slash(site: SiteFacts) -> list[Node]:
             Substitution((f"{site.prefix}/",)),
             why=why,
             setting=site.prefix_setting,
-        )
+        ),
     ]
 
 
@@ -248,24 +297,29 @@ def _nothing_else(group: Group) -> list[Node]:
     whole = any(not site.prefix and not site.routes for site in group.sites)
     if whole or any(site.documents for site in group.sites):
         return []
-    known = sorted({url.strip("/") for site in group.sites for url in _known_urls(site)})
-    pattern = f"^/(?!(?:{'|'.join(regex(url) for url in known)})(?:/|$))"
-    why = "no URL besides these belongs to a site"
-    return [directive("RedirectMatch", 404, pattern, why=why)]
+    known = sorted({url.rstrip("/") for site in group.sites for url in _known_urls(site)})
+    outermost = [url for url in known if not any(url.startswith(f"{up}/") for up in known)]
+    why = "otherwise the distribution's own pages would show"
+    return [
+        Comment("No other URL belongs to a site; see DEPLOYKIT['SITE']['DOCUMENTS']."),
+        directive("RedirectMatch", 404, f"^(?!{_any_of(outermost)})/", why=why),
+    ]
 
 
 def _known_urls(site: SiteFacts) -> list[str]:
-    urls = [f"{site.prefix}{route}" for route in site.routes] or [site.prefix]
-    urls += [mount.url for mount in (site.static.mounts if site.static else ())]
+    urls = [mount.url for mount in (site.static.mounts if site.static else ())]
     urls += [site.media.url] if site.media else []
-    return [*urls, *(file.url for file in site.root_files)]
+    return [*_mounts(site), *urls, *(file.url for file in site.root_files)]
 
 
 def _include(plan: Plan, group: Group) -> list[Node]:
     if not Version.of(plan.deployment).modern:
         return []
-    why = "your own directives, never touched; relative to ServerRoot (/etc/apache2)"
-    return [directive("IncludeOptional", f"deploykit/{group.name}/*.conf", why=why)]
+    why = "your own directives, which are never touched"
+    return [
+        Comment("Your own directives; below ServerRoot (Debian: /etc/apache2), if there are any."),
+        directive("IncludeOptional", f"deploykit/{group.name}/*.conf", why=why),
+    ]
 
 
 def _redirects(plan: Plan, group: Group, tls: Tls) -> list[Node]:
@@ -273,31 +327,37 @@ def _redirects(plan: Plan, group: Group, tls: Tls) -> list[Node]:
     port = plan.deployment.tls_listen[0].port
     suffix = "" if port == 443 else f":{port}"
     nodes = [
-        _redirect_host(plan, group, tls, [name], f"https://{name}{suffix}/")
+        node
         for name in group.hosts.exact
+        for node in _redirect_host(plan, group, tls, [name], f"https://{name}{suffix}/")
     ]
     for name in (*group.hosts.suffixes, *(["*"] if group.hosts.anything else [])):
         spellings = _spellings(name) if name != "*" else [f"{group.name}.invalid", "*"]
-        nodes.append(_redirect_host(plan, group, tls, spellings, None, suffix))
+        nodes += _redirect_host(plan, group, tls, spellings, None, suffix)
     return nodes
 
 
 def _redirect_host(
     plan: Plan, group: Group, tls: Tls, names: list[str], target: str | None, port: str = ""
-) -> Node:
+) -> list[Node]:
     setting = group.hosts.setting
     first, *aliases = names
     children: list[Node] = [directive("ServerName", first, why="plain HTTP", setting=setting)]
     if aliases:
         why = "its other spellings"
         children.append(directive("ServerAlias", *map(_bare, aliases), why=why, setting=setting))
-    children += [*_logs(plan, group), *_limits(plan), *_hygiene(), *_acme(plan, tls)]
+    children += [*_logs(plan, group), *_timeouts(), *_acme(plan, tls)]
     children += _exempt_applications(plan, group)
+    children.append(Comment("Everything else is on HTTPS."))
     if target:
         children.append(_fixed_redirect(plan, group, target))
     else:
         children += _same_name_redirect(group, port)
-    return _virtual_host(plan.deployment.listen, children, "plain HTTP leads to HTTPS")
+    why = "plain HTTP leads to HTTPS"
+    return [
+        Comment(f"Plain HTTP for {first}"),
+        _virtual_host(plan.deployment.listen, children, why),
+    ]
 
 
 def _acme(plan: Plan, tls: Tls) -> list[Node]:
@@ -306,6 +366,7 @@ def _acme(plan: Plan, tls: Tls) -> list[Node]:
     version = Version.of(plan.deployment)
     answers = webroot / ".well-known" / "acme-challenge"
     return [
+        Comment("Certificate authorities ask here (ACME http-01)."),
         directive("Alias", "/.well-known/acme-challenge/", f"{answers}/", why=why, setting=setting),
         block(
             "Directory",
@@ -324,11 +385,12 @@ def _acme(plan: Plan, tls: Tls) -> list[Node]:
 def _exempt_applications(plan: Plan, group: Group) -> list[Node]:
     if not any(site.redirect_exempt for site in group.sites):
         return []
-    nodes: list[Node] = [Comment("SECURE_REDIRECT_EXEMPT: these paths stay on plain HTTP.")]
-    nodes += mod_wsgi.mount(plan, group.sites)
-    for site in group.sites:
-        nodes += _environment(plan, site)
-    return nodes
+    return [
+        Comment("Some paths stay on plain HTTP (SECURE_REDIRECT_EXEMPT)."),
+        *_limits(plan),
+        *_hygiene(),
+        *_django(plan, group),
+    ]
 
 
 def _not_exempt(group: Group) -> str:
@@ -375,6 +437,7 @@ def _tls(plan: Plan, tls: Tls) -> list[Node]:
     protocols = ["all", "-SSLv3", "-TLSv1", "-TLSv1.1"]
     curves = guideline.curves(plan.deployment.openssl_version)
     nodes: list[Node] = [
+        Comment(f"TLS: {guideline.WHY}"),
         directive("SSLEngine", "on", why="this host speaks TLS", setting=setting),
         directive(
             "SSLCertificateFile",
@@ -387,6 +450,10 @@ def _tls(plan: Plan, tls: Tls) -> list[Node]:
         directive("SSLCipherSuite", ":".join(guideline.CIPHERS), why=guideline.WHY),
         directive("SSLHonorCipherOrder", "off", why=guideline.WHY),
     ]
+    if not version.at_least(2, 4, 8):
+        why = "until 2.4.8 the chain was not read with the certificate"
+        chain = str(tls.certificate)
+        nodes.append(directive("SSLCertificateChainFile", chain, why=why, setting=setting))
     if version.at_least(2, 4, 11):
         nodes.append(directive("SSLSessionTickets", "off", why=guideline.WHY))
         nodes.append(directive("SSLOpenSSLConfCmd", "Curves", ":".join(curves), why=guideline.WHY))
@@ -403,6 +470,7 @@ def _hsts(group: Group) -> list[Node]:
         return []
     name, setting = "Strict-Transport-Security", "SECURE_HSTS_SECONDS"
     return [
+        Comment("HSTS has one owner, this server: Django's own is taken away."),
         directive(
             "Header",
             "onsuccess",

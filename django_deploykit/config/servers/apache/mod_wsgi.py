@@ -9,7 +9,7 @@ from django_deploykit import contract
 from django_deploykit.config.deployment import Version as Numbers
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.renderer import Plan
-from django_deploykit.config.servers.apache.dialect import Version, grant
+from django_deploykit.config.servers.apache.dialect import CONTINUED, Version, grant
 from django_deploykit.config.syntax.apache import regex
 from django_deploykit.config.syntax.nodes import (
     Comment,
@@ -34,6 +34,11 @@ def check_isolation(plan: Plan) -> None:
     """Refuse sub-interpreters where the script cannot be found from the URL alone."""
     if not _shares_processes(plan):
         return
+    if not plan.deployment.python_home and len({site.interpreter for site in plan.sites}) > 1:
+        raise ChoiceError(
+            "isolation='interpreters': the sites have virtual environments of their own, but "
+            "shared processes have one. Use isolation='processes', or set python_home."
+        )
     for site in plan.sites:
         if site.prefix != f"/{site.name}":
             raise ChoiceError(
@@ -48,9 +53,20 @@ def server_level(plan: Plan) -> list[Node]:
     nodes = _load_module(plan)
     if plan.gateway == "mod_wsgi-embedded":
         return [*nodes, *_embedded(plan)]
-    if _shares_processes(plan):
-        return [*nodes, _process_group(plan, plan.sites[0], SHARED_GROUP)]
-    return [*nodes, *(_process_group(plan, site, site.name) for site in plan.sites)]
+    remark = (
+        "Outside of the hosts: ports 80 and 443 share the processes, and certbot can copy a host."
+    )
+    return [*nodes, Comment(remark), *_process_groups(plan)]
+
+
+def warnings(plan: Plan) -> list[str]:
+    """What the gateway does not promise."""
+    if not _shares_processes(plan):
+        return []
+    return [
+        "isolation='interpreters': some C extensions (numpy, for one) do not work in "
+        "sub-interpreters; isolation='processes' has no such limit."
+    ]
 
 
 def mount(plan: Plan, sites: tuple[SiteFacts, ...]) -> list[Node]:
@@ -61,14 +77,22 @@ def mount(plan: Plan, sites: tuple[SiteFacts, ...]) -> list[Node]:
     return [*(_site_mount(plan, site) for site in ordered), *_grants(plan, sites)]
 
 
-def request_environment(plan: Plan, site: SiteFacts) -> list[Node]:
-    """Data that arrives in request.META, under keys that no client can write."""
-    stack = directive(
-        "SetEnv",
-        contract.STACK_KEY,
-        plan.label,
-        why="tells the runtime which stack it is in; no request can carry this name",
-    )
+def stack_variable(plan: Plan) -> list[Node]:
+    """The name of this stack, for the runtime."""
+    why = "tells the runtime which stack it is in; no request can carry this name"
+    return [directive("SetEnv", contract.STACK_KEY, plan.label, why=why)]
+
+
+def chunked_bodies(plan: Plan, sites: tuple[SiteFacts, ...]) -> list[Node]:
+    """Let bodies without a length in, where the emitted script can measure them for Django."""
+    if not all(plan.uses_emitted_script(site) for site in sites):
+        return []
+    why = "the script measures a body without a length, which Django would take for an empty one"
+    return [directive("WSGIChunkedRequest", "On", why=why)]
+
+
+def site_variables(site: SiteFacts) -> list[Node]:
+    """Data for one application alone, under keys that no client can write."""
     extra = [
         directive(
             "SetEnv",
@@ -79,7 +103,7 @@ def request_environment(plan: Plan, site: SiteFacts) -> list[Node]:
         )
         for name, value in site.environ
     ]
-    return [stack, *extra, *_authorization(site)]
+    return [*extra, *_authorization(site)]
 
 
 def admin_step(choice: str, source: Path, static_root: Path) -> str:
@@ -111,7 +135,10 @@ def _load_module(plan: Plan) -> list[Node]:
         setting="mod_wsgi_module",
     )
     why = "the distribution's own mod_wsgi must not be loaded beside it (a2dismod wsgi)"
-    return [block("IfModule", Raw("!wsgi_module"), children=[load], why=why)]
+    return [
+        Comment("Instead of the distribution's mod_wsgi, which has to be off (a2dismod wsgi)."),
+        block("IfModule", Raw("!wsgi_module"), children=[load], why=why),
+    ]
 
 
 def _python_home(plan: Plan, site: SiteFacts) -> str:
@@ -121,6 +148,7 @@ def _python_home(plan: Plan, site: SiteFacts) -> str:
 def _embedded(plan: Plan) -> list[Node]:
     site = plan.sites[0]
     return [
+        Comment("Python runs in Apache's own processes: server-wide, so outside of the hosts."),
         directive(
             "WSGIPythonHome",
             _python_home(plan, site),
@@ -136,53 +164,85 @@ def _embedded(plan: Plan) -> list[Node]:
     ]
 
 
-def _process_group(plan: Plan, site: SiteFacts, name: str) -> Node:
+def _process_groups(plan: Plan) -> list[Node]:
+    if _shares_processes(plan):
+        # No directory is on the path of them all: each script puts its own site's there.
+        return [_process_group(plan, SHARED_GROUP, _environment_options(plan, plan.sites[0]))]
+    return [
+        _process_group(plan, site.name, [*_code_options(site), *_environment_options(plan, site)])
+        for site in plan.sites
+    ]
+
+
+def _process_group(plan: Plan, name: str, project: list[Option]) -> Node:
     return directive(
         "WSGIDaemonProcess",
         name,
-        *_daemon_options(plan, site),
-        setting="DEPLOYMENT",
-        why="processes of its own for the site; outside of the hosts, so that ports 80 and 443 "
-        "share them and certbot can copy a host",
+        *_process_options(plan),
+        CONTINUED,
+        *project,
+        CONTINUED,
+        *_request_timeouts(plan),
+        CONTINUED,
+        *_process_timeouts(plan),
+        setting="DEPLOYMENT, sys.prefix or the project's directory",
+        why="processes of its own for the site, which survive errors in any other",
     )
 
 
-def _daemon_options(plan: Plan, site: SiteFacts) -> list[Option]:
-    deployment, seconds = plan.deployment, plan.deployment.request_timeout
+def _process_options(plan: Plan) -> list[Option]:
+    deployment = plan.deployment
     account = [("user", deployment.user), ("group", deployment.group)]
-    options: list[tuple[str, str | int]] = [
-        *((key, value) for key, value in account if value),
-        ("processes", deployment.processes),
-        ("threads", deployment.threads),
-        ("display-name", "%{GROUP}"),
-        ("home", str(site.application.root)),
-        ("python-home", _python_home(plan, site)),
-        ("python-path", str(site.application.root)),
-        ("lang", deployment.locale),
-        ("locale", deployment.locale),
-        ("listen-backlog", 1024),
-        ("connect-timeout", 15),
-        ("queue-timeout", 45),
-        ("startup-timeout", 30),
-        ("request-timeout", seconds),
-        ("socket-timeout", seconds),
-        ("deadlock-timeout", 60),
-        ("graceful-timeout", 15),
-        ("eviction-timeout", 30),
-        ("shutdown-timeout", 5),
+    return [
+        *(Option(key, value) for key, value in account if value),
+        Option("processes", deployment.processes),
+        Option("threads", deployment.threads),
+        Option("listen-backlog", 1024),
+        Option("display-name", "%{GROUP}"),
     ]
-    if (deployment.mod_wsgi_version or ASSUMED) >= (6, 0):
-        options.append(("interrupt-timeout", 15))
-    _check_python_path(site)
-    return [Option(key, value) for key, value in options]
 
 
-def _check_python_path(site: SiteFacts) -> None:
-    if ":" in str(site.application.root):
+def _code_options(site: SiteFacts) -> list[Option]:
+    root = str(site.application.root)
+    if ":" in root:
         raise ChoiceError(
-            f"{site.name}: the code lies in {str(site.application.root)!r}, and mod_wsgi takes "
-            "':' for the end of a directory in python-path. Move the project."
+            f"{site.name}: the code lies in {root!r}, and mod_wsgi takes ':' for the end of a "
+            "directory in python-path. Move the project."
         )
+    return [Option("home", root), Option("python-path", root)]
+
+
+def _environment_options(plan: Plan, site: SiteFacts) -> list[Option]:
+    """The virtual environment, and the locale that lets any file name be stored."""
+    return [
+        Option("python-home", _python_home(plan, site)),
+        Option("lang", plan.deployment.locale),
+        Option("locale", plan.deployment.locale),
+    ]
+
+
+def _request_timeouts(plan: Plan) -> list[Option]:
+    """None has a default that fits; the application gives up before Apache does."""
+    seconds = plan.deployment.request_timeout
+    return [
+        Option("connect-timeout", 15),
+        Option("queue-timeout", 45),
+        Option("request-timeout", seconds),
+        Option("socket-timeout", seconds + 15),
+        Option("startup-timeout", 30),
+    ]
+
+
+def _process_timeouts(plan: Plan) -> list[Option]:
+    options = [
+        Option("deadlock-timeout", 60),
+        Option("eviction-timeout", 30),
+        Option("graceful-timeout", 15),
+        Option("shutdown-timeout", 5),
+    ]
+    if (plan.deployment.mod_wsgi_version or ASSUMED) >= (6, 0):
+        options.append(Option("interrupt-timeout", 15))
+    return options
 
 
 def _site_mount(plan: Plan, site: SiteFacts) -> Node:
@@ -240,7 +300,7 @@ def _grants(plan: Plan, sites: tuple[SiteFacts, ...]) -> list[Node]:
     for site in sites:
         script = plan.script(site)
         directories.setdefault(script.parent, []).append(script.name)
-    nodes: list[Node] = [Comment("The scripts themselves; no URL leads to any other file there.")]
+    nodes: list[Node] = []
     for directory, names in sorted(directories.items()):
         files: list[Node] = [
             block(

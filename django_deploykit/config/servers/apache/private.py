@@ -83,8 +83,8 @@ def _basics(directory: Path, user: str | None) -> Iterator[Node]:
 
 def _modules(plan: Plan, site: Rendered, directory: Path) -> Iterator[Node]:
     names = [*_BASE_MODULES, *site.needs.modules]
-    if plan.deployment.mod_wsgi_module:
-        names.remove("wsgi")  # The site loads its own.
+    if not Version.of(plan.deployment).modern:
+        names.append("access_compat")  # How 2.4 understands the access rules of 2.2.
     for name in dict.fromkeys(names):
         path = directory / f"mod_{name}.so"
         if path.is_file():

@@ -1,0 +1,118 @@
+"""Directories and URLs that must not lie in one another."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterable, Iterator
+from itertools import combinations
+from pathlib import Path
+
+from django.apps import apps
+
+from django_deploykit.config import findings
+from django_deploykit.config.facts import Mount, SiteFacts
+from django_deploykit.config.introspect.context import Context, contains
+
+
+def check(context: Context, facts: SiteFacts) -> None:
+    """Refuse a public directory that holds, or lies in, something that is not public."""
+    static = list(facts.static.mounts) if facts.static else []
+    media = [facts.media] if facts.media else []
+    public = [*static, *media]
+    private = list(_private_paths(context, facts))
+    for mount in [*public, *_documents(context, facts)]:
+        _check_private(context, mount, private, facts.protected)
+    for mount in static:
+        if facts.media and _overlap(mount.directory, facts.media.directory):
+            message = f"{str(facts.media.directory)!r} overlaps STATIC_ROOT."
+            context.find(findings.OVERLAP, "MEDIA_ROOT", message)
+    _check_root_files(context, facts, private)
+    _check_urls(context, [*public, *facts.protected])
+
+
+def _documents(context: Context, facts: SiteFacts) -> list[Mount]:
+    if facts.documents is None:
+        return []
+    return [Mount(url="/", directory=facts.documents, setting=context.key("DOCUMENTS"))]
+
+
+def _check_private(
+    context: Context,
+    mount: Mount,
+    private: Iterable[tuple[str, Path]],
+    protected: Iterable[Mount],
+) -> None:
+    """Name the first private thing it holds: the others in there are no better off."""
+    for label, path in private:
+        if contains(mount.directory, path):
+            message = f"{str(mount.directory)!r} is served to anybody and holds {label}."
+            context.find(findings.OVERLAP, mount.setting, message)
+            break
+    for secret in protected:
+        if contains(secret.directory, mount.directory):
+            message = f"{str(mount.directory)!r} lies in a protected directory."
+            context.find(findings.OVERLAP, mount.setting, message)
+
+
+def _check_root_files(context: Context, facts: SiteFacts, private: list[tuple[str, Path]]) -> None:
+    setting = context.key("ROOT_FILES") if "ROOT_FILES" in context.site else "WHITENOISE_ROOT"
+    for file in facts.root_files:
+        labels = [label for label, path in private if contains(file.path, path)]
+        inside = [mount for mount in facts.protected if contains(mount.directory, file.path)]
+        if labels or inside:
+            what = labels[0] if labels else "a protected file"
+            message = f"{str(file.path)!r} is {what}, and would be served to anybody."
+            context.find(findings.OVERLAP, setting, message)
+
+
+def _overlap(one: Path, other: Path) -> bool:
+    return contains(one, other) or contains(other, one)
+
+
+def _private_paths(context: Context, facts: SiteFacts) -> Iterator[tuple[str, Path]]:
+    """What nobody may fetch, each with a label for messages."""
+    app = facts.application
+    yield "the project's code", app.root
+    yield "the virtual environment", facts.interpreter.prefix
+    if path := _settings_file(app.settings_module):
+        yield "the settings module", path
+    for config in apps.get_app_configs():
+        yield f"the code of {config.name!r}", Path(config.path)
+    if app.env_file:
+        yield "the environment file", app.env_file
+    if facts.tls:
+        yield "the private key", facts.tls.key
+    for mount in facts.protected:
+        yield f"the protected directory {str(mount.directory)!r}", mount.directory
+    for path in _database_files(context):
+        yield f"the database {str(path)!r}", path
+    for path in _cache_directories(context):
+        yield f"the cache {str(path)!r}, whose files are code to Django", path
+    if facts.media is None and context.settings.MEDIA_ROOT:
+        yield "uploaded files that are not public", Path(context.settings.MEDIA_ROOT).absolute()
+
+
+def _settings_file(module: str) -> Path | None:
+    spec = importlib.util.find_spec(module) if module else None
+    return Path(spec.origin) if spec and spec.origin else None
+
+
+def _database_files(context: Context) -> Iterator[Path]:
+    for database in context.settings.DATABASES.values():
+        name = str(database.get("NAME") or "")
+        in_memory = not name or ":memory:" in name or "mode=memory" in name
+        if database.get("ENGINE", "").endswith("sqlite3") and not in_memory:
+            yield Path(name.removeprefix("file:").partition("?")[0]).absolute()
+
+
+def _cache_directories(context: Context) -> Iterator[Path]:
+    for cache in context.settings.CACHES.values():
+        if cache.get("BACKEND", "").endswith("FileBasedCache") and cache.get("LOCATION"):
+            yield Path(str(cache["LOCATION"])).absolute()
+
+
+def _check_urls(context: Context, mounts: list[Mount]) -> None:
+    for mount, other in combinations(mounts, 2):
+        if mount.url.startswith(other.url) or other.url.startswith(mount.url):
+            message = f"its URL {mount.url!r} and {other.url!r} of {other.setting} overlap."
+            context.find(findings.URL_CONFLICT, mount.setting, message)

@@ -1,0 +1,265 @@
+"""Named sites and choices: every renderer's golden file is made from each of them.
+
+Pure data with fixed versions and paths, so that the output is the same on any machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from django_deploykit.config.deployment import Address, Deployment
+from django_deploykit.config.facts import (
+    Application,
+    Hosts,
+    Interpreter,
+    Limits,
+    Mount,
+    RootFile,
+    SecurityHeaders,
+    SiteFacts,
+    StaticFiles,
+    Tls,
+)
+from django_deploykit.config.renderer import Plan, Renderer
+from django_deploykit.config.stack import Stack, renderers
+from django_deploykit.exceptions import DeploykitError
+
+DIRECTORY = Path("/etc/deploykit")
+DEPLOYMENT = Deployment(
+    processes=2,
+    server_version=(2, 4, 71),
+    mod_wsgi_version=(4, 9, 4),
+    openssl_version=(3, 0, 19),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """What a renderer is given. ``gateway`` holds for the targets that have it.
+
+    Without a ``directory`` the text is printed, and the project's own wsgi.py is used.
+    """
+
+    sites: tuple[SiteFacts, ...]
+    deployment: Deployment = DEPLOYMENT
+    directory: Path | None = DIRECTORY
+    gateway: str = ""
+
+    def stack(self, renderer: type[Renderer]) -> Stack:
+        return Stack(renderer, self._gateway(renderer))
+
+    def plan(self, renderer: type[Renderer]) -> Plan:
+        """The plan of this case; unlike ``Stack.plan`` it never looks at what is installed."""
+        return Plan(
+            sites=self.sites,
+            deployment=self.deployment,
+            label=self.stack(renderer).label,
+            gateway=self._gateway(renderer),
+            directory=self.directory,
+            stands_alone=renderer.stands_alone,
+        )
+
+    def _gateway(self, renderer: type[Renderer]) -> str:
+        return self.gateway if self.gateway in renderer.gateways else renderer.gateways[0]
+
+
+def site(name: str = "shop", root: str = "", **facts: Any) -> SiteFacts:
+    """A site as startproject makes it, with STATIC_ROOT, for example.com; ``facts`` on top."""
+    home = Path(root or f"/srv/{name}")
+    prefix = facts.get("prefix", "")
+    standard: dict[str, Any] = {
+        "application": Application(
+            settings_module=f"{name}.settings",
+            wsgi=f"{name}.wsgi.application",
+            wsgi_file=home / name / "wsgi.py",
+            asgi=f"{name}.asgi.application",
+            root=home,
+        ),
+        "interpreter": Interpreter(
+            prefix=home / "venv",
+            packages=home / "venv/lib/python3.11/site-packages",
+            version=(3, 11),
+        ),
+        "hosts": Hosts(names=("example.com", "www.example.com")),
+        "static": StaticFiles(mounts=(_static(f"{prefix}/static/", home / "static"),)),
+        "headers": SecurityHeaders(
+            nosniff=True, referrer_policy="same-origin", opener_policy="same-origin"
+        ),
+        "limits": Limits(upload_memory=2621440),
+        "admin_static": Mount(
+            url=f"{prefix}/static/admin/",
+            directory=home / "venv/lib/python3.11/site-packages/django/contrib/admin/static/admin",
+            setting="INSTALLED_APPS",
+        ),
+    }
+    return SiteFacts(name=name, **{**standard, **facts})
+
+
+def _static(url: str, directory: Path) -> Mount:
+    return Mount(url=url, directory=directory, setting="STATIC_ROOT")
+
+
+def _with_application(facts: SiteFacts, **changes: Any) -> SiteFacts:
+    return replace(facts, application=replace(facts.application, **changes))
+
+
+def _root_files(directory: str, names: Iterable[str]) -> tuple[RootFile, ...]:
+    return tuple(RootFile(url=f"/{name}", path=Path(directory, name)) for name in names)
+
+
+TLS = Tls(
+    certificate=Path("/etc/letsencrypt/live/example.com/fullchain.pem"),
+    key=Path("/etc/letsencrypt/live/example.com/privkey.pem"),
+    acme_webroot=Path("/var/www/html"),
+)
+SHARED = Interpreter(
+    prefix=Path("/srv/venv"),
+    packages=Path("/srv/venv/lib/python3.11/site-packages"),
+    version=(3, 11),
+)
+HSTS = SecurityHeaders(
+    hsts="max-age=31536000; includeSubDomains",
+    nosniff=True,
+    referrer_policy="strict-origin-when-cross-origin",
+    opener_policy="same-origin",
+)
+MEDIA = Mount(url="/media/", directory=Path("/srv/shop/media"), setting="MEDIA_ROOT")
+AWKWARD = '/srv/it\'s #1 ("böse") 100%'
+WHITENOISE = StaticFiles(
+    mounts=(_static("/static/", Path("/srv/shop/static")),), hashed=True, twins=("br", "gz")
+)
+
+CASES: dict[str, Case] = {
+    # What `deployconfig TARGET` prints for a new project; the project's own wsgi.py is used.
+    "minimal": Case(sites=(_with_application(site(), asgi=None),), directory=None),
+    "prefixed": Case(
+        sites=(
+            site(
+                prefix="/shop",
+                media=replace(MEDIA, url="/shop/media/"),
+            ),
+        ),
+        deployment=replace(
+            DEPLOYMENT, listen=(Address("127.0.0.1", 8080), Address("::1", 8080)), user="shop"
+        ),
+    ),
+    "tls": Case(sites=(site(tls=TLS, headers=HSTS, media=MEDIA),)),
+    "tls_exempt": Case(
+        sites=(
+            site(
+                tls=TLS,
+                hosts=Hosts(names=("example.com", ".example.org")),
+                headers=HSTS,
+                redirect_exempt=(r"^health/$", r"\.well-known/webfinger"),
+            ),
+        )
+    ),
+    "protected": Case(
+        sites=(
+            site(
+                media=MEDIA,
+                protected=(
+                    Mount(
+                        url="/protected/",
+                        directory=Path("/srv/shop/private"),
+                        setting="DEPLOYKIT['SITE']['PROTECTED']",
+                    ),
+                ),
+            ),
+        )
+    ),
+    "whitenoise": Case(
+        sites=(
+            site(
+                static=WHITENOISE,
+                whitenoise=True,
+                root_files=_root_files("/srv/shop/root", ("favicon.ico", "robots.txt")),
+            ),
+        )
+    ),
+    # STATIC_URL names another host, so that this one serves no static files.
+    "static_on_cdn": Case(sites=(site(static=None, admin_static=None, media=MEDIA),)),
+    "awkward_paths": Case(
+        sites=(
+            site(
+                root=f"{AWKWARD}/code",
+                media=Mount(
+                    url="/média (1)/", directory=Path(AWKWARD, "média"), setting="MEDIA_ROOT"
+                ),
+                root_files=_root_files(f"{AWKWARD}/root", ("robots.txt", "über uns (neu).txt")),
+            ),
+        )
+    ),
+    # httpd would replace the variable, and has no way to write it otherwise.
+    "variable_path": Case(sites=(site(root="/srv/${HOME}"),)),
+    "two_sites": Case(
+        sites=(
+            site("shop", prefix="/shop", environ=(("BRANCH", "Zurich"),)),
+            site("blog", prefix="/blog", needs_authorization=True),
+            site("intranet", hosts=Hosts(names=("intranet.example.com",))),
+        )
+    ),
+    "interpreters": Case(
+        sites=(
+            site("shop", prefix="/shop", interpreter=SHARED),
+            site("blog", prefix="/blog", interpreter=SHARED),
+        ),
+        deployment=replace(DEPLOYMENT, isolation="interpreters"),
+    ),
+    "routes": Case(
+        sites=(site(routes=("/app/", "/accounts/"), documents=Path("/var/www/example")),)
+    ),
+    "embedded": Case(sites=(site(),), gateway="mod_wsgi-embedded"),
+    "apache22": Case(
+        sites=(site(static=WHITENOISE),), deployment=replace(DEPLOYMENT, server_version=(2, 2))
+    ),
+    "mod_wsgi6": Case(
+        sites=(site(),),
+        deployment=replace(
+            DEPLOYMENT,
+            user="shop",
+            group="www-data",
+            mod_wsgi_version=(6, 1),
+            mod_wsgi_module=Path(
+                "/srv/shop/venv/lib/python3.11/site-packages/mod_wsgi/server"
+                "/mod_wsgi-py311.cpython-311-x86_64-linux-gnu.so"
+            ),
+        ),
+    ),
+    "any_host": Case(sites=(site(hosts=Hosts(names=("*",))),)),
+    "environ": Case(
+        sites=(
+            _with_application(
+                site(
+                    environ=(("BRANCH", "Zürich"), ("MOTTO", 'say "%{HOME}" \\ and go')),
+                    needs_authorization=True,
+                ),
+                env_file=Path("/srv/shop/.env"),
+            ),
+        )
+    ),
+    "admin_alias": Case(sites=(site(),), deployment=replace(DEPLOYMENT, admin_static="alias")),
+}
+
+
+def produced(target: str, name: str) -> tuple[str, str]:
+    """What a target makes of a case: a file suffix and the text, or the refusal as ".error"."""
+    renderer = renderers()[target]
+    try:
+        rendered = renderer(CASES[name].plan(renderer)).render()
+    except DeploykitError as error:
+        return ".error", f"{type(error).__name__}: {error}\n"
+    return Path(rendered.filename).suffix or ".txt", rendered.text
+
+
+def everything() -> str:
+    """All that is produced, in one text."""
+    return "".join(
+        f"{target}/{name}{suffix}\n{text}"
+        for target in renderers()
+        for name in CASES
+        for suffix, text in [produced(target, name)]
+    )

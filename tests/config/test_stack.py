@@ -1,0 +1,127 @@
+"""From a target's name to what is rendered."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from django_deploykit.config.facts import StaticFiles
+from django_deploykit.config.renderer import Plan
+from django_deploykit.config.servers.apache import ApacheRenderer
+from django_deploykit.config.stack import resolve
+from django_deploykit.exceptions import CannotRun, ChoiceError
+from tests.cases import CASES, DEPLOYMENT, DIRECTORY, WHITENOISE, Case, site
+
+
+def apache(case: Case) -> Plan:
+    return case.plan(ApacheRenderer)
+
+
+def test_the_first_gateway_is_the_default() -> None:
+    """A target alone is enough; the label names both parts of the stack."""
+    assert resolve("apache").label == "apache/mod_wsgi"
+    assert resolve("apache", "mod_wsgi-embedded").label == "apache/mod_wsgi-embedded"
+
+
+@pytest.mark.parametrize(
+    ("target", "gateway", "message"),
+    [
+        ("apahce", None, r"unknown target 'apahce'\. Did you mean 'apache'\? Allowed: apache,"),
+        ("apache", "modwsgi", r"target 'apache': unknown gateway 'modwsgi'\. Did you mean"),
+        ("wsgi", "http", r"target 'wsgi': unknown gateway 'http'\. Allowed: script\."),
+    ],
+)
+def test_unknown_names_are_answered_with_the_known(
+    target: str, gateway: str | None, message: str
+) -> None:
+    """A name that does not exist is refused with what was probably meant, and what there is."""
+    with pytest.raises(ChoiceError, match=message):
+        resolve(target, gateway)
+
+
+def test_a_printed_text_comes_alone() -> None:
+    """Without a directory nothing else is rendered."""
+    stack = resolve("apache")
+    assert [one.filename for one in stack.render(apache(CASES["minimal"]))] == ["apache/shop.conf"]
+
+
+def test_a_written_set_is_complete() -> None:
+    """With a directory every site's script and the server's environment come along."""
+    written = resolve("apache").render(apache(CASES["two_sites"]))
+    assert [one.filename for one in written] == [
+        "apache/sites.conf",
+        "wsgi/shop_wsgi.py",
+        "wsgi/blog_wsgi.py",
+        "wsgi/intranet_wsgi.py",
+        "apache/envvars",
+    ]
+
+
+def test_companions_belong_to_the_stack_that_was_chosen() -> None:
+    """A script tells the runtime the stack it was written for, not its own target."""
+    script = resolve("apache").render(apache(CASES["tls"]))[1]
+    assert "stack='apache/mod_wsgi'" in script.text
+
+
+def test_named_versions_are_kept() -> None:
+    """What is installed here fills only what nobody named."""
+    plan = resolve("apache").plan([site()], DEPLOYMENT)
+    assert plan.deployment.server_version == (2, 4, 71)
+    assert plan.deployment.mod_wsgi_version == (4, 9, 4)
+    assert plan.deployment.openssl_version == (3, 0, 19)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, Path("/srv/shop/shop/wsgi.py")),
+        ({"directory": DIRECTORY}, DIRECTORY / "wsgi/shop_wsgi.py"),
+        ({"stands_alone": True}, Path("/srv/shop/deploy/wsgi/shop_wsgi.py")),
+        ({"sites": (site(), site("blog"))}, Path("/srv/shop/deploy/wsgi/shop_wsgi.py")),
+    ],
+)
+def test_the_script_that_is_loaded(changes: dict[str, object], expected: Path) -> None:
+    """The project's own wsgi.py serves where it does as well as an emitted one."""
+    plan = replace(apache(CASES["minimal"]), **changes)
+    assert plan.script(plan.sites[0]) == expected
+
+
+@pytest.mark.parametrize("forced", [True, False])
+def test_an_unforced_prefix_needs_the_emitted_script(forced: bool) -> None:
+    """Only settings with FORCE_SCRIPT_NAME know their prefix by themselves."""
+    facts = site(prefix="/shop", prefix_is_forced=forced)
+    plan = apache(replace(CASES["minimal"], sites=(facts,)))
+    assert plan.uses_emitted_script(facts) is not forced
+
+
+def test_longer_urls_come_first() -> None:
+    """Static mounts are ordered so that none hides another."""
+    facts = site()
+    plan = apache(replace(CASES["admin_alias"], sites=(facts,)))
+    assert [mount.url for mount in plan.static_mounts(facts)] == ["/static/admin/", "/static/"]
+
+
+def test_admin_static_replaces_a_mount_of_the_same_url() -> None:
+    """A project without STATIC_ROOT already serves the admin from its package: once."""
+    facts = site()
+    assert facts.static
+    assert facts.admin_static
+    static = StaticFiles(mounts=(facts.admin_static, *facts.static.mounts))
+    plan = apache(replace(CASES["admin_alias"], sites=(replace(facts, static=static),)))
+    assert len(plan.static_mounts(plan.sites[0])) == 2
+
+
+def test_admin_static_by_alias_needs_plain_names() -> None:
+    """Hashed names exist only in STATIC_ROOT, so the alias would break every page."""
+    facts = site(static=WHITENOISE)
+    with pytest.raises(ChoiceError, match="which only collectstatic makes"):
+        apache(replace(CASES["admin_alias"], sites=(facts,))).static_mounts(facts)
+
+
+def test_a_script_does_not_run_by_itself() -> None:
+    """A target that is no server says so."""
+    stack = resolve("wsgi")
+    with pytest.raises(CannotRun, match="'wsgi' is not something that runs by itself"):
+        stack.renderer(CASES["minimal"].plan(stack.renderer)).foreground(DIRECTORY, None)

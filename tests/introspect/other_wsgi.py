@@ -1,0 +1,11 @@
+"""A WSGI entry that names other settings than those of the test run; it is never imported."""
+
+from __future__ import annotations
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings.production")
+
+application = get_wsgi_application()

@@ -1,0 +1,183 @@
+"""Media, protected directories, files at the root, documents, and what must not overlap."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+
+import django_deploykit
+from django_deploykit.config.facts import Mount, RootFile
+from tests.introspect.conftest import Read
+from tests.introspect.looking import facts, ids, messages
+
+CODE = Path(__file__).resolve().parents[2]
+
+
+def overlap(found: Any) -> str:
+    """The only fault, which must be an overlap."""
+    assert ids(found) == {"E009"}
+    return messages(found)
+
+
+def test_media_is_public_by_default(read: Read, tmp_path: Path) -> None:
+    """MEDIA_ROOT lies at MEDIA_URL, below the prefix if that is relative."""
+    found = read(MEDIA_ROOT=tmp_path / "media", MEDIA_URL="media/", FORCE_SCRIPT_NAME="/app")
+    expected = Mount(url="/app/media/", directory=tmp_path / "media", setting="MEDIA_ROOT")
+    assert facts(found).media == expected
+
+
+@pytest.mark.parametrize("choice", ["protected", "none"])
+def test_media_is_not_served_unless_public(choice: str, read: Read, tmp_path: Path) -> None:
+    """SITE['MEDIA'] keeps the server from handing uploads to anybody."""
+    deploykit = {"SITE": {"MEDIA": choice}}
+    found = read(MEDIA_ROOT=tmp_path / "media", MEDIA_URL="/media/", DEPLOYKIT=deploykit)
+    assert facts(found).media is None
+
+
+def test_media_elsewhere_is_not_served(read: Read, tmp_path: Path) -> None:
+    """Uploads with a URL on another host are nobody's here."""
+    found = read(MEDIA_ROOT=tmp_path / "media", MEDIA_URL="https://cdn.example/media/")
+    assert facts(found).media is None
+
+
+def test_options_of_the_storage_win(read: Read, tmp_path: Path) -> None:
+    """The storage's own location and base_url are where uploads really are."""
+    options = {"location": tmp_path / "uploads", "base_url": "/uploads/"}
+    backend = "django.core.files.storage.FileSystemStorage"
+    static = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    storages = {"default": {"BACKEND": backend, "OPTIONS": options}, "staticfiles": static}
+    media = facts(read(STORAGES=storages)).media
+    assert media == Mount(url="/uploads/", directory=tmp_path / "uploads", setting="MEDIA_ROOT")
+
+
+def test_protected_directories(site: Read, tmp_path: Path) -> None:
+    """Each URL of PROTECTED has a directory."""
+    (mount,) = facts(site(PROTECTED={"/private/": tmp_path / "private"})).protected
+    assert (mount.url, mount.directory) == ("/private/", tmp_path / "private")
+
+
+def test_root_files_of_a_dict(site: Read, tmp_path: Path) -> None:
+    """A URL may be given with or without its slash."""
+    robots = tmp_path / "robots.txt"
+    robots.touch()
+    found = facts(site(ROOT_FILES={"robots.txt": robots, "/humans.txt": robots}))
+    assert found.root_files == (
+        RootFile(url="/humans.txt", path=robots),
+        RootFile(url="/robots.txt", path=robots),
+    )
+
+
+def test_root_files_of_a_directory(read: Read, tmp_path: Path) -> None:
+    """WHITENOISE_ROOT is walked; of dot-files only .well-known is for clients."""
+    for name in ("robots.txt", "icons/a.png", ".well-known/security.txt", ".env", ".git/config"):
+        path = tmp_path / "root" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    urls = [file.url for file in facts(read(WHITENOISE_ROOT=str(tmp_path / "root"))).root_files]
+    assert urls == ["/.well-known/security.txt", "/icons/a.png", "/robots.txt"]
+
+
+def test_env_file_behind_a_closed_directory(site: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that the caller may not even look at is not called missing."""
+
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        raise PermissionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("django_deploykit.config.introspect.context.os.stat", refuse)
+        patch.setattr(Path, "stat", refuse)
+        found = site(ENV_FILE="/etc/site/env")
+    assert ids(found) == set()
+
+
+@pytest.mark.parametrize("setting", ["MEDIA_ROOT", "STATIC_ROOT", "DOCUMENTS", "WHITENOISE_ROOT"])
+def test_code_is_never_public(setting: str, read: Read) -> None:
+    """No public directory may hold the project's code."""
+    if setting == "DOCUMENTS":
+        found = read(DEPLOYKIT={"SITE": {"DOCUMENTS": str(CODE)}})
+    else:
+        found = read(**{setting: str(CODE / "tests")}, MEDIA_URL="/media/")
+    assert "settings module" in overlap(found) or "project's code" in overlap(found)
+
+
+def test_code_of_an_application_is_never_public(read: Read) -> None:
+    """An application's package is code, wherever it lies."""
+    package = Path(django_deploykit.__file__).parent
+    assert "django_deploykit" in overlap(read(MEDIA_ROOT=package, MEDIA_URL="/media/"))
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner"),
+    [("media", "media/static"), ("static/media", "static"), ("same", "same")],
+    ids=["static in media", "media in static", "the same"],
+)
+def test_media_and_static_are_apart(outer: str, inner: str, read: Read, tmp_path: Path) -> None:
+    """Uploads may not appear among the static files, nor be able to replace them."""
+    (tmp_path / inner).mkdir(parents=True, exist_ok=True)
+    (tmp_path / inner / "style.css").touch()
+    found = read(MEDIA_ROOT=tmp_path / outer, MEDIA_URL="/media/", STATIC_ROOT=tmp_path / inner)
+    assert "overlaps STATIC_ROOT" in overlap(found)
+
+
+def test_link_into_another_directory_is_an_overlap(
+    read: Read, tmp_path: Path, collected: Path
+) -> None:
+    """A symbolic link does not hide an overlap."""
+    (tmp_path / "link").symlink_to(collected)
+    assert "overlaps" in overlap(read(MEDIA_ROOT=tmp_path / "link", MEDIA_URL="/media/"))
+
+
+@pytest.mark.parametrize("media", ["media", "private/media"], ids=["around", "inside"])
+def test_protected_and_public_are_apart(media: str, read: Read, tmp_path: Path) -> None:
+    """A protected directory neither holds a public one nor lies in it."""
+    private = tmp_path / ("media/private" if media == "media" else "private")
+    deploykit = {"SITE": {"PROTECTED": {"/private/": private}}}
+    found = read(MEDIA_ROOT=tmp_path / media, MEDIA_URL="/media/", DEPLOYKIT=deploykit)
+    assert "protected directory" in overlap(found)
+
+
+@pytest.mark.parametrize("name", ["{}/db.sqlite3", "file:{}/db.sqlite3?mode=ro"])
+def test_database_is_never_public(
+    name: str, read: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database file does not lie among the uploads."""
+    database = settings.DATABASES["default"]
+    monkeypatch.setitem(database, "NAME", name.format(tmp_path / "media"))
+    found = read(MEDIA_ROOT=tmp_path / "media", MEDIA_URL="/media/")
+    assert "the database" in overlap(found)
+
+
+def test_cache_is_never_public(read: Read, tmp_path: Path) -> None:
+    """Whoever can write a file of Django's file cache can run code: no upload may get there."""
+    backend = "django.core.cache.backends.filebased.FileBasedCache"
+    caches = {"default": {"BACKEND": backend, "LOCATION": tmp_path / "media" / "cache"}}
+    found = read(MEDIA_ROOT=tmp_path / "media", MEDIA_URL="/media/", CACHES=caches)
+    assert "the cache" in overlap(found)
+
+
+def test_private_key_is_never_public(read: Read, tmp_path: Path) -> None:
+    """The key of TLS does not lie among the uploads."""
+    tls = {"CERTIFICATE": "/etc/ssl/site.pem", "KEY": str(tmp_path / "media" / "site.key")}
+    found = read(
+        MEDIA_ROOT=tmp_path / "media", MEDIA_URL="/media/", DEPLOYKIT={"SITE": {"TLS": tls}}
+    )
+    assert "private key" in overlap(found)
+
+
+def test_env_file_is_not_a_root_file(site: Read, tmp_path: Path) -> None:
+    """A file with secrets cannot be handed out by name either."""
+    secrets = tmp_path / "env"
+    secrets.touch(mode=0o600)
+    found = site(ENV_FILE=str(secrets), ROOT_FILES={"env": secrets})
+    assert "environment file" in overlap(found)
+
+
+def test_closed_media_is_not_public_through_documents(read: Read, tmp_path: Path) -> None:
+    """Uploads that are not public stay so where another public directory holds them."""
+    (tmp_path / "www" / "media").mkdir(parents=True)
+    deploykit = {"SITE": {"MEDIA": "none", "DOCUMENTS": str(tmp_path / "www")}}
+    found = read(MEDIA_ROOT=tmp_path / "www" / "media", MEDIA_URL="/m/", DEPLOYKIT=deploykit)
+    assert "not public" in overlap(found)

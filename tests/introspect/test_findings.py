@@ -1,0 +1,249 @@
+"""Every kind of finding, from the settings that lead to it: one table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.urls import path
+
+from django_deploykit.config.findings import Level
+from tests.introspect.conftest import Read
+from tests.introspect.looking import ids, kinds, urlconf, view
+
+Make = Callable[[Path], dict[str, Any]]
+
+
+def site(**keys: Any) -> dict[str, Any]:
+    return {"DEPLOYKIT": {"SITE": keys}}
+
+
+def env_file(directory: Path, mode: int) -> str:
+    path = directory / "env"
+    path.touch()
+    path.chmod(mode)
+    return str(path)
+
+
+def broken_urlconf() -> Any:
+    class Urls:
+        @property
+        def urlpatterns(self) -> list[Any]:
+            raise RuntimeError("as an import would")
+
+    return Urls()
+
+
+TLS = {"CERTIFICATE": "/etc/ssl/site.pem", "KEY": "/etc/ssl/site.key"}
+STORAGES = {"default": {"BACKEND": "django.core.files.storage.FileSystemStorage"}}
+MANIFEST = "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
+
+# What is set (given a directory of the test's own), and exactly what is then found.
+TABLE: dict[str, tuple[Make, set[str]]] = {
+    "nothing": (lambda tmp: {}, set()),
+    "unknown section": (lambda tmp: {"DEPLOYKIT": {"PROXY": {}}}, {"E001"}),
+    "unknown key": (lambda tmp: site(HOST=["example.com"]), {"E001"}),
+    "unknown TLS key": (lambda tmp: site(TLS={**TLS, "CHAIN": "/c.pem"}), {"E001"}),
+    "DEPLOYKIT a list": (lambda tmp: {"DEPLOYKIT": []}, {"E002"}),
+    "SITE a string": (lambda tmp: {"DEPLOYKIT": {"SITE": "shop"}}, {"E002"}),
+    "HOSTS a string": (lambda tmp: site(HOSTS="example.com"), {"E002"}),
+    "ROUTES a string": (lambda tmp: site(ROUTES="/api/"), {"E002"}),
+    "PROTECTED a list": (lambda tmp: site(PROTECTED=["/srv/private"]), {"E002"}),
+    "ENVIRON a list": (lambda tmp: site(ENVIRON=["A=1"]), {"E002"}),
+    "TLS a string": (lambda tmp: site(TLS="/etc/ssl/site.pem"), {"E002"}),
+    "ROOT_FILES a list": (lambda tmp: site(ROOT_FILES=["robots.txt"]), {"E002"}),
+    "MEDIA unknown": (lambda tmp: site(MEDIA="private"), {"E002"}),
+    "NAME with a slash": (lambda tmp: site(NAME="a/b"), {"E002"}),
+    "AUTHORIZATION a string": (lambda tmp: site(AUTHORIZATION="no"), {"E002"}),
+    "no application": (lambda tmp: {"WSGI_APPLICATION": None}, {"E003"}),
+    "application not there": (
+        lambda tmp: {"WSGI_APPLICATION": "nowhere.wsgi.application"},
+        {"E003"},
+    ),
+    "callable not there": (lambda tmp: {"WSGI_APPLICATION": "tests.wsgi.app"}, {"E003"}),
+    "application a number": (lambda tmp: {"WSGI_APPLICATION": 5}, {"E003"}),
+    "ASGI not there": (lambda tmp: {"ASGI_APPLICATION": "nowhere.asgi.application"}, {"E003"}),
+    "no hosts": (lambda tmp: {"ALLOWED_HOSTS": []}, {"E004"}),
+    "HOSTS empty": (lambda tmp: site(HOSTS=[]), {"E004"}),
+    "host with a port": (lambda tmp: {"ALLOWED_HOSTS": ["example.com:8000"]}, {"E005"}),
+    "host with a space": (lambda tmp: site(HOSTS=["exa mple.com"]), {"E005"}),
+    "prefix without a slash": (lambda tmp: {"FORCE_SCRIPT_NAME": "app"}, {"E006"}),
+    "prefix with a quote": (lambda tmp: site(PREFIX='/a"b'), {"E006"}),
+    "prefix a list": (lambda tmp: site(PREFIX=["/app"]), {"E006"}),
+    "two prefixes": (
+        lambda tmp: {
+            "FORCE_SCRIPT_NAME": "/a",
+            "STATIC_URL": "static/",
+            "SESSION_COOKIE_PATH": "/b",
+            "CSRF_COOKIE_PATH": "/b",
+            **site(PREFIX="/b"),
+        },
+        {"E007"},
+    ),
+    "own static files uncollected": (
+        lambda tmp: {"STATIC_ROOT": None, "STATICFILES_DIRS": [own_files(tmp)]},
+        {"E008"},
+    ),
+    "manifest without STATIC_ROOT": (
+        lambda tmp: {
+            "STATIC_ROOT": None,
+            "STORAGES": {**STORAGES, "staticfiles": {"BACKEND": MANIFEST}},
+        },
+        {"E008"},
+    ),
+    "media holds static": (
+        lambda tmp: {"MEDIA_ROOT": str(tmp), "MEDIA_URL": "/media/"},
+        {"E009"},
+    ),
+    "two things at one URL": (
+        lambda tmp: {"MEDIA_ROOT": str(tmp / "media"), "MEDIA_URL": "/static/m/"},
+        {"E010"},
+    ),
+    "MEDIA_URL the whole site": (
+        lambda tmp: {"MEDIA_ROOT": str(tmp / "media"), "MEDIA_URL": "/"},
+        {"E010", "E011", "W058"},
+    ),
+    "PROTECTED URL relative": (
+        lambda tmp: site(PROTECTED={"private/": str(tmp / "private")}),
+        {"E011"},
+    ),
+    "root file the whole site": (
+        lambda tmp: site(ROOT_FILES={"/": env_file(tmp, 0o644)}),
+        {"E011"},
+    ),
+    "ENV_FILE not there": (lambda tmp: site(ENV_FILE=str(tmp / "env")), {"E012"}),
+    "ENV_FILE relative": (lambda tmp: site(ENV_FILE=".env"), {"E012"}),
+    "DOCUMENTS not there": (lambda tmp: site(DOCUMENTS=str(tmp / "www")), {"E012"}),
+    "root file not there": (
+        lambda tmp: site(ROOT_FILES={"robots.txt": str(tmp / "robots.txt")}),
+        {"E012"},
+    ),
+    "WHITENOISE_ROOT not there": (lambda tmp: {"WHITENOISE_ROOT": str(tmp / "root")}, {"E012"}),
+    "PROTECTED relative": (lambda tmp: site(PROTECTED={"/private/": "private"}), {"E012"}),
+    "ENVIRON name of CGI": (lambda tmp: site(ENVIRON={"REMOTE_USER": "admin"}), {"E013"}),
+    "ENVIRON value a number": (lambda tmp: site(ENVIRON={"DEPTH": 3}), {"E013"}),
+    "TLS without key": (lambda tmp: site(TLS={"CERTIFICATE": "/etc/ssl/site.pem"}), {"E014"}),
+    "TLS relative": (lambda tmp: site(TLS={**TLS, "KEY": "site.key"}), {"E014"}),
+    "route without a slash": (lambda tmp: site(ROUTES=["/api"]), {"E017"}),
+    "route a number": (lambda tmp: site(ROUTES=[5]), {"E017"}),
+    "choice not allowed": (lambda tmp: {"DEPLOYKIT": {"DEPLOYMENT": {"processes": 0}}}, {"E018"}),
+    "choice unknown": (lambda tmp: {"DEPLOYKIT": {"DEPLOYMENT": {"procesess": 2}}}, {"E018"}),
+    "storage not there": (
+        lambda tmp: {"STORAGES": {**STORAGES, "staticfiles": {"BACKEND": "no.Storage"}}},
+        {"E019"},
+    ),
+    "no static storage": (lambda tmp: {"STORAGES": STORAGES}, {"E019"}),
+    "secret by name": (lambda tmp: site(ENVIRON={"MAPS_API_KEY": "1234"}), {"E020"}),
+    "secret by value": (lambda tmp: site(ENVIRON={"LABEL": "tests"}), {"E020"}),
+    "nothing collected": (lambda tmp: {"STATIC_ROOT": str(tmp / "none")}, {"W051"}),
+    "manifest not collected": (
+        lambda tmp: {"STORAGES": {**STORAGES, "staticfiles": {"BACKEND": MANIFEST}}},
+        {"W052"},
+    ),
+    "static files of packages": (lambda tmp: {"STATIC_ROOT": None}, {"W053"}),
+    "DEBUG": (lambda tmp: {"DEBUG": True}, {"W054"}),
+    "any host": (lambda tmp: {"ALLOWED_HOSTS": ["*"]}, {"W055"}),
+    "SSL redirect without TLS": (lambda tmp: {"SECURE_SSL_REDIRECT": True}, {"W056"}),
+    "secure cookies without TLS": (
+        lambda tmp: {"SESSION_COOKIE_SECURE": True, "CSRF_COOKIE_SECURE": True},
+        {"W056"},
+    ),
+    "proxy header": (
+        lambda tmp: {"SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https")},
+        {"W057"},
+    ),
+    "forwarded host": (lambda tmp: {"USE_X_FORWARDED_HOST": True}, {"W057"}),
+    "forwarded port": (lambda tmp: {"USE_X_FORWARDED_PORT": True}, {"W057"}),
+    "route below static": (
+        lambda tmp: {"ROOT_URLCONF": urlconf(path("static/live/", view))},
+        {"W058"},
+    ),
+    "login outside of the prefix": (
+        lambda tmp: {
+            "FORCE_SCRIPT_NAME": "/app",
+            "LOGIN_URL": "/login/",
+            "SESSION_COOKIE_PATH": "/app",
+            "CSRF_COOKIE_PATH": "/app",
+        },
+        {"W059"},
+    ),
+    "cookies of a prefix": (
+        lambda tmp: {"FORCE_SCRIPT_NAME": "/app", "STATIC_URL": "static/"},
+        {"W060"},
+    ),
+    "own origin with HTTPS": (
+        lambda tmp: {"CSRF_TRUSTED_ORIGINS": ["https://example.com"]},
+        {"W061"},
+    ),
+    "own origin without HTTPS": (
+        lambda tmp: {"CSRF_TRUSTED_ORIGINS": ["http://example.com"], **site(TLS=TLS)},
+        {"W061"},
+    ),
+    "HSTS without TLS": (lambda tmp: {"SECURE_HSTS_SECONDS": 3600}, {"W062"}),
+    "ENV_FILE for everybody": (lambda tmp: site(ENV_FILE=env_file(tmp, 0o644)), {"W063"}),
+    "ENV_FILE for some": (lambda tmp: site(ENV_FILE=env_file(tmp, 0o640)), set()),
+    "media elsewhere": (
+        lambda tmp: {
+            "MEDIA_ROOT": str(tmp / "media"),
+            "MEDIA_URL": "/media/",
+            "STORAGES": {
+                "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
+                "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+            },
+        },
+        {"W064"},
+    ),
+    "wsgi.py for other settings": (
+        lambda tmp: {"WSGI_APPLICATION": "tests.introspect.other_wsgi.application"},
+        {"W065"},
+    ),
+    "relative MEDIA_ROOT": (lambda tmp: {"MEDIA_ROOT": "media", "MEDIA_URL": "/media/"}, {"W066"}),
+    "broken URLconf": (lambda tmp: {"ROOT_URLCONF": broken_urlconf()}, {"W067"}),
+}
+
+# Kinds that only DEPLOYKIT['SITES'] leads to: see test_sites.py.
+OF_SITES = {"E015", "E016"}
+
+
+def own_files(directory: Path) -> str:
+    own = directory / "assets"
+    (own / "shop").mkdir(parents=True)
+    (own / "shop" / "logo.svg").touch()
+    return str(own)
+
+
+@pytest.mark.parametrize(("make", "expected"), TABLE.values(), ids=TABLE.keys())
+def test_settings_lead_to_findings(
+    make: Make, expected: set[str], read: Read, tmp_path: Path
+) -> None:
+    """These settings have exactly these faults, and reading them never raises."""
+    assert ids(read(**make(tmp_path))) == expected
+
+
+def test_every_kind_is_reached() -> None:
+    """No kind of finding is without settings that lead to it."""
+    reached = set().union(*(expected for _, expected in TABLE.values())) | OF_SITES
+    assert reached == {kind.id.removeprefix("deploykit.") for kind in kinds().values()}
+
+
+def test_ids_are_unique() -> None:
+    """No id stands for two kinds of fault."""
+    found = [kind.id for kind in kinds().values()]
+    assert sorted(found) == sorted(set(found))
+
+
+@pytest.mark.parametrize("name", kinds())
+def test_id_tells_the_level(name: str) -> None:
+    """An id begins with E for an error and with W for a warning, as Django's own do."""
+    kind = kinds()[name]
+    letter = "E0" if kind.level is Level.ERROR else "W0[5-9]"
+    assert re.fullmatch(rf"deploykit\.{letter}\d+", kind.id)
+
+
+@pytest.mark.parametrize("name", kinds())
+def test_hint_says_what_to_do(name: str) -> None:
+    """Every hint is a whole sentence."""
+    assert kinds()[name].hint.endswith(".")

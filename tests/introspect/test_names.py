@@ -1,0 +1,82 @@
+"""The names of a site: hosts and prefix."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.introspect.conftest import Read
+from tests.introspect.looking import facts, ids, messages
+
+
+def test_hosts_keep_their_order_and_kind(read: Read) -> None:
+    """Exact names and names with a leading dot are told apart; the first one is the main one."""
+    names = ["WWW.example.com", ".example.org", "[2001:db8::1]", "192.0.2.1", "www.example.com"]
+    hosts = facts(read(ALLOWED_HOSTS=names)).hosts
+    assert hosts.exact == ("www.example.com", "[2001:db8::1]", "192.0.2.1")
+    assert hosts.suffixes == (".example.org",)
+    assert not hosts.anything
+    assert hosts.setting == "ALLOWED_HOSTS"
+
+
+def test_debug_allows_what_django_allows(read: Read) -> None:
+    """With DEBUG and no ALLOWED_HOSTS, Django answers to the names of this machine."""
+    hosts = facts(read(DEBUG=True, ALLOWED_HOSTS=[])).hosts
+    assert hosts.names == (".localhost", "127.0.0.1", "[::1]")
+
+
+def test_site_hosts_replace_allowed_hosts(site: Read) -> None:
+    """SITE['HOSTS'] says what the server answers to where ALLOWED_HOSTS is broader."""
+    hosts = facts(site(HOSTS=["shop.example.com"])).hosts
+    assert hosts.names == ("shop.example.com",)
+    assert hosts.setting == "DEPLOYKIT['SITE']['HOSTS']"
+
+
+def test_name_in_another_script_is_spelled_for_browsers(read: Read) -> None:
+    """The message says what a browser would send, which is what has to be listed."""
+    found = read(ALLOWED_HOSTS=["bücher.example"])
+    assert ids(found) == {"E005"}
+    assert "Browsers send 'xn--bcher-kva.example'." in messages(found)
+
+
+def test_every_bad_host_is_reported(read: Read) -> None:
+    """One reading names all of them."""
+    found = read(ALLOWED_HOSTS=["", "a b", "ok.example", "http://example.com"])
+    assert len(found.errors) == 3
+
+
+@pytest.mark.parametrize(
+    ("forced", "expected"),
+    [(None, ""), ("", ""), ("/", ""), ("/app", "/app"), ("/app/", "/app"), ("/a/b.c", "/a/b.c")],
+)
+def test_prefix_of_force_script_name(forced: str | None, expected: str, read: Read) -> None:
+    """The prefix has no slash at its end, however Django's setting is written."""
+    found = read(FORCE_SCRIPT_NAME=forced, STATIC_URL="static/")
+    assert facts(found).prefix == expected
+    assert facts(found).prefix_is_forced is (forced is not None)
+
+
+def test_prefix_of_site_needs_no_force_script_name(site: Read) -> None:
+    """SITE['PREFIX'] alone says where the server mounts the site."""
+    found = facts(site(PREFIX="/app"))
+    assert (found.prefix, found.prefix_is_forced) == ("/app", False)
+    assert found.prefix_setting == "DEPLOYKIT['SITE']['PREFIX']"
+
+
+def test_equal_prefixes_agree(read: Read) -> None:
+    """A slash at the end is no contradiction."""
+    found = read(FORCE_SCRIPT_NAME="/app/", DEPLOYKIT={"SITE": {"PREFIX": "/app"}})
+    assert "E007" not in ids(found)
+
+
+def test_forced_root_contradicts_a_prefix(read: Read) -> None:
+    """FORCE_SCRIPT_NAME = '' pins the site to the root."""
+    found = read(FORCE_SCRIPT_NAME="", DEPLOYKIT={"SITE": {"PREFIX": "/app"}})
+    assert "E007" in ids(found)
+
+
+@pytest.mark.parametrize("prefix", ["app", "/app space", "/ap?p", "/..", "/a//b", "/é", "/a\n"])
+def test_prefix_of_plain_characters_only(prefix: str, site: Read) -> None:
+    """Characters that a server or a browser would spell differently are refused."""
+    found = site(PREFIX=prefix)
+    assert "E006" in ids(found)
+    assert repr(prefix) in messages(found)

@@ -1,0 +1,177 @@
+"""Several sites on one server, each read in a process of its own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import pytest
+
+from tests.projects import Project, start_project
+
+SITES = "DEPLOYKIT = {{'SITES': {sites!r}}}\n"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return start_project(tmp_path / "shop", "ALLOWED_HOSTS = ['shop.example.com']\n")
+
+
+def deploy(project: Project, sites: dict[str, Any], *args: str, **environ: str) -> Any:
+    """Run deployconfig with these sites, each site a dict or the text of its settings."""
+    listed = {}
+    for name, site in sites.items():
+        if isinstance(site, str):
+            project.write(f"{name}_settings.py", f"from shop.settings import *\n{site}\n")
+            site = {"settings": f"{name}_settings"}
+        listed[name] = site
+    project.write("main.py", "from shop.settings import *\n" + SITES.format(sites=listed))
+    return project.manage("deployconfig", "apache", *args, "--settings=main", **environ)
+
+
+def hosts(name: str, more: str = "") -> str:
+    return f"ALLOWED_HOSTS = ['{name}.example.com']\n{more}"
+
+
+def refused(done: CompletedProcess[str]) -> str:
+    """The message of a command that printed nothing and ended with the status of a mistake."""
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_every_site_has_its_own_settings(project: Project) -> None:
+    """More sites than processors: none is read where another one was read before."""
+    names = [f"site{number}" for number in range(5)]
+    done = deploy(project, {name: hosts(name) for name in names}, "--set", "processes=1")
+    assert done.returncode == 0, done.stderr
+    for name in names:
+        assert done.stdout.count(f"ServerName {name}.example.com") == 1
+
+
+def test_sites_say_where_they_are(project: Project) -> None:
+    """SITES may give hosts and prefix, so that one settings module serves under many names."""
+    site = {"settings": "shop.settings"}
+    sites = {
+        "a": {**site, "hosts": ["example.com"], "prefix": "/a"},
+        "b": {**site, "hosts": ["example.com"], "prefix": "/b"},
+    }
+    done = deploy(project, sites)
+    assert done.returncode == 0, done.stderr
+    assert "WSGIScriptAlias /a " in done.stdout
+    assert "WSGIScriptAlias /b " in done.stdout
+
+
+def test_what_settings_print_is_not_configuration(project: Project) -> None:
+    """Output of a settings module never ends up on stdout."""
+    noisy = "import os; print('hello'); os.write(1, b'there'); os.system('echo too')\n"
+    done = deploy(project, {"a": hosts("a", noisy), "b": hosts("b")}, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["files"]
+    assert all(word in done.stderr for word in ("hello", "there", "too"))
+
+
+def test_environment_files_stay_with_their_site(project: Project) -> None:
+    """What the settings of the command read into os.environ is not seen by the sites."""
+    project.write("env", "SITE_HOST=first.example.com\n")
+    read = "import environ; environ.Env.read_env(BASE_DIR / 'env')\n"
+    listed = {"second": {"settings": "second_settings"}}
+    project.write("main.py", "from shop.settings import *\n" + read + SITES.format(sites=listed))
+    own = "import os\nALLOWED_HOSTS = [os.environ.get('SITE_HOST', 'second.example.com')]\n"
+    project.write("second_settings.py", f"from shop.settings import *\n{own}")
+    done = project.manage("deployconfig", "apache", "--settings=main")
+    assert "ServerName second.example.com" in done.stdout
+    assert "first" not in done.stdout
+    done = project.manage("deployconfig", "apache", "--settings=main", SITE_HOST="real.example.com")
+    assert "ServerName real.example.com" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [
+        ("raise ValueError('hunter2')", "ValueError in "),
+        ("int('hunter2')", "ValueError in "),
+        ("import nowhere", "ModuleNotFoundError: No module named 'nowhere'"),
+        ("this is no Python", "SyntaxError in "),
+        ("raise SystemExit('hunter2')", "ended its process (1)"),
+        ("import os; os._exit(3)", "ended its process (3)"),
+        ("ALLOWED_HOSTS = 'a.example.com'", "ImproperlyConfigured in "),
+        ("INSTALLED_APPS = ['nowhere']", "ModuleNotFoundError: No module named 'nowhere'"),
+    ],
+)
+def test_failing_site_is_one_finding(failure: str, said: str, project: Project) -> None:
+    """A settings module that fails is named with the line, but not with what it tried to read."""
+    message = refused(deploy(project, {"a": failure, "b": hosts("b")}))
+    assert message.count("deploykit.E016") == 1
+    assert "DEPLOYKIT['SITES']['a']" in message
+    assert said in message
+    assert "'hunter2'" not in message.replace("SystemExit('hunter2')", "")
+
+
+@pytest.mark.parametrize(
+    ("site", "id"),
+    [
+        ({}, "E016"),
+        ({"settings": 5}, "E016"),
+        ({"settings": "nowhere"}, "E016"),
+        ({"settings": "shop.settings", "host": []}, "E001"),
+        ({"settings": "shop.settings", "hosts": "a.example.com"}, "E002"),
+        ({"settings": "shop.settings", "hosts": ["a b"]}, "E005"),
+        ({"settings": "shop.settings", "prefix": "a"}, "E006"),
+        (["shop.settings"], "E002"),
+    ],
+)
+def test_malformed_site(site: Any, id: str, project: Project) -> None:
+    """What is wrong in an entry of SITES is named by its place there."""
+    message = refused(deploy(project, {"a": site}))
+    assert f"deploykit.{id}" in message
+    assert "DEPLOYKIT['SITES']['a']" in message
+
+
+def test_rest_of_deploykit_is_looked_at(project: Project) -> None:
+    """A misspelt section beside SITES is an error, not silently left out."""
+    project.write(
+        "main.py",
+        "from shop.settings import *\n"
+        "DEPLOYKIT = {'SITES': {'a': {'settings': 'shop.settings'}}, 'DEPLOYMNT': {}}\n",
+    )
+    message = refused(project.manage("deployconfig", "apache", "--settings=main"))
+    assert "unknown key 'DEPLOYMNT'. Did you mean 'DEPLOYMENT'?" in message
+
+
+def both(**second: Any) -> dict[str, Any]:
+    """Two sites of the same host; ``second`` replaces what the second one has."""
+    site = {"settings": "shop.settings", "hosts": ["example.com", "www.example.com"]}
+    return {"a": {**site, "prefix": "/a"}, "b": {**site, "prefix": "/b", **second}}
+
+
+@pytest.mark.parametrize(
+    ("sites", "said"),
+    [
+        (both(prefix="/a"), "the same hosts and the same prefix '/a'"),
+        (both(hosts=["example.com"]), "share some hosts but not all"),
+        (both(hosts=[".example.com"]), "share some hosts but not all"),
+        (both(hosts=["*"]), "share some hosts but not all"),
+        (both(hosts=["www.example.com", "example.com"]), "in different orders"),
+    ],
+)
+def test_sites_that_contradict_each_other(
+    sites: dict[str, Any], said: str, project: Project
+) -> None:
+    """Sites that no set of virtual hosts could tell apart are refused, with both names."""
+    message = refused(deploy(project, sites))
+    assert "'a' and 'b'" in message
+    assert said in message
+    assert "deploykit.E015" in message
+
+
+def test_sites_may_not_serve_the_same_url(project: Project) -> None:
+    """Two sites of one host with the same absolute STATIC_URL would serve each other's files."""
+    settings = hosts("www", "STATIC_URL = '/static/'\n")
+    prefixes = {
+        name: settings + f"DEPLOYKIT = {{'SITE': {{'PREFIX': '/{name}'}}}}" for name in "ab"
+    }
+    message = refused(deploy(project, prefixes))
+    assert "'a' and 'b' both serve '/static/admin/'" in message

@@ -1,0 +1,524 @@
+"""The behaviour table of the design, row by row, on every stack, at the root and below a prefix."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import signal
+import socket
+import time
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from django_deploykit import contract
+from tests.servers import harness
+from tests.servers.harness import Project, Server
+from tests.servers.stacks import STACKS, Stack
+from tests.servers.visitor import Visitor, links
+
+__all__ = ["STACKS"]  # tests/test_renderer_contract.py looks for every target in it
+
+MEBIBYTE = 1024 * 1024
+
+
+# Row 1: pages
+
+
+def test_pages_lie_below_the_prefix(server: Server) -> None:
+    """reverse(), static() and the path that Django sees carry exactly the prefix."""
+    seen = server.get("/whoami/").json
+    assert seen["script_name"] == server.prefix
+    assert seen["path"] == f"{server.prefix}/whoami/"
+    assert seen["path_info"] == "/whoami/"
+    assert seen["reversed"] == f"{server.prefix}/"
+    assert seen["static"].startswith(f"{server.prefix}/static/library/site.")
+
+
+def test_redirects_stay_below_the_prefix(server: Server) -> None:
+    """A redirect by URL name leads to the same site."""
+    answer = server.get("/redirect/")
+    assert answer.status == 302
+    assert answer.location == f"{server.prefix}/whoami/"
+
+
+def test_signing_in_to_the_admin(server: Server) -> None:
+    """The admin sends a visitor to its login and lets the superuser in."""
+    visitor = Visitor(server)
+    assert visitor.get("/admin/").location == f"{server.prefix}/admin/login/?next={server.prefix}/admin/"
+    fields = {"username": "admin", "password": harness.PASSWORD, "next": f"{server.prefix}/admin/"}
+    answer = visitor.post("/admin/login/", fields)
+    assert (answer.status, answer.location) == (302, f"{server.prefix}/admin/")
+    page = visitor.get("/admin/")
+    assert page.status == 200
+    assert "Site administration" in page.text
+
+
+def test_every_file_the_admin_links_to_is_there(server: Server) -> None:
+    """Style sheets and scripts of the admin's login page come with the right type."""
+    page = server.get("/admin/login/").text
+    linked = [url for url in links(page) + links(page, "src") if "/static/" in url]
+    assert linked
+    for url in linked:
+        answer = server.request("GET", url)
+        assert answer.status == 200
+        assert answer.headers.get_content_type() in ("text/css", "text/javascript")
+
+
+def test_a_prefix_ends_at_a_slash(server: Server) -> None:
+    """/app leads to /app/, and /application is not the site's."""
+    if not server.prefix:
+        pytest.skip("not applicable: the site has the whole host")
+    answer = server.request("GET", server.prefix)
+    assert answer.status == 301
+    assert answer.location.removeprefix(f"http://localhost:{server.port}").removeprefix(
+        "http://localhost"
+    ) == f"{server.prefix}/"
+    assert server.request("GET", f"{server.prefix}lication/whoami/").status == 404
+    assert server.request("GET", "/whoami/").status == 404
+
+
+# Row 2: static files
+
+
+def _stylesheet(server: Server) -> str:
+    url: str = server.get("/whoami/").json["static"]
+    return url
+
+
+def test_hashed_files_are_immutable_and_others_revalidate(server: Server) -> None:
+    """Only a name with a hash in it is kept for a year without asking."""
+    hashed = server.request("GET", _stylesheet(server))
+    plain = server.get("/static/library/site.css")
+    assert "immutable" in hashed.headers["Cache-Control"]
+    assert "immutable" not in plain.headers["Cache-Control"]
+    assert hashed.headers.get_content_type() == plain.headers.get_content_type() == "text/css"
+    assert plain.headers["ETag"] or plain.headers["Last-Modified"]
+
+
+@pytest.mark.parametrize(
+    ("accepted", "coding"),
+    [
+        ("gzip", "gzip"),
+        ("gzip, deflate, br, zstd", "br"),
+        ("br;q=0, gzip;q=0.5", "gzip"),
+        ("identity", None),
+        ("brotli, xgzip", None),
+    ],
+)
+def test_compressed_twins(
+    server: Server, stack: Stack, accepted: str, coding: str | None
+) -> None:
+    """The twin that the client takes is sent with the plain file's type, and Vary."""
+    if "q=" in accepted and not stack.is_apache:
+        pytest.skip("not applicable: WhiteNoise does not read quality values")
+    answer = server.request("GET", _stylesheet(server), [("Accept-Encoding", accepted)])
+    assert answer.status == 200
+    assert answer.headers["Content-Encoding"] == coding
+    assert answer.headers.get_content_type() == "text/css"
+    assert "Accept-Encoding" in answer.headers["Vary"]
+
+
+def test_static_files_revalidate(server: Server) -> None:
+    """A client that has the file is told so without its bytes."""
+    first = server.get("/static/library/site.css")
+    since = ("If-Modified-Since", first.headers["Last-Modified"])
+    again = server.get("/static/library/site.css", since)
+    assert (again.status, again.body) == (304, b"")
+
+
+def test_static_files_do_not_ask_django(server: Server) -> None:
+    """A missing static file is the server's own 404, not a page of Django's."""
+    answer = server.get("/static/library/nothing.css")
+    assert answer.status == 404
+    assert "X-Frame-Options" not in answer.headers
+
+
+# Row 3: the root of the host, and what does not exist for a client
+
+
+@pytest.mark.parametrize(("name", "kind"), [("robots.txt", "text/plain"), ("favicon.ico", None)])
+def test_files_at_the_root_of_the_host(
+    server: Server, stack: Stack, name: str, kind: str | None
+) -> None:
+    """robots.txt and favicon.ico lie at the root of the host, whatever the prefix."""
+    if server.prefix and not stack.is_apache:
+        pytest.skip("not applicable: without a front server the host's root is not the site's")
+    answer = server.request("GET", f"/{name}")
+    assert answer.status == 200
+    expected = harness.ROOT / "example_project" / "root_files" / name
+    assert answer.body == expected.read_bytes()
+    assert kind is None or answer.headers.get_content_type() == kind
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/static/",
+        "/static/library/",
+        "/static/.hidden",
+        "/static/library/.hidden",
+        "/static/../manage.py",
+        "/static../manage.py",
+        "/static/%2e%2e/manage.py",
+        "/static/..%2fmanage.py",
+        "/static/library/%2e%2e/%2e%2e/%2e%2e/example/settings.py",
+        "/static/escape.txt",
+        "/media/",
+        "/media/.hidden",
+        "/media/../secret_key",
+        "/media/%2e%2e/secret_key",
+        "/media/escape.txt",
+    ],
+)
+def test_nothing_else_of_the_disk_is_reachable(
+    example: Project, server: Server, path: str
+) -> None:
+    """No listing, no dot-file, no way up and no symbolic link out."""
+    data = Path(example.environ["DATA_DIR"])
+    for top in (data / "static", data / "static" / "library", data / "media"):
+        (top / ".hidden").write_text("hidden")
+    for top in (data / "static", data / "media"):
+        (top / "escape.txt").unlink(missing_ok=True)
+        (top / "escape.txt").symlink_to(example.directory / "manage.py")
+    answer = server.get(path)
+    assert answer.status in (301, 400, 403, 404)
+    if answer.status == 301:
+        assert server.request("GET", re.sub(r"^http://[^/]+", "", answer.location)).status != 200
+    assert b"DJANGO_SETTINGS_MODULE" not in answer.body
+    assert b"hidden" not in answer.body
+    assert b"Index of" not in answer.body
+
+
+# Row 4: media and protected files
+
+
+def test_uploads_are_public_and_harmless(example: Project, server: Server, stack: Stack) -> None:
+    """An upload is sent as it is; a page among them cannot act in the site's name."""
+    if not stack.is_apache:
+        pytest.skip("not applicable: WhiteNoise does not serve uploads")
+    media = Path(example.environ["DATA_DIR"]) / "media"
+    (media / "page.html").write_text("<script>alert(1)</script>")
+    (media / "run.php").write_text("<?php phpinfo();")
+    page = server.get("/media/page.html")
+    assert page.status == 200
+    assert page.headers["Content-Security-Policy"].startswith("sandbox")
+    assert page.headers["X-Content-Type-Options"] == "nosniff"
+    assert server.get("/media/run.php").body == b"<?php phpinfo();"
+
+
+PROTECTED = "/documents/files/style-guide.txt"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        PROTECTED,
+        f"/{PROTECTED}",
+        "/documents/%66iles/style-guide.txt",
+        "/static/../documents/files/style-guide.txt",
+        "/documents//files/style-guide.txt",
+    ],
+)
+def test_protected_files_have_no_url(server: Server, path: str) -> None:
+    """No spelling of the protected URL leads to the file."""
+    assert server.get(path).status == 404
+
+
+def test_protected_files_in_absolute_form(server: Server) -> None:
+    """Nor does the absolute form of a request (RFC 9112 3.2.2)."""
+    target = f"http://localhost{server.prefix}{PROTECTED}"
+    assert server.request("GET", target).status == 404
+
+
+def test_protected_files_through_the_view(server: Server) -> None:
+    """The view hands a document to who may read it, and to nobody else."""
+    bob, anonymous = Visitor(server), Visitor(server)
+    bob.sign_in("bob")
+    assert "annual" not in bob.get("/documents/").text.lower()
+    page = bob.get("/documents/").text
+    link = next(url for url in links(page) if re.search(r"/documents/\d+/", url))
+    download = link.removeprefix(server.prefix).rstrip("/") + "/download/"
+    assert b"annual report" in bob.get(download).body
+    assert bob.get(download, method="HEAD").body == b""
+    assert anonymous.get(download).status == 302
+
+
+# Row 5: who the client is
+
+
+def _spellings(name: str) -> list[str]:
+    return [name, name.lower(), name.replace("-", "_"), name.upper().replace("-", "_")]
+
+
+SPOOFED = [
+    (spelling, value)
+    for name, value in [
+        ("X-Forwarded-For", "203.0.113.9"),
+        ("X-Forwarded-Proto", "https"),
+        ("X-Forwarded-Ssl", "on"),
+        ("X-Forwarded-Protocol", "ssl"),
+        ("X-Forwarded-Host", "evil.example"),
+        ("X-Forwarded-Port", "444"),
+        ("Forwarded", "for=203.0.113.9;proto=https;host=evil.example"),
+        ("X-Script-Name", "/evil"),
+        ("X-Forwarded-Prefix", "/evil"),
+        ("Script-Name", "/whoami"),
+        ("Path-Info", "/admin/"),
+        ("Proxy", "http://evil.example"),
+        ("Remote-User", "admin"),
+        ("X-Remote-User", "admin"),
+        ("X-Real-Ip", "203.0.113.9"),
+        ("Deploykit-Stack", "evil"),
+        ("Region", "evil"),
+    ]
+    for spelling in dict.fromkeys(_spellings(name))
+]
+
+
+def _identity(server: Server, *headers: tuple[str, str]) -> dict[str, object]:
+    """What Django believes of a request; headers it was not sent are left out."""
+    seen: dict[str, object] = server.get("/whoami/", *headers).json
+    volatile = ("headers", "pid", "absolute_uri")
+    return {key: value for key, value in seen.items() if key not in volatile}
+
+
+@pytest.mark.parametrize(("name", "value"), SPOOFED)
+def test_a_client_cannot_claim_anything(server: Server, name: str, value: str) -> None:
+    """No header of a client changes scheme, host, address, prefix, user or data; alone, twice,
+    or named in Connection."""
+    honest = _identity(server)
+    assert _identity(server, (name, value)) == honest
+    assert _identity(server, (name, value), (name, value)) == honest
+    assert _identity(server, (name, value), ("Connection", name)) == honest
+
+
+def test_headers_of_the_contract_do_not_arrive(server: Server) -> None:
+    """Every header that only a proxy may set is gone before Django looks."""
+    headers = [
+        (spelling, "spoofed")
+        for name in contract.CLIENT_FORBIDDEN_HEADERS
+        for spelling in _spellings(name)
+    ]
+    for start in range(0, len(headers), 40):
+        seen = server.get("/whoami/", *headers[start : start + 40]).json
+        assert "spoofed" not in seen["headers"].values()
+
+
+def test_the_client_is_who_connected(server: Server) -> None:
+    """Scheme, host, port and address are those of the connection."""
+    seen = server.get("/whoami/", ("Host", f"localhost:{server.port}")).json
+    assert (seen["scheme"], seen["is_secure"]) == ("http", False)
+    assert seen["host"] == f"localhost:{server.port}"
+    assert seen["client"] == "127.0.0.1"
+    assert seen["absolute_uri"] == f"http://localhost:{server.port}{server.prefix}/whoami/"
+
+
+# Row 6: path bytes
+
+
+@pytest.mark.parametrize(
+    ("sent", "arrived"),
+    [
+        ("plain", "plain"),
+        ("a+b", "a+b"),
+        ("a;b=c", "a;b=c"),
+        ("a%3Fb", "a?b"),
+        ("a%20b", "a b"),
+        ("a%2Bb", "a+b"),
+        ("a%25b", "a%b"),
+        ("a%23b", "a#b"),
+        ("a%2520b", "a%20b"),
+        ("J%C3%BCrgen", "Jürgen"),
+        ("%E6%97%A5%E6%9C%AC", "日本"),
+        ("a&b=c", "a&b=c"),
+        ("~a!b*c'd(e)", "~a!b*c'd(e)"),
+        ("x" * 4000, "x" * 4000),
+    ],
+    ids=lambda text: text[:24],
+)
+def test_path_bytes_arrive_as_meant(server: Server, sent: str, arrived: str) -> None:
+    """What the client percent-encodes is what the view gets."""
+    answer = server.get(f"/echo/{sent}?q=%2F%3F")
+    assert answer.status == 200
+    assert answer.json["rest"] == arrived
+    assert answer.json["query_string"] == "q=%2F%3F"
+
+
+def test_an_encoded_slash(server: Server, stack: Stack) -> None:
+    """%2F is refused by Apache (docs/reference/paths), and a slash elsewhere."""
+    answer = server.get("/echo/a%2Fb")
+    if stack.is_apache:
+        assert answer.status == 404
+        assert "X-Frame-Options" not in answer.headers
+    else:
+        assert answer.json["rest"] == "a/b"
+
+
+def test_doubled_slashes(server: Server, stack: Stack) -> None:
+    """Doubled slashes are merged by Apache (docs/reference/paths), and kept elsewhere."""
+    rest = server.get("/echo/a//b").json["rest"]
+    assert rest == ("a/b" if stack.is_apache else "a//b")
+
+
+# Row 7: file names
+
+
+def test_non_ascii_upload_names(example: Project, server: Server) -> None:
+    """A name in any script is stored as it is."""
+    visitor = Visitor(server)
+    visitor.sign_in("alice")
+    name = f"Größe-日本-{server.port}.txt"
+    answer = visitor.upload("/upload/", name, b"content")
+    assert answer.status == 302, answer.text
+    stored = Path(example.environ["DATA_DIR"]) / "media" / "uploads" / name
+    assert stored.read_bytes() == b"content"
+    seen = server.get("/whoami/").json
+    assert seen["filesystem_encoding"].lower().replace("-", "") == "utf8"
+
+
+# Row 8: bodies
+
+
+def test_a_large_upload_arrives(server: Server) -> None:
+    """50 MiB arrive whole."""
+    body = os.urandom(MEBIBYTE) * 50
+    answer = server.post("/upload/raw/", body, ("Content-Type", "application/octet-stream"))
+    assert answer.json == {"bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()}
+
+
+def test_a_chunked_upload_arrives(server: Server) -> None:
+    """A body without a length arrives whole."""
+    chunks = [os.urandom(size) for size in (1, 70_000, 4096)]
+    framed = b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
+    head = (
+        f"POST {server.prefix}/upload/raw/ HTTP/1.1\r\nHost: localhost\r\n"
+        "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+    )
+    answer = server.raw(head.encode() + framed)
+    assert answer.json["sha256"] == hashlib.sha256(b"".join(chunks)).hexdigest()
+
+
+def test_a_body_over_the_limit_is_refused(server: Server, stack: Stack) -> None:
+    """The server answers 413 before the body is sent."""
+    if not stack.is_apache:
+        pytest.skip("not applicable: gunicorn has no limit for bodies")
+    head = (
+        f"POST {server.prefix}/upload/raw/ HTTP/1.1\r\nHost: localhost\r\n"
+        f"Content-Length: {101 * MEBIBYTE}\r\nConnection: close\r\n\r\n"
+    )
+    assert server.raw(head.encode()).status == 413
+
+
+def test_expect_continue(server: Server) -> None:
+    """A client that asks first is told to go on, and its body arrives."""
+    with server.connect() as connection:
+        head = (
+            f"POST {server.prefix}/upload/raw/ HTTP/1.1\r\nHost: localhost\r\n"
+            "Content-Length: 5\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"
+        )
+        connection.sendall(head.encode())
+        assert connection.recv(4096).startswith(b"HTTP/1.1 100 ")
+        connection.sendall(b"hello")
+        answer = b""
+        while part := connection.recv(4096):
+            answer += part
+    assert hashlib.sha256(b"hello").hexdigest().encode() in answer
+
+
+# Row 9: unknown hosts
+
+
+def test_unknown_hosts_never_reach_django(server: Server, stack: Stack) -> None:
+    """A name that is not the site's is refused; by the server, where there is one."""
+    answer = server.get("/whoami/", ("Host", "evil.example"))
+    assert answer.status == (403 if stack.is_apache else 400)
+    assert "evil.example" not in answer.headers.get("Location", "")
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "sub.example.test", "example.test"])
+def test_known_hosts_are_answered(server: Server, host: str) -> None:
+    """Every name of ALLOWED_HOSTS is answered, subdomains of a leading dot too."""
+    assert server.get("/whoami/", ("Host", host)).json["host"] == host
+
+
+# Row 10: credentials
+
+
+def test_authorization_is_kept_back(server: Server, stack: Stack) -> None:
+    """The Authorization header does not reach a project that never reads it."""
+    if not stack.is_apache:
+        pytest.skip("not applicable: gunicorn passes every header on")
+    assert server.get("/whoami/", ("Authorization", "Basic eDp5")).json["authorization"] is False
+
+
+# Row 12: extra data
+
+
+def test_extra_data_arrives(server: Server) -> None:
+    """SITE["ENVIRON"] arrives in request.META under its own names."""
+    data = server.get("/whoami/").json["data"]
+    assert data["REGION"] == "eu-north"
+    # PEP 3333: text in the environ is UTF-8 bytes read as Latin-1.
+    assert data["TIER"].encode("latin-1").decode() == "büro"
+
+
+# Row 13: streams
+
+
+def test_a_stream_arrives_as_it_is_written(server: Server) -> None:
+    """The first line is here while the view still waits to write the last."""
+    with server.connect() as connection:
+        path = f"{server.prefix}/stream/?n=4&pause=0.5"
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        started = time.monotonic()
+        received = b""
+        arrivals = {}
+        while b"4\n" not in received:
+            received += connection.recv(4096)
+            for line in (b"1\n", b"4\n"):
+                if line in received:
+                    arrivals.setdefault(line, time.monotonic() - started)
+    # The view pauses 1.5 seconds between the two lines; a buffer would bring them together.
+    assert arrivals[b"4\n"] - arrivals[b"1\n"] > 0.7
+
+
+# Row 14: trouble
+
+
+def test_a_killed_worker_is_replaced(server: Server) -> None:
+    """After kill -9 of an application process, the site goes on."""
+    seen = server.get("/whoami/").json
+    os.kill(seen["pid"], signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            answer = server.get("/whoami/")
+        except (OSError, ValueError):
+            continue
+        if answer.status == 200 and answer.json["pid"] != seen["pid"]:
+            return
+    pytest.fail("the site did not recover")
+
+
+def test_a_connection_survives_many_requests(server: Server) -> None:
+    """One kept connection answers request after request."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        stream = connection.makefile("rb")
+        for _ in range(20):
+            request = f"HEAD {server.prefix}/ HTTP/1.1\r\nHost: localhost\r\n\r\n"
+            connection.sendall(request.encode())
+            assert stream.readline().startswith(b"HTTP/1.1 200")
+            while stream.readline().strip():
+                pass
+
+
+def test_hostile_paths_are_quoted_in_redirects(server: Server) -> None:
+    """No path makes a redirect leave the site or split its header."""
+    for path in ("//evil.example/", "/%0d%0aX-Evil:%201", "/\\evil.example", "/admin"):
+        answer = server.request("GET", server.prefix + quote(path, safe="/%\\:"))
+        location = answer.headers.get("Location", "")
+        assert "X-Evil" not in answer.headers
+        assert not location.startswith(("//", "\\", "http://evil", "https://evil"))

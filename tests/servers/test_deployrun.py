@@ -1,0 +1,192 @@
+"""``manage.py deployrun``: it starts, says so, and leaves nothing behind; or says why not."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+from django_deploykit.config.servers.apache import installed
+from tests.servers import harness
+from tests.servers.harness import Project
+from tests.servers.stacks import STACKS, Stack, apache
+
+
+@pytest.fixture(params=[label for label in STACKS if "embedded" not in label])
+def any_stack(request: pytest.FixtureRequest) -> Stack:
+    """One stack of each kind of process tree."""
+    stack = STACKS[request.param]
+    stack.require()
+    return stack
+
+
+def _descendants(process: subprocess.Popen[str]) -> set[int]:
+    """Every process below this one."""
+    parents = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            parents[int(entry.name)] = int(fields[1])
+    found, wanted = set(), {process.pid}
+    while wanted:
+        wanted = {pid for pid, parent in parents.items() if parent in wanted}
+        found |= wanted
+    return found
+
+
+def _alive(pids: set[int]) -> set[int]:
+    return {pid for pid in pids if Path(f"/proc/{pid}").exists()}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_leaves_nothing_behind(
+    example: Project, any_stack: Stack, number: signal.Signals
+) -> None:
+    """After a signal there is no process, no directory, no listener, and the status is 0."""
+    before = set(Path(tempfile.gettempdir()).glob("deployrun-*"))
+    with harness.deployrun(example, *any_stack.arguments) as server:
+        assert server.get("/").status == 200
+        children = _descendants(server.process)
+        made = set(Path(tempfile.gettempdir()).glob("deployrun-*")) - before
+        assert children
+        assert made
+        assert harness.stop(server.process, number) == 0
+        assert not _alive(children)
+        assert not any(path.exists() for path in made)
+        with pytest.raises(OSError, match="refused"):
+            server.connect()
+
+
+def test_it_says_where_it_answers_and_streams_the_logs(example: Project) -> None:
+    """The line on stdout is the only one there; access lines arrive on stderr."""
+    stack = STACKS["gunicorn/http"]
+    environ = {"FORCE_SCRIPT_NAME": "/app"}
+    with harness.deployrun(example, *stack.arguments, prefix="/app", environ=environ) as server:
+        server.get("/whoami/")
+        harness.stop(server.process)
+        assert server.process.stdout is not None
+        assert server.process.stdout.read() == ""
+    assert any("/app/whoami/" in line for line in server.log)
+
+
+def test_without_a_target_the_best_stack_runs(example: Project) -> None:
+    """Apache, where it fits."""
+    harness.require_apache()
+    with harness.deployrun(example) as server:
+        assert "Apache" in server.get("/").headers["Server"]
+
+
+def test_a_port_in_use(example: Project) -> None:
+    """One clear message names the address."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        done = example.manage("deployrun", "gunicorn", "--listen", address)
+    assert done.returncode == 2
+    assert f"{address} cannot be listened on: Address already in use" in done.stderr
+
+
+def test_a_missing_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One clear message names the package to install."""
+    monkeypatch.setattr(installed, "_BINARIES", ("no-such-server",))
+    with pytest.raises(CommandError, match="apt-get install apache2") as raised:
+        call_command("deployrun", "apache")
+    assert raised.value.returncode == 2
+
+
+def test_a_module_for_another_python(example: Project, public: Path) -> None:
+    """A mod_wsgi built for another Python is refused before anything starts."""
+    harness.require_apache()
+    module = public / "mod_wsgi.so"
+    module.write_bytes(b"\0libpython3.8.so.1.0\0" + b"\0" + b"4.9.4\0")
+    done = example.manage("deployrun", "apache", "--set", f"mod_wsgi_module={module}")
+    assert done.returncode == 2
+    assert "was built for Python 3.8" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def closed(public: Path, example: Project) -> Iterator[Project]:
+    """The example project in a directory that the server's user may not enter."""
+    if os.geteuid() != 0:
+        pytest.skip("not applicable: only root runs servers as somebody else")
+    directory = public / "closed"
+    directory.mkdir()
+    (directory / "example_project").symlink_to(example.directory)
+    copied = directory / "project"
+    subprocess.run(["cp", "-R", str(example.directory), str(copied)], check=True)
+    directory.chmod(0o700)
+    yield Project(copied, example.environ)
+    subprocess.run(["rm", "-rf", str(directory)], check=True)
+
+
+def test_an_unreadable_path(closed: Project) -> None:
+    """The component that would give 403 is named."""
+    harness.require_apache()
+    started = time.monotonic()
+    done = closed.manage("deployrun", "apache", "--listen", f"127.0.0.1:{harness.free_port()}")
+    assert done.returncode == 2
+    assert f"the user may not pass {closed.directory.parent}" in done.stderr
+    assert time.monotonic() - started < 30  # It does not wait for a server that cannot answer.
+
+
+BROKEN_APP = """
+import os
+from django.apps import AppConfig
+
+class BrokenConfig(AppConfig):
+    name = "broken"
+
+    def ready(self):
+        if "DEPLOYKIT_STACK" in os.environ:  # only where the emitted script runs
+            raise RuntimeError("the original problem")
+"""
+
+
+@pytest.fixture
+def broken(example: Project) -> Iterator[Project]:
+    """A project whose settings can be read, but which does not load in the server."""
+    package = example.directory / "broken"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "apps.py").write_text(BROKEN_APP)
+    (package / "settings.py").write_text(
+        "from example.settings import *\n"
+        'INSTALLED_APPS = [*INSTALLED_APPS, "broken.apps.BrokenConfig"]\n'
+    )
+    yield Project(
+        example.directory, {**example.environ, "DJANGO_SETTINGS_MODULE": "broken.settings"}
+    )
+    shutil.rmtree(package)
+
+
+def test_a_project_that_fails_to_load_says_why_every_time(broken: Project) -> None:
+    """Every failed request logs the original error, not the "populate() isn't reentrant" that
+    Django's second attempt in the same process would bring."""
+    stack = apache()
+    # "manage.py" itself assigns nothing: the environment chooses the settings.
+    arguments = [word.replace("processes=2", "processes=1") for word in stack.arguments]
+    with harness.deployrun(broken, *arguments) as server:
+        before = _count(server.log, "the original problem")
+        for _ in range(3):
+            assert server.get("/").status == 500
+    assert _count(server.log, "the original problem") >= before + 3
+    assert _count(server.log, "reentrant") == 0
+
+
+def _count(log: list[str], text: str) -> int:
+    return sum(text in line for line in log)

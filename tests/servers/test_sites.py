@@ -1,0 +1,142 @@
+"""Several sites in one server, and one site that answers only some URLs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.servers import harness, small_projects
+from tests.servers.harness import Project, Server
+from tests.servers.stacks import apache
+
+TWO_SITES = """
+DEPLOYKIT = {
+    "SITES": {
+        "shop": {"settings": "shop.settings", "prefix": "/shop"},
+        "blog": {"settings": "blog.settings", "prefix": "/blog"},
+    }
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def two_sites(public: Path) -> Project:
+    """Two settings modules below one directory."""
+    return small_projects.make(public / "two-sites", {"shop": TWO_SITES, "blog": ""})
+
+
+@pytest.fixture(scope="module", params=["processes", "interpreters"])
+def sites_server(request: pytest.FixtureRequest, two_sites: Project) -> Iterator[Server]:
+    """Both sites in one Apache, isolated either way. Its environment names a third module, as
+    that of an operator's shell might."""
+    stack = apache()
+    isolation = "--set", f"isolation={request.param}"
+    with harness.deployrun(two_sites, *stack.arguments, *isolation) as server:
+        yield server
+
+
+@pytest.mark.parametrize("order", [("shop", "blog"), ("blog", "shop")])
+def test_settings_never_leak(sites_server: Server, order: tuple[str, str]) -> None:
+    """Each site has its own settings, whichever is asked first."""
+    for name in order * 2:
+        seen = sites_server.get(f"/{name}/x/").json
+        assert seen["name"] == name
+        assert seen["module"] == f"{name}.settings"
+        assert (seen["script_name"], seen["path_info"]) == (f"/{name}", "/x/")
+
+
+def test_settings_never_leak_side_by_side(sites_server: Server) -> None:
+    """Nor do they when both are asked at once."""
+
+    def ask(name: str) -> bool:
+        return bool(sites_server.get(f"/{name}/").json["name"] == name)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(ask, ["shop", "blog"] * 40))
+
+
+def test_urls_of_no_site_are_not_found(sites_server: Server) -> None:
+    """What neither site has is 404, and not the distribution's welcome page."""
+    for path in ("/", "/shopping/", "/other/"):
+        assert sites_server.get(path).status == 404
+
+
+def test_processes_are_separate(two_sites: Project) -> None:
+    """By default each site has processes of its own, and the forced module wins over the
+    environment of the server."""
+    stack = apache()
+    environ = {"DJANGO_SETTINGS_MODULE": "shop.settings"}
+    with harness.deployrun(two_sites, *stack.arguments, environ=environ) as server:
+        shop = {server.get("/shop/").json["pid"] for _ in range(12)}
+        blog = {server.get("/blog/").json["pid"] for _ in range(12)}
+        assert not shop & blog
+        assert server.get("/blog/").json["variable"] == "blog.settings"
+
+
+def test_two_embedded_sites_are_refused(two_sites: Project) -> None:
+    """One process for both is refused with the reason."""
+    done = two_sites.manage("deployconfig", "apache", "--gateway", "mod_wsgi-embedded")
+    assert done.returncode == 2
+    assert "several sites in one process" in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.fixture(scope="module", params=["", "/app"], ids=["root", "prefix"])
+def routed(request: pytest.FixtureRequest, public: Path) -> Iterator[Server]:
+    """A site that answers two routes; a directory has the rest."""
+    prefix = request.param
+    documents = public / f"documents{prefix.replace('/', '-')}"
+    documents.mkdir()
+    (documents / "index.html").write_text("<h1>the old site</h1>")
+    (documents / ".env").write_text("SECRET=1")
+    more = (
+        f"FORCE_SCRIPT_NAME = {prefix or None!r}\n"
+        'DEPLOYKIT = {"SITE": {"ROUTES": ["/accounts/", "/api/v1/"], '
+        f'"DOCUMENTS": {str(documents)!r}}}}}\n'
+    )
+    project = small_projects.make(public / f"routed{prefix.replace('/', '-')}", {"portal": more})
+    stack = apache()
+    with harness.deployrun(project, *stack.arguments, prefix=prefix) as server:
+        yield server
+
+
+@pytest.mark.parametrize("path", ["/accounts/login/", "/accounts", "/api/v1/x%3Fy/"])
+def test_routes_keep_their_path(routed: Server, path: str) -> None:
+    """Django sees the whole path below its prefix, the matched part included."""
+    seen = routed.get(path).json
+    assert seen["script_name"] == routed.prefix
+    assert seen["path_info"] == path.replace("%3F", "?")
+
+
+@pytest.mark.parametrize("path", ["/accountsx/", "/api/", "/api/v10/", "/unknown"])
+def test_other_urls_are_not_djangos(routed: Server, path: str) -> None:
+    """A URL that no route names is not handed to Django."""
+    answer = routed.get(path)
+    assert answer.status == 404
+    assert "application/json" not in answer.headers["Content-Type"]
+
+
+def test_the_rest_is_a_directory(routed: Server) -> None:
+    """The documents answer at the root of the host, without their dot-files."""
+    assert "the old site" in routed.request("GET", "/").text
+    assert routed.request("GET", "/.env").status == 404
+
+
+def test_an_environment_file_reaches_the_application(public: Path) -> None:
+    """mod_wsgi passes no environment on; the file is read by the emitted script."""
+    file = public / "site.env"
+    file.write_text("FROM_ENV_FILE=it is read\n")
+    file.chmod(0o640)
+    if user := harness.server_user():
+        shutil.chown(file, user)
+    more = f'DEPLOYKIT = {{"SITE": {{"ENV_FILE": {str(file)!r}}}}}\n'
+    project = small_projects.make(public / "environment", {"env_site": more})
+    stack = apache()
+    assert "FROM_ENV_FILE" not in os.environ
+    with harness.deployrun(project, *stack.arguments) as server:
+        assert server.get("/").json["secret"] == "it is read"

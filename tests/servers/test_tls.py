@@ -1,0 +1,167 @@
+"""TLS: redirects, exempt paths, ACME, HSTS exactly once, the current guideline."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.client import HTTPResponse, HTTPSConnection
+from pathlib import Path
+
+import pytest
+import trustme
+
+from tests.servers import harness, small_projects
+from tests.servers.harness import Server
+from tests.servers.stacks import apache
+
+SETTINGS = """
+ALLOWED_HOSTS = ["localhost", "www.example.test", ".tenants.test"]
+MIDDLEWARE = ["django.middleware.security.SecurityMiddleware"]
+SECURE_SSL_REDIRECT = True
+SECURE_REDIRECT_EXEMPT = [r"^health/$"]
+SECURE_HSTS_SECONDS = 31536000
+SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+STATIC_URL = "/static/"
+STATIC_ROOT = {static!r}
+DEPLOYKIT = {{
+    "SITE": {{"TLS": {{"CERTIFICATE": {certificate!r}, "KEY": {key!r}, "ACME_WEBROOT": {acme!r}}}}}
+}}
+"""
+HSTS = "max-age=31536000; includeSubDomains"
+
+
+@dataclass(frozen=True)
+class SecureServer:
+    """Both doors of one site: plain HTTP and TLS."""
+
+    plain: Server
+    port: int
+    context: ssl.SSLContext
+
+    def get(self, path: str, host: str = "localhost") -> HTTPResponse:
+        """Request a path over TLS, with the certificate checked."""
+        connection = HTTPSConnection("localhost", self.port, timeout=30, context=self.context)
+        connection.request("GET", path, headers={"Host": host})
+        response = connection.getresponse()
+        response.read()
+        connection.close()
+        return response
+
+
+@pytest.fixture(scope="module")
+def secure(public: Path) -> Iterator[SecureServer]:
+    """A site with a certificate of a throw-away authority."""
+    directory = public / "tls"
+    for name in ("static", "acme/.well-known/acme-challenge"):
+        (directory / name).mkdir(parents=True)
+    (directory / "static" / "site.css").write_text("body {}")
+    (directory / "acme/.well-known/acme-challenge/token").write_text("answer")
+    authority = trustme.CA()
+    issued = authority.issue_cert("localhost", "www.example.test", "*.tenants.test")
+    issued.private_key_pem.write_to_path(str(directory / "key.pem"))
+    for pem in issued.cert_chain_pems:
+        pem.write_to_path(str(directory / "cert.pem"), append=True)
+    settings = SETTINGS.format(
+        static=str(directory / "static"), certificate=str(directory / "cert.pem"),
+        key=str(directory / "key.pem"), acme=str(directory / "acme"),
+    )
+    project = small_projects.make(directory / "project", {"secured": settings})
+    stack = apache()
+    port = harness.free_port()
+    listen = "--set", f"tls_listen=127.0.0.1:{port}"
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    with harness.deployrun(project, *stack.arguments, *listen) as server:
+        # It says where TLS answers; plain HTTP is where it was told to listen.
+        yield SecureServer(server, port, context)
+
+
+@pytest.mark.parametrize("host", ["localhost", "www.example.test", "a.tenants.test"])
+def test_plain_http_leads_to_the_same_name(secure: SecureServer, host: str) -> None:
+    """Every name keeps itself; the query stays."""
+    answer = secure.plain.get("/page/?q=1&r=%20", ("Host", host))
+    assert answer.status == 301
+    assert answer.location == f"https://{host}:{secure.port}/page/?q=1&r=%20"
+
+
+def test_an_encoded_question_mark_survives_the_redirect(secure: SecureServer) -> None:
+    """%3F stays a part of the path."""
+    location = secure.plain.get("/a%3Fb/?q=1").location
+    assert location.lower() == f"https://localhost:{secure.port}/a%3fb/?q=1"
+
+
+@pytest.mark.parametrize("host", ["evil.example", "tenants.test.evil.example"])
+def test_plain_http_never_leads_to_another_name(secure: SecureServer, host: str) -> None:
+    """An unknown name is refused, not redirected to."""
+    answer = secure.plain.get("/", ("Host", host))
+    assert answer.status == 403
+    assert "Location" not in answer.headers
+
+
+def test_certificate_authorities_are_answered(secure: SecureServer) -> None:
+    """ACME's question is answered over plain HTTP."""
+    answer = secure.plain.get("/.well-known/acme-challenge/token")
+    assert (answer.status, answer.body) == (200, b"answer")
+    assert secure.plain.get("/.well-known/acme-challenge/other").status == 404
+
+
+def test_exempt_paths_stay_on_plain_http(secure: SecureServer) -> None:
+    """SECURE_REDIRECT_EXEMPT holds at the server too."""
+    assert secure.plain.get("/health/").json["secure"] is False
+    assert secure.plain.get("/health/more").status == 301
+
+
+@pytest.mark.parametrize("path", ["/page/", "/static/site.css", "/static/missing.css"])
+def test_hsts_comes_exactly_once(secure: SecureServer, path: str) -> None:
+    """On Django's pages, static files and errors alike."""
+    assert secure.get(path).headers.get_all("Strict-Transport-Security") == [HSTS]
+
+
+def test_hsts_is_not_sent_over_plain_http(secure: SecureServer) -> None:
+    """RFC 6797 7.2: never over an insecure transport."""
+    for path in ("/page/", "/health/"):
+        assert "Strict-Transport-Security" not in secure.plain.get(path).headers
+
+
+def test_django_knows_that_it_is_secure(secure: SecureServer) -> None:
+    """No redirect loop: the scheme is that of the connection."""
+    assert secure.get("/page/").status == 200
+
+
+def test_unknown_names_are_refused_over_tls(secure: SecureServer) -> None:
+    """The catch-all answers there too."""
+    assert secure.get("/", host="evil.example").status in (403, 421)
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_current_protocols_are_spoken(secure: SecureServer, version: ssl.TLSVersion) -> None:
+    """The guideline's intermediate profile: TLS 1.2 and 1.3."""
+    context = _only(secure, version)
+    with context.wrap_socket(_connect(secure), server_hostname="localhost") as connection:
+        name, _, bits = connection.cipher() or ("", "", 0)
+        assert bits >= 128
+        assert "CBC" not in name
+        assert name.startswith(("ECDHE-", "TLS_"))
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1:DeprecationWarning")
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
+def test_old_protocols_are_not(secure: SecureServer, version: ssl.TLSVersion) -> None:
+    """TLS 1.0 and 1.1 are refused by the server, not only by this client."""
+    context = _only(secure, version)
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with pytest.raises(ssl.SSLError, match="(?i)version|protocol|alert"):
+        context.wrap_socket(_connect(secure), server_hostname="localhost")
+
+
+def _only(secure: SecureServer, version: ssl.TLSVersion) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.minimum_version = context.maximum_version = version
+    return context
+
+
+def _connect(secure: SecureServer) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", secure.port), timeout=30)

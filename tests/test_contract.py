@@ -1,0 +1,72 @@
+"""The names on which the web server and Django agree."""
+
+from __future__ import annotations
+
+import pytest
+
+from django_deploykit import contract
+
+# What SecurityMiddleware, CommonMiddleware, RemoteUserMiddleware and gateways would believe.
+BELIEVED = (
+    "X-Forwarded-Proto",
+    "X-Forwarded-Host",
+    "X-Forwarded-Port",
+    "X-Forwarded-For",
+    "X-Forwarded-Ssl",
+    "Forwarded",
+    "Remote-User",
+    "Script-Name",
+    "Path-Info",
+    "X-Script-Name",
+    "Proxy",
+)
+
+
+@pytest.mark.parametrize("name", BELIEVED)
+def test_believed_header_is_forbidden(name: str) -> None:
+    """A header that Django, or a server below it, can be told to believe is no client's."""
+    assert name in contract.CLIENT_FORBIDDEN_HEADERS
+
+
+def test_names_stand_there_once() -> None:
+    """No header is forbidden twice."""
+    names = [name.lower() for name in contract.CLIENT_FORBIDDEN_HEADERS]
+    assert len(names) == len(set(names))
+
+
+def test_headers_are_spelled_with_dashes() -> None:
+    """The underscore spelling reaches the same environ key, and is derived, never listed."""
+    assert not any("_" in name for name in contract.CLIENT_FORBIDDEN_HEADERS)
+
+
+def test_keys_are_those_of_the_headers() -> None:
+    """The environ key of each header, as PEP 3333 makes it."""
+    assert "HTTP_X_FORWARDED_PROTO" in contract.CLIENT_FORBIDDEN_KEYS
+    assert len(contract.CLIENT_FORBIDDEN_KEYS) == len(contract.CLIENT_FORBIDDEN_HEADERS)
+
+
+def test_stack_key_is_no_header() -> None:
+    """No request can carry the key that says which stack this is."""
+    assert not contract.STACK_KEY.startswith("HTTP_")
+    assert not contract.environ_name_is_free(contract.STACK_KEY)
+
+
+@pytest.mark.parametrize("name", ["CAMPUS", "SHOP_ZONE", "A", "X1", "PATHS", "SSLX", "HTTPSX"])
+def test_free_names(name: str) -> None:
+    """Upper-case names of the project's own."""
+    assert contract.environ_name_is_free(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("HTTP_HOST", "HTTPS", "HTTP", "REMOTE_USER", "REMOTE_ADDR", "SCRIPT_NAME", "PATH_INFO"),
+        *("PATH", "QUERY_STRING", "REQUEST_METHOD", "SERVER_NAME", "CONTENT_LENGTH", "SSL_CIPHER"),
+        *("DOCUMENT_ROOT", "AUTH_TYPE", "GATEWAY_INTERFACE", "REDIRECT_STATUS", "WSGI_X"),
+        *("PYTHON_PATH", "DJANGO_SETTINGS_MODULE", "DEPLOYKIT_STACK"),
+        *("", "lower", "1A", "_A", "A-B", "A B", "A\n", "É", "A=B", "wsgi.input"),
+    ],
+)
+def test_taken_names(name: str) -> None:
+    """CGI's, WSGI's, Django's and our own names, and what is no name at all."""
+    assert not contract.environ_name_is_free(name)

@@ -1,0 +1,132 @@
+"""Choices: the keys of ``--set`` and of DEPLOYKIT['DEPLOYMENT'], and what they take."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from django_deploykit.config.deployment import Address, Deployment, choice_names, parse_choices
+from django_deploykit.exceptions import ChoiceError
+
+
+def parse(**raw: Any) -> Any:
+    """The only value of one choice."""
+    (value,) = parse_choices(raw, "--set").values()
+    return value
+
+
+@pytest.mark.parametrize("choice", fields(Deployment), ids=choice_names())
+def test_every_choice_is_documented(choice: Any) -> None:
+    """Each choice has a parser and a sentence for the reference."""
+    assert callable(choice.metadata["parse"])
+    assert choice.metadata["doc"].endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("key", "raw", "value"),
+    [
+        ("listen", "8080", (Address("", 8080),)),
+        ("listen", 8080, (Address("", 8080),)),
+        ("listen", "*:80", (Address("", 80),)),
+        ("listen", ":80", (Address("", 80),)),
+        ("listen", "127.0.0.1:80, [::1]:80", (Address("127.0.0.1", 80), Address("::1", 80))),
+        ("listen", ["127.0.0.1:80", 81], (Address("127.0.0.1", 80), Address("", 81))),
+        ("user", "www-data", "www-data"),
+        ("processes", 4, 4),
+        ("processes", "9999", 9999),
+        ("body_limit", "100", 100),
+        ("body_limit", "2M", 2 * 1024**2),
+        ("body_limit", "1G", 1024**3),
+        ("locale", "en_US.UTF-8", "en_US.UTF-8"),
+        ("locale", "C.utf8", "C.utf8"),
+        ("application_group", "%{GLOBAL}", "%{GLOBAL}"),
+        ("isolation", "interpreters", "interpreters"),
+        ("python_home", "/srv/v e n v", Path("/srv/v e n v")),
+        ("python_home", Path("/srv/é"), Path("/srv/é")),
+        ("server_version", "2.4.71", (2, 4, 71)),
+    ],
+)
+def test_allowed(key: str, raw: Any, value: Any) -> None:
+    """Text, as on the command line, or the value itself, as in settings."""
+    assert parse(**{key: raw}) == value
+
+
+@pytest.mark.parametrize(
+    ("key", "raw"),
+    [
+        ("listen", ""),
+        ("listen", "0"),
+        ("listen", "65536"),
+        ("listen", "localhost:80"),
+        ("listen", "300.0.0.1:80"),
+        ("listen", "[::g]:80"),
+        ("listen", "[1:2:3]:80"),
+        ("listen", "::1:80"),
+        ("listen", "80,80"),
+        ("listen", "٨٠"),
+        ("user", "a b"),
+        ("user", "-x"),
+        ("user", "a\n"),
+        ("processes", 0),
+        ("processes", -1),
+        ("processes", True),
+        ("processes", "1.5"),
+        ("body_limit", "2G"),
+        ("body_limit", "1T"),
+        ("body_limit", "0"),
+        ("locale", "C"),
+        ("locale", "de_DE.ISO-8859-1"),
+        ("locale", "C.UTF-8; id"),
+        ("application_group", "%{ENV:x}"),
+        ("isolation", "threads"),
+        ("python_home", "venv"),
+        ("python_home", "/srv/a\nb"),
+        ("server_version", "latest"),
+        ("server_version", "2.4\n"),
+    ],
+)
+def test_refused(key: str, raw: Any) -> None:
+    """Anything else is refused with the key, the value and what is allowed."""
+    with pytest.raises(ChoiceError) as raised:
+        parse(**{key: raw})
+    assert str(raised.value).startswith(f"--set: {key}={raw!r} is not allowed. Write ")
+
+
+def test_all_mistakes_at_once() -> None:
+    """One error names every choice that is wrong."""
+    with pytest.raises(ChoiceError) as raised:
+        parse_choices({"threads": 0, "thread": 1, "user": "ok", "locale": "C"}, "--set")
+    assert [problem.partition(".")[0] for problem in raised.value.problems] == [
+        "--set: threads=0 is not allowed",
+        "--set: unknown key 'thread'",
+        "--set: locale='C' is not allowed",
+    ]
+    assert str(raised.value) == "\n".join(raised.value.problems)
+
+
+def test_guess_ignores_case() -> None:
+    """A key in capitals, as Django's settings have, is understood to be meant."""
+    with pytest.raises(ChoiceError, match=r"Did you mean 'processes'\?"):
+        parse_choices({"PROCESSES": 2}, "DEPLOYKIT['DEPLOYMENT']")
+
+
+def test_none_leaves_the_default() -> None:
+    """A choice set to None is not made."""
+    assert parse_choices({"user": None, "python_home": None}, "DEPLOYMENT") == {}
+
+
+@pytest.mark.parametrize(
+    ("address", "text"),
+    [
+        (Address("", 80), "*:80"),
+        (Address("::1", 80), "[::1]:80"),
+        (Address("1.2.3.4", 8), "1.2.3.4:8"),
+    ],
+)
+def test_address_as_text(address: Address, text: str) -> None:
+    """An address is written so that it can be read again."""
+    assert str(address) == text
+    assert parse(listen=text) == (address,)
