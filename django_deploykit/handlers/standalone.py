@@ -55,9 +55,7 @@ class _StaticFiles(WhiteNoise):  # type: ignore[misc]  # WhiteNoise has no types
         if real.is_relative_to(self._root) and "/." not in url:
             super().add_file_to_dictionary(url, path, stat_cache=stat_cache)
 
-    def __call__(
-        self, environ: WSGIEnvironment, start_response: StartResponse
-    ) -> Iterable[bytes]:
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         # PEP 3333: the bytes of the path, read as Latin-1; WhiteNoise keeps text.
         path = environ.get("PATH_INFO", "").encode("latin-1").decode("utf-8", "replace")
         if path.startswith(self._urls) and path not in self.files:

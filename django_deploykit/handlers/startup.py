@@ -11,7 +11,6 @@ import environ
 from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.urls import set_script_prefix
 
 from django_deploykit import contract
 
@@ -27,8 +26,8 @@ def bootstrap(
     """Assign DJANGO_SETTINGS_MODULE, read ``env_file`` and set Django up.
 
     ``env_file`` holds ``NAME=value`` lines, which do not replace variables that are already
-    set. ``prefix`` is the URL prefix without a slash at its end, which Django puts in front of
-    relative STATIC_URL and MEDIA_URL from the first moment. ``stack`` names the emitted stack.
+    set. ``prefix`` is the URL prefix without a slash at its end; unless settings force one, it
+    becomes FORCE_SCRIPT_NAME. ``stack`` names the emitted stack.
 
     Call it again for the same module as often as you like. Raise ImproperlyConfigured if the
     interpreter already belongs to another site. If the first call failed, raise its original
@@ -62,10 +61,10 @@ def _set_up(settings_module: str, env_file: str | None, prefix: str, stack: str)
     if env_file is not None:
         with Path(env_file).open(encoding="utf-8") as lines:
             environ.Env.read_env(lines)
-    # Django keeps relative STATIC_URL and MEDIA_URL with the prefix of the moment they are first
-    # looked at: neither an application's ready() nor a first request may come before this.
-    if prefix:
-        set_script_prefix(f"{prefix}/")
-    django.setup(set_prefix=not prefix)
+    if prefix and settings.FORCE_SCRIPT_NAME is None:
+        settings.FORCE_SCRIPT_NAME = prefix  # WhiteNoise, for one, knows of no other prefix.
+    django.setup()
+    # Django keeps them with the prefix of the moment they are first looked at: this one, and not
+    # that of a first request.
     for name in ("STATIC_URL", "MEDIA_URL"):
         getattr(settings, name)

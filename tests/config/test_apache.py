@@ -318,8 +318,11 @@ def _redirected(facts: SiteFacts) -> re.Pattern[str]:
         ("", (r"^health/$",), "/health/x", True),
         ("", (r"^health/$",), "/x/health/", True),
         ("", (r"webhook",), "/a/webhook/b", False),
-        ("/app", (r"^health/$",), "/app/health/", False),
-        ("/app", (r"^health/$",), "/health/", True),
+        ("", (r"^a|^b",), "/b", False),
+        ("", (r"[^a]b|\^c",), "/ab", True),
+        ("/app", (r"^app/health/$",), "/app/health/", False),
+        ("/app", (r"^health/$",), "/app/health/", True),
+        ("/app", (r"health",), "/health/", True),
     ],
 )
 def test_what_stays_on_plain_http(

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from django_deploykit.config import findings
+from django_deploykit.config.introspect import introspect_sites
 from tests.projects import Project, start_project
 
 SITES = "DEPLOYKIT = {{'SITES': {sites!r}}}\n"
@@ -116,18 +118,19 @@ def test_failing_site_is_one_finding(failure: str, said: str, project: Project) 
         ({}, "E016"),
         ({"settings": 5}, "E016"),
         ({"settings": "nowhere"}, "E016"),
-        ({"settings": "shop.settings", "host": []}, "E001"),
-        ({"settings": "shop.settings", "hosts": "a.example.com"}, "E002"),
-        ({"settings": "shop.settings", "hosts": ["a b"]}, "E005"),
-        ({"settings": "shop.settings", "prefix": "a"}, "E006"),
-        (["shop.settings"], "E002"),
+        ({"settings": "tests.settings", "host": []}, "E001"),
+        ({"settings": "tests.settings", "hosts": "a.example.com"}, "E002"),
+        ({"settings": "tests.settings", "hosts": ["a b"]}, "E005"),
+        ({"settings": "tests.settings", "prefix": "a"}, "E006"),
+        (["tests.settings"], "E002"),
     ],
 )
-def test_malformed_site(site: Any, id: str, project: Project) -> None:
+def test_malformed_site(site: Any, id: str, settings: Any) -> None:
     """What is wrong in an entry of SITES is named by its place there."""
-    message = refused(deploy(project, {"a": site}))
-    assert f"deploykit.{id}" in message
-    assert "DEPLOYKIT['SITES']['a']" in message
+    settings.DEPLOYKIT = {"SITES": {"a": site}}
+    found = introspect_sites()[1]
+    wrong = [one for one in found if one.kind.id == f"deploykit.{id}"]
+    assert wrong[0].setting.startswith("DEPLOYKIT['SITES']['a']")
 
 
 def test_rest_of_deploykit_is_looked_at(project: Project) -> None:
@@ -142,36 +145,33 @@ def test_rest_of_deploykit_is_looked_at(project: Project) -> None:
 
 
 def both(**second: Any) -> dict[str, Any]:
-    """Two sites of the same host; ``second`` replaces what the second one has."""
-    site = {"settings": "shop.settings", "hosts": ["example.com", "www.example.com"]}
+    """Two sites of the same hosts; ``second`` replaces what the second one has."""
+    site = {"settings": "tests.settings", "hosts": ["example.com", "www.example.com"]}
     return {"a": {**site, "prefix": "/a"}, "b": {**site, "prefix": "/b", **second}}
 
 
 @pytest.mark.parametrize(
     ("sites", "said"),
     [
-        (both(prefix="/a"), "the same hosts and the same prefix '/a'"),
-        (both(hosts=["example.com"]), "share some hosts but not all"),
-        (both(hosts=[".example.com"]), "share some hosts but not all"),
-        (both(hosts=["*"]), "share some hosts but not all"),
-        (both(hosts=["www.example.com", "example.com"]), "in different orders"),
+        (both(prefix="/a"), "have the same hosts and the same prefix '/a'."),
+        (both(hosts=["example.com"]), "share some hosts but not all, so that"),
+        (both(hosts=[".example.com"]), "share some hosts but not all, so that"),
+        (both(hosts=["*"]), "share some hosts but not all, so that"),
+        (both(hosts=["www.example.com", "example.com"]), "name their hosts in different orders;"),
+        (both(), "both serve '/static/'."),
     ],
 )
-def test_sites_that_contradict_each_other(
-    sites: dict[str, Any], said: str, project: Project
-) -> None:
+def test_sites_that_contradict_each_other(sites: dict[str, Any], said: str, settings: Any) -> None:
     """Sites that no set of virtual hosts could tell apart are refused, with both names."""
-    message = refused(deploy(project, sites))
-    assert "'a' and 'b'" in message
-    assert said in message
-    assert "deploykit.E015" in message
+    settings.DEPLOYKIT = {"SITES": sites}
+    (conflict,) = (one for one in introspect_sites()[1] if one.kind is findings.SITES_CONFLICT)
+    assert conflict.message.startswith(f"'a' and 'b' {said}")
 
 
-def test_sites_may_not_serve_the_same_url(project: Project) -> None:
-    """Two sites of one host with the same absolute STATIC_URL would serve each other's files."""
-    settings = hosts("www", "STATIC_URL = '/static/'\n")
-    prefixes = {
-        name: settings + f"DEPLOYKIT = {{'SITE': {{'PREFIX': '/{name}'}}}}" for name in "ab"
-    }
-    message = refused(deploy(project, prefixes))
-    assert "'a' and 'b' both serve '/static/admin/'" in message
+def test_sites_beside_each_other(settings: Any) -> None:
+    """Sites of different hosts may have everything else in common."""
+    site = {"settings": "tests.settings"}
+    settings.DEPLOYKIT = {"SITES": {n: {**site, "hosts": [f"{n}.example.com"]} for n in "ab"}}
+    sites, found = introspect_sites()
+    assert [site.name for site in sites] == ["a", "b"]
+    assert not any(one.kind is findings.SITES_CONFLICT for one in found)

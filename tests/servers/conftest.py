@@ -61,9 +61,7 @@ def stack(request: pytest.FixtureRequest) -> Stack:
 
 
 @pytest.fixture
-def server(
-    running: Callable[[Stack, str], Server], stack: Stack, prefix: str
-) -> Server:
+def server(running: Callable[[Stack, str], Server], stack: Stack, prefix: str) -> Server:
     """The stack, serving example_project at the root or below a prefix."""
     return running(stack, prefix)
 

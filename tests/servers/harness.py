@@ -74,8 +74,13 @@ class Project:
     def manage(self, *args: str, **environ: str) -> subprocess.CompletedProcess[str]:
         """Run a management command to its end."""
         return subprocess.run(
-            self.command(*args), cwd=self.directory, env=self.environment(environ),
-            capture_output=True, text=True, timeout=120, check=False,
+            self.command(*args),
+            cwd=self.directory,
+            env=self.environment(environ),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
         )
 
     def command(self, *args: str) -> list[str]:
@@ -160,8 +165,12 @@ def deployrun(
     port = free_port()
     process = subprocess.Popen(
         project.command("deployrun", *args, "--listen", f"127.0.0.1:{port}"),
-        cwd=project.directory, env=project.environment(environ or {}),
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace",
+        cwd=project.directory,
+        env=project.environment(environ or {}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
     )
     log: list[str] = []
     reader = threading.Thread(target=_collect, args=(process, log), daemon=True)

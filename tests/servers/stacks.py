@@ -67,7 +67,10 @@ def _stacks() -> list[Stack]:
         *found,
         Stack("apache/mod_wsgi", "apache", "mod_wsgi", choice, _require_distribution),
         Stack(
-            "apache/mod_wsgi-embedded", "apache", "mod_wsgi-embedded", choice,
+            "apache/mod_wsgi-embedded",
+            "apache",
+            "mod_wsgi-embedded",
+            choice,
             _require_distribution,
         ),
     ]

@@ -47,7 +47,10 @@ def test_redirects_stay_below_the_prefix(server: Server) -> None:
 def test_signing_in_to_the_admin(server: Server) -> None:
     """The admin sends a visitor to its login and lets the superuser in."""
     visitor = Visitor(server)
-    assert visitor.get("/admin/").location == f"{server.prefix}/admin/login/?next={server.prefix}/admin/"
+    assert (
+        visitor.get("/admin/").location
+        == f"{server.prefix}/admin/login/?next={server.prefix}/admin/"
+    )
     fields = {"username": "admin", "password": harness.PASSWORD, "next": f"{server.prefix}/admin/"}
     answer = visitor.post("/admin/login/", fields)
     assert (answer.status, answer.location) == (302, f"{server.prefix}/admin/")
@@ -73,9 +76,12 @@ def test_a_prefix_ends_at_a_slash(server: Server) -> None:
         pytest.skip("not applicable: the site has the whole host")
     answer = server.request("GET", server.prefix)
     assert answer.status == 301
-    assert answer.location.removeprefix(f"http://localhost:{server.port}").removeprefix(
-        "http://localhost"
-    ) == f"{server.prefix}/"
+    assert (
+        answer.location.removeprefix(f"http://localhost:{server.port}").removeprefix(
+            "http://localhost"
+        )
+        == f"{server.prefix}/"
+    )
     assert server.request("GET", f"{server.prefix}lication/whoami/").status == 404
     assert server.request("GET", "/whoami/").status == 404
 
@@ -108,9 +114,7 @@ def test_hashed_files_are_immutable_and_others_revalidate(server: Server) -> Non
         ("brotli, xgzip", None),
     ],
 )
-def test_compressed_twins(
-    server: Server, stack: Stack, accepted: str, coding: str | None
-) -> None:
+def test_compressed_twins(server: Server, stack: Stack, accepted: str, coding: str | None) -> None:
     """The twin that the client takes is sent with the plain file's type, and Vary."""
     if "q=" in accepted and not stack.is_apache:
         pytest.skip("not applicable: WhiteNoise does not read quality values")
@@ -173,9 +177,7 @@ def test_files_at_the_root_of_the_host(
         "/media/escape.txt",
     ],
 )
-def test_nothing_else_of_the_disk_is_reachable(
-    example: Project, server: Server, path: str
-) -> None:
+def test_nothing_else_of_the_disk_is_reachable(example: Project, server: Server, path: str) -> None:
     """No listing, no dot-file, no way up and no symbolic link out."""
     data = Path(example.environ["DATA_DIR"])
     for top in (data / "static", data / "static" / "library", data / "media"):

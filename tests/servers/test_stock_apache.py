@@ -29,7 +29,8 @@ def fresh(public: Path) -> Project:
     project = Project(directory)
     subprocess.run(
         [*project.command()[:1], "-m", "django", "startproject", "mysite", str(directory)],
-        check=True, env=project.environment({}),
+        check=True,
+        env=project.environment({}),
     )
     settings = directory / "mysite" / "settings.py"
     text = settings.read_text()

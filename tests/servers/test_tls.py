@@ -20,7 +20,7 @@ SETTINGS = """
 ALLOWED_HOSTS = ["localhost", "www.example.test", ".tenants.test"]
 MIDDLEWARE = ["django.middleware.security.SecurityMiddleware"]
 SECURE_SSL_REDIRECT = True
-SECURE_REDIRECT_EXEMPT = [r"^health/$"]
+SECURE_REDIRECT_EXEMPT = [r"^health/$", r"^status|^live/$", r"[^a]ping/$"]
 SECURE_HSTS_SECONDS = 31536000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 STATIC_URL = "/static/"
@@ -64,8 +64,10 @@ def secure(public: Path) -> Iterator[SecureServer]:
     for pem in issued.cert_chain_pems:
         pem.write_to_path(str(directory / "cert.pem"), append=True)
     settings = SETTINGS.format(
-        static=str(directory / "static"), certificate=str(directory / "cert.pem"),
-        key=str(directory / "key.pem"), acme=str(directory / "acme"),
+        static=str(directory / "static"),
+        certificate=str(directory / "cert.pem"),
+        key=str(directory / "key.pem"),
+        acme=str(directory / "acme"),
     )
     project = small_projects.make(directory / "project", {"secured": settings})
     stack = apache()
@@ -109,8 +111,10 @@ def test_certificate_authorities_are_answered(secure: SecureServer) -> None:
 
 def test_exempt_paths_stay_on_plain_http(secure: SecureServer) -> None:
     """SECURE_REDIRECT_EXEMPT holds at the server too."""
-    assert secure.plain.get("/health/").json["secure"] is False
-    assert secure.plain.get("/health/more").status == 301
+    for path in ("/health/", "/status/any", "/live/", "/deep/xping/"):
+        assert secure.plain.get(path).json["secure"] is False
+    for path in ("/health/more", "/x/health/", "/x/status/", "/live/x", "/deep/aping/"):
+        assert secure.plain.get(path).status == 301
 
 
 @pytest.mark.parametrize("path", ["/page/", "/static/site.css", "/static/missing.css"])

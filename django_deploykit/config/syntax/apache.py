@@ -64,14 +64,8 @@ def quoted(text: str) -> str:
 
 def regex(text: str) -> str:
     """Escape ``text`` for use inside a regular expression (PCRE)."""
-    return re.sub(r"([^A-Za-z0-9_/:@ -])", _escape_for_pcre, text)
-
-
-def _escape_for_pcre(match: re.Match[str]) -> str:
-    character = match.group(1)
-    if not character.isascii():
-        return character  # PCRE matches bytes here, so what is not ASCII stands for itself.
-    return r"\x22" if character == '"' else f"\\{character}"  # mod_rewrite cannot read \".
+    # What is not ASCII stands for itself: PCRE matches bytes here.
+    return re.sub(r"([^A-Za-z0-9_/:@ \u0080-\U0010ffff-])", r"\\\1", text)
 
 
 def comment(text: str) -> str:
@@ -131,4 +125,5 @@ def _substitution(part: str | int, directive: str) -> str:
     if directive in _LEADS_TO_URL and re.search(r"[?#]", part):
         raise Refused(part, "'?' and '#' end the path of a URL in this place")
     _refuse_unspeakable(part)
+    # '%' means something to mod_rewrite, '&' to httpd 2.2; a backslash helps everywhere.
     return re.sub(r"([$%&\\])", r"\\\1", part)

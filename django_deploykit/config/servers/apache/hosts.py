@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -394,20 +395,32 @@ def _exempt_applications(plan: Plan, group: Group) -> list[Node]:
 
 
 def _not_exempt(group: Group) -> str:
-    """A pattern for every path that is neither ACME's nor in SECURE_REDIRECT_EXEMPT.
-
-    Django searches its patterns in the path without the prefix and without a leading slash.
-    """
+    """A pattern for every path that is neither ACME's nor in SECURE_REDIRECT_EXEMPT."""
     exempt = [
-        regex(site.prefix.lstrip("/") + "/" if site.prefix else "") + _anchored(pattern)
+        _below(site.prefix) + _searched(pattern)
         for site in group.sites
         for pattern in site.redirect_exempt
     ]
     return f"^/(?!{'|'.join([_ACME, *exempt])})"
 
 
-def _anchored(pattern: str) -> str:
-    return f"(?:{pattern[1:]})" if pattern.startswith("^") else f".*(?:{pattern})"
+def _below(prefix: str) -> str:
+    return f"(?={regex(prefix.lstrip('/'))}/)" if prefix else ""
+
+
+def _searched(pattern: str) -> str:
+    """What Django searches for in the whole path, prefix included, but for its leading slash;
+    as searched behind that slash (django/middleware/security.py).
+
+    A circumflex outside of brackets then means: right behind the first slash.
+    """
+    if re.compile(pattern).flags & re.VERBOSE:
+        raise ChoiceError(
+            f"SECURE_REDIRECT_EXEMPT: {pattern!r} is a verbose pattern, and a comment in it would "
+            "swallow what follows. Write it without (?x)."
+        )
+    tokens = re.sub(r"(\\.|\[\^?\]?(?:\\.|[^\]\\])*\])|\^", lambda m: m[1] or r"(?<=\A/)", pattern)
+    return f".*(?:{tokens})"
 
 
 def _fixed_redirect(plan: Plan, group: Group, target: str) -> Node:

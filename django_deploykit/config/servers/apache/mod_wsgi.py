@@ -147,17 +147,23 @@ def _python_home(plan: Plan, site: SiteFacts) -> str:
 
 def _embedded(plan: Plan) -> list[Node]:
     site = plan.sites[0]
+    home = _python_home(plan, site)
+    if not home.isascii():
+        raise ChoiceError(
+            f"gateway 'mod_wsgi-embedded': the environment {home!r} has a letter that is not "
+            "ASCII, and mod_wsgi would silently take another Python. Use gateway 'mod_wsgi'."
+        )
     return [
         Comment("Python runs in Apache's own processes: server-wide, so outside of the hosts."),
         directive(
             "WSGIPythonHome",
-            _python_home(plan, site),
+            home,
             setting="sys.prefix",
             why="the environment with the project's packages; only valid outside of hosts",
         ),
         directive(
             "WSGIPythonPath",
-            str(site.application.root),
+            _python_path(site),
             setting="WSGI_APPLICATION",
             why="where the project's code is imported from",
         ),
@@ -203,13 +209,18 @@ def _process_options(plan: Plan) -> list[Option]:
 
 
 def _code_options(site: SiteFacts) -> list[Option]:
+    root = _python_path(site)
+    return [Option("home", root), Option("python-path", root)]
+
+
+def _python_path(site: SiteFacts) -> str:
     root = str(site.application.root)
     if ":" in root:
         raise ChoiceError(
             f"{site.name}: the code lies in {root!r}, and mod_wsgi takes ':' for the end of a "
-            "directory in python-path. Move the project."
+            "directory in its Python path. Move the project."
         )
-    return [Option("home", root), Option("python-path", root)]
+    return root
 
 
 def _environment_options(plan: Plan, site: SiteFacts) -> list[Option]:
@@ -308,9 +319,11 @@ def _grants(plan: Plan, sites: tuple[SiteFacts, ...]) -> list[Node]:
                 Glob(name),
                 children=grant(version, "Apache asks before it runs it"),
                 why="only the script itself",
+                setting="WSGI_APPLICATION",
             )
             for name in sorted(names)
         ]
         why = "the directory of the WSGI script"
-        nodes.append(block("Directory", Glob(str(directory)), children=files, why=why))
+        where = Glob(str(directory))
+        nodes.append(block("Directory", where, children=files, why=why, setting="WSGI_APPLICATION"))
     return nodes

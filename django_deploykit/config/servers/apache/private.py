@@ -30,7 +30,7 @@ def foreground(plan: Plan, site: Rendered, directory: Path, user: str | None) ->
         *_listen(plan),
         *_no_python_in_children(plan),
         *_defaults(plan),
-        directive("Include", str(directory / site.filename), why="the site itself"),
+        directive("Include", Glob(str(directory / site.filename)), why=_WHY, setting="TMPDIR"),
     ]
     text = "".join(f"{line.text}\n" for line in print_lines(nodes, dialect))
     command = (binary, "-f", str(directory / "httpd.conf"))
