@@ -65,13 +65,33 @@ IDENTITY_HEADERS = (
     "X-Auth-Request-Groups",
 )
 
+# What a front server says to an application server over HTTP. It overwrites both in every
+# request; over uwsgi, FastCGI and SCGI the same facts travel as parameters of CGI.
+CLIENT_ADDRESS_HEADER = "X-Forwarded-For"
+SCHEME_HEADER = "X-Forwarded-Proto"
+
 # Every header that a client may never bring to Django by itself.
 CLIENT_FORBIDDEN_HEADERS = FORWARDED_HEADERS + PREFIX_HEADERS + CGI_HEADERS + IDENTITY_HEADERS
 
+
+def environ_key(header: str) -> str:
+    """The key under which a request header arrives in a WSGI environ (RFC 3875 4.1.18)."""
+    return "HTTP_" + header.upper().replace("-", "_")
+
+
 # The same, as keys of a WSGI environ.
-CLIENT_FORBIDDEN_KEYS = tuple(
-    "HTTP_" + name.upper().replace("-", "_") for name in CLIENT_FORBIDDEN_HEADERS
-)
+CLIENT_FORBIDDEN_KEYS = tuple(environ_key(name) for name in CLIENT_FORBIDDEN_HEADERS)
+
+
+def data_header(name: str) -> str:
+    """The header that carries SITE["ENVIRON"][name] where a front speaks HTTP."""
+    return "X-Deploykit-" + name.title().replace("_", "-")
+
+
+def socket_path(site: str) -> str:
+    """Where the front server meets the application server of a site, unless told otherwise."""
+    return f"/run/{site}/{site}.sock"
+
 
 # Keys of SITE["ENVIRON"] arrive in request.META under this very name through every gateway.
 _ENVIRON_NAME = re.compile(r"[A-Z][A-Z0-9_]*\Z")

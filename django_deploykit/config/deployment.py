@@ -89,6 +89,19 @@ def _path(text: str) -> Path:
     return Path(text)
 
 
+def _socket(text: str) -> Path | Address:
+    if text.startswith("/"):
+        path = _path(text)
+        # unix(7): 108 bytes with the NUL; nginx takes what follows a colon for a URI.
+        if len(text.encode()) > 107 or ":" in text:
+            raise Invalid("a path of at most 107 bytes without a colon")
+        return path
+    address = _address(text)
+    if not address.host:
+        raise Invalid("an absolute path, or an IP address and port: '127.0.0.1:9000'")
+    return address
+
+
 def _group(text: str) -> str:
     if not re.fullmatch(r"%\{(GLOBAL|SERVER|RESOURCE|HOST)\}|[A-Za-z0-9_.:-]{1,64}", text):
         raise Invalid("'%{GLOBAL}', '%{SERVER}', '%{RESOURCE}', '%{HOST}' or a plain name")
@@ -151,6 +164,12 @@ class Deployment:
         "collectstatic",
         _one_of("collectstatic", "alias", "symlink", "copy"),
         "Where the admin's static files come from.",
+    )
+    socket: Path | Address | None = _choice(
+        None,
+        _socket,
+        "Where front and application server meet: a path, or '127.0.0.1:9000'; default: "
+        "'/run/NAME/NAME.sock'.",
     )
     python_home: Path | None = _choice(
         None, _path, "The virtual environment on the server; default: the running one."

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
-from django_deploykit.config.deployment import Deployment
+from django_deploykit import contract
+from django_deploykit.config.deployment import Address, Deployment
 from django_deploykit.config.facts import Mount, SiteFacts
 from django_deploykit.config.syntax.printer import Line
 from django_deploykit.exceptions import CannotRun, ChoiceError
@@ -21,7 +22,8 @@ from django_deploykit.exceptions import CannotRun, ChoiceError
 class Plan:
     """What is to be served, how, and where the written files will lie on the server.
 
-    ``stands_alone`` says that no web server stands in front of the application server.
+    ``stands_alone`` says that no web server stands in front of the application server, which is
+    otherwise named by ``app_server``; without both, the front runs Python itself.
     Without a ``directory`` only one text is wanted (it is printed, not written), and the
     project's own wsgi.py stands in for the emitted script wherever it can.
     """
@@ -32,6 +34,11 @@ class Plan:
     gateway: str
     directory: Path | None = None
     stands_alone: bool = False
+    app_server: str = ""
+
+    def socket(self, site: SiteFacts) -> Path | Address:
+        """Where the front server meets the application server of ``site``."""
+        return self.deployment.socket or Path(contract.socket_path(site.name))
 
     def script(self, site: SiteFacts) -> Path:
         """The WSGI script that the server is to load for ``site``."""
@@ -48,6 +55,7 @@ class Plan:
         return bool(
             self.directory
             or self.stands_alone
+            or self.app_server
             or len(self.sites) > 1
             or site.application.env_file
             or (site.application.wsgi and not site.application.wsgi_file)
@@ -143,17 +151,19 @@ class Rendered:
 
 @dataclass(frozen=True, kw_only=True)
 class Foreground:
-    """How to run a rendered stack, or only to check it, out of a directory of its own.
+    """How to run a rendered server, or only to check it, out of a directory of its own.
 
     ``files`` (name: text) complete what was rendered; ``command`` stays in the foreground,
     ``check`` ends with a status. Both are argument lists. ``environment`` is added to that of
-    the server's processes.
+    the server's processes. ``drops`` tells that the server, started as root, drops to its user
+    by itself.
     """
 
     files: dict[str, str]
     command: tuple[str, ...]
     check: tuple[str, ...]
     environment: dict[str, str] = field(default_factory=dict)
+    drops: bool = True
 
 
 class Renderer(ABC):
@@ -162,6 +172,8 @@ class Renderer(ABC):
     name: ClassVar[str]
     summary: ClassVar[str]
     gateways: ClassVar[tuple[str, ...]]
+    # What an application server speaks to a front; and whether it can do without one.
+    protocols: ClassVar[tuple[str, ...]] = ()
     stands_alone: ClassVar[bool] = False
 
     def __init__(self, plan: Plan) -> None:

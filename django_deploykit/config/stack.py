@@ -24,6 +24,7 @@ class Stack:
 
     renderer: type[Renderer]
     gateway: str
+    app_server: type[Renderer] | None = None
 
     @property
     def label(self) -> str:
@@ -41,6 +42,7 @@ class Stack:
             gateway=self.gateway,
             directory=directory,
             stands_alone=self.renderer.stands_alone,
+            app_server=self.app_server.name if self.app_server else "",
         )
 
     def render(self, plan: Plan) -> list[Rendered]:
@@ -48,9 +50,16 @@ class Stack:
         rendered = [self.renderer(plan).render()]
         if plan.directory:
             known = renderers()
+            rendered += [one.render() for one in self.app_servers(plan)]
             companions = self.renderer.companions(plan)
             rendered += [known[name](part).render() for name, part in companions]
         return rendered
+
+    def app_servers(self, plan: Plan) -> list[Renderer]:
+        """The application servers behind the front, one for each site."""
+        if self.app_server is None:
+            return []
+        return [self.app_server(plan.for_site(site)) for site in plan.sites]
 
 
 def renderers() -> dict[str, type[Renderer]]:
@@ -73,7 +82,7 @@ def _walk() -> Iterator[type[Renderer]]:
             )
 
 
-def resolve(target: str, gateway: str | None = None) -> Stack:
+def resolve(target: str, gateway: str | None = None, app_server: str | None = None) -> Stack:
     """Find the stack. Raise ChoiceError for an unknown target or an impossible pair."""
     known = renderers()
     if target not in known:
@@ -81,4 +90,32 @@ def resolve(target: str, gateway: str | None = None) -> Stack:
     renderer = known[target]
     if gateway is not None and gateway not in renderer.gateways:
         raise ChoiceError(unknown("gateway", gateway, f"target {target!r}", renderer.gateways))
-    return Stack(renderer, gateway or renderer.gateways[0])
+    chosen = gateway or renderer.gateways[0]
+    return Stack(renderer, chosen, _app_server(target, chosen, app_server))
+
+
+def _app_server(target: str, gateway: str, name: str | None) -> type[Renderer] | None:
+    """The application server behind a gateway: the one named, or the best that speaks it."""
+    if renderers()[target].protocols:
+        fitting: list[type[Renderer]] = []  # It is an application server itself.
+    else:
+        fitting = [one for one in renderers().values() if gateway in one.protocols]
+    if name is None:
+        return min(fitting, key=_preference, default=None)
+    found = [one for one in fitting if one.name == name]
+    if not found:
+        allowed = ", ".join(one.name for one in fitting) or "none: Python runs in it"
+        raise ChoiceError(
+            f"gateway {gateway!r} of target {target!r} cannot reach {name!r}. "
+            f"Application servers that speak it: {allowed}."
+        )
+    return found[0]
+
+
+def _preference(renderer: type[Renderer]) -> tuple[int, str]:
+    """The one whose own first protocol this is comes first; then by name."""
+    return (_PREFERRED.index(renderer.name) if renderer.name in _PREFERRED else 99, renderer.name)
+
+
+# gunicorn is maintained and pure Python; uWSGI, in maintenance mode, speaks everything.
+_PREFERRED = ("gunicorn", "uwsgi")

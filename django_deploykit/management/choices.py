@@ -35,6 +35,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Add the options that choose a stack."""
     parser.add_argument("target", nargs="?", help="What to write; without it, the list.")
     parser.add_argument("--gateway", help="How the server reaches Django; see the list.")
+    parser.add_argument("--app-server", help="The application server behind the gateway.")
     parser.add_argument(
         "--set",
         action="append",
@@ -61,6 +62,8 @@ def invocation(stack: Stack, options: dict[str, Any]) -> str:
     words = ["manage.py", "deployconfig", stack.renderer.name]
     if stack.gateway != stack.renderer.gateways[0]:
         words += ["--gateway", stack.gateway]
+    if options.get("app_server"):
+        words += ["--app-server", options["app_server"]]
     for choice in sorted(options["choices"]):
         words += ["--set", choice]
     if options.get("settings"):

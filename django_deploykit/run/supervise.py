@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import socket
@@ -17,8 +18,10 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from types import FrameType
 
+from django_deploykit.config.access import group_name
 from django_deploykit.config.deployment import Address
 from django_deploykit.exceptions import CannotRun
+from django_deploykit.run.directory import Process
 
 _START_SECONDS = 30.0
 _STOP_SECONDS = 20.0
@@ -80,35 +83,58 @@ def check_ports(addresses: Sequence[Address]) -> None:
 
 
 def supervise(
-    command: Sequence[str],
-    front: Front,
-    logs: Path,
-    environment: dict[str, str],
-    ready: Callable[[str], None],
+    processes: Sequence[Process], front: Front, logs: Path, ready: Callable[[str], None]
 ) -> None:
-    """Run ``command`` until a signal or its own end; nothing it started outlives this call.
+    """Run ``processes`` until a signal, or the end of one; nothing of them outlives this call.
 
-    ``ready`` is called with one line when the front answers. Raise CannotRun if it ends by
-    itself, or does not answer in time.
+    Each is started when the one before it listens. ``ready`` is called with one line when the
+    front answers. Raise CannotRun if one ends by itself, or does not answer in time.
     """
-    with _signals() as stop:
-        # Its messages join the logs on stderr; stdout is for the line that says it is ready.
-        process = subprocess.Popen(
-            command, env=environment, stdout=sys.__stderr__, start_new_session=True
-        )
-        follower = _Follower(logs)
-        try:
-            _wait_until_ready(process, front, stop, follower)
-            if not stop.is_set():
-                ready(f"ready {front.url}")
-            while process.poll() is None and not stop.wait(0.1):
-                follower.copy()
-            if not stop.is_set():
-                follower.copy()
-                raise CannotRun(f"The server ended by itself with status {process.returncode}.")
-        finally:
-            _end(process)
+    follower = _Follower(logs)
+    with _signals() as stop, contextlib.ExitStack() as running:
+        running.callback(follower.copy)
+        started: list[subprocess.Popen[bytes]] = []
+        for process in processes:
+            started.append(_start(process))
+            running.callback(_end, started[-1])
+            if process.socket:
+                _wait(started, stop, follower, process.socket, functools.partial(_listens, process))
+        _wait(started, stop, follower, front.url, lambda: front.status() is not None)
+        if not stop.is_set():
+            ready(f"ready {front.url}")
+        while not stop.wait(0.1):
             follower.copy()
+            _check_alive(started, follower)
+
+
+def _start(process: Process) -> subprocess.Popen[bytes]:
+    # Its messages join the logs on stderr; stdout is for the line that says it is ready.
+    return subprocess.Popen(
+        process.foreground.command,
+        env={**os.environ, **process.foreground.environment},
+        stdout=sys.__stderr__,
+        start_new_session=True,
+        user=process.user,
+        group=group_name(process.user) if process.user else None,
+        extra_groups=[] if process.user else None,
+    )
+
+
+def _listens(process: Process) -> bool:
+    family, address = socket.AF_UNIX, process.socket
+    where: str | tuple[str, int] = str(address)
+    if isinstance(address, Address):
+        family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+        where = (address.host, address.port)
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        return probe.connect_ex(where) == 0
+
+
+def _check_alive(started: list[subprocess.Popen[bytes]], follower: _Follower) -> None:
+    for process in started:
+        if process.poll() is not None:
+            follower.copy()
+            raise CannotRun(f"A server ended by itself: status {process.returncode}, see above.")
 
 
 @contextlib.contextmanager
@@ -127,19 +153,20 @@ def _signals() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def _wait_until_ready(
-    process: subprocess.Popen[bytes], front: Front, stop: threading.Event, follower: _Follower
+def _wait(
+    started: list[subprocess.Popen[bytes]],
+    stop: threading.Event,
+    follower: _Follower,
+    what: object,
+    answers: Callable[[], bool],
 ) -> None:
+    """Wait until ``answers()``, a signal, the end of a server, or too long a time."""
     deadline = time.monotonic() + _START_SECONDS
-    while not stop.is_set():
-        if process.poll() is not None:
-            follower.copy()
-            raise CannotRun(f"The server did not start: status {process.returncode}, see above.")
-        if front.status() is not None:
-            return
+    while not stop.is_set() and not answers():
+        _check_alive(started, follower)
         if time.monotonic() > deadline:
             follower.copy()
-            raise CannotRun(f"{front.url} did not answer in {_START_SECONDS:.0f} seconds.")
+            raise CannotRun(f"{what} did not answer in {_START_SECONDS:.0f} seconds.")
         stop.wait(0.05)
 
 

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
+import os
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from django_deploykit.config.servers.apache import installed
+from django_deploykit.config.stack import renderers
 from tests.servers import harness
+
+FRONTS = ("apache", "lighttpd", "nginx")
+
+# Which application servers are proved behind which gateway.
+BEHIND = {
+    "http": ("gunicorn", "uwsgi"),
+    "uwsgi": ("gunicorn", "uwsgi"),
+    "fastcgi": ("uwsgi",),
+    "scgi": ("uwsgi",),
+}
 
 
 @dataclass(frozen=True)
@@ -20,15 +34,23 @@ class Stack:
     gateway: str
     choices: tuple[str, ...]
     require: Callable[[], None]
+    app_server: str = ""
 
     @property
     def arguments(self) -> tuple[str, ...]:
         chosen = [word for choice in self.choices for word in ("--set", choice)]
-        return (self.target, "--gateway", self.gateway, "--set", "processes=2", *chosen)
+        behind = ("--app-server", self.app_server) if self.app_server else ()
+        gateway = "--gateway", self.gateway
+        return (self.target, *gateway, *behind, "--set", "processes=2", *chosen)
 
     @property
     def is_apache(self) -> bool:
         return self.target == "apache"
+
+    @property
+    def has_front(self) -> bool:
+        """Tell whether a web server stands in front, and not an application server alone."""
+        return self.target in FRONTS
 
 
 def _require_distribution() -> None:
@@ -52,8 +74,35 @@ def _distribution_fits() -> bool:
     return python in (None, sys.version_info[:2])
 
 
+def _proxied() -> list[Stack]:
+    """Every front that is written so far, through every gateway, to what speaks it."""
+    return [
+        Stack(
+            f"{front}/{gateway}/{app_server}",
+            front,
+            gateway,
+            (),
+            functools.partial(_require_pair, front, app_server),
+            app_server,
+        )
+        for front in sorted(set(FRONTS) & set(renderers()))
+        for gateway, app_servers in BEHIND.items()
+        if gateway in renderers()[front].gateways
+        for app_server in app_servers
+    ]
+
+
+def _require_pair(front: str, app_server: str) -> None:
+    binaries = {"apache": "apache2", "nginx": "nginx", "lighttpd": "lighttpd"}
+    path = os.environ["PATH"] + ":/usr/sbin"
+    harness.require(front, shutil.which(binaries[front], path=path))
+    modules = {"gunicorn": "gunicorn", "uwsgi": "pyuwsgi"}
+    harness.require(app_server, importlib.util.find_spec(modules[app_server]))
+
+
 def _stacks() -> list[Stack]:
     found = [
+        *_proxied(),
         Stack("apache/mod_wsgi from the package index", "apache", "mod_wsgi", (), _require_package),
         Stack("gunicorn/http", "gunicorn", "http", (), _require_gunicorn),
     ]

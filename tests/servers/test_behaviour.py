@@ -24,6 +24,17 @@ __all__ = ["STACKS"]  # tests/test_renderer_contract.py looks for every target i
 MEBIBYTE = 1024 * 1024
 
 
+# What differs between servers, and is documented (docs/reference/paths).
+TWINS = {
+    "apache": ("br", "gzip", None),
+    "gunicorn": ("br", "gzip", None),
+    "lighttpd": ("gzip", None),
+    "nginx": ("gzip", None),
+}
+ENCODED_SLASH = {"apache": None, "gunicorn": "a/b", "lighttpd": "a/b", "nginx": "a/b"}
+DOUBLED_SLASH = {"apache": "a/b", "gunicorn": "a//b", "lighttpd": "a/b", "nginx": "a//b"}
+
+
 # Row 1: pages
 
 
@@ -116,10 +127,12 @@ def test_hashed_files_are_immutable_and_others_revalidate(server: Server) -> Non
 )
 def test_compressed_twins(server: Server, stack: Stack, accepted: str, coding: str | None) -> None:
     """The twin that the client takes is sent with the plain file's type, and Vary."""
-    if "q=" in accepted and not stack.is_apache:
+    if "q=" in accepted and not stack.has_front:
         pytest.skip("not applicable: WhiteNoise does not read quality values")
     answer = server.request("GET", _stylesheet(server), [("Accept-Encoding", accepted)])
     assert answer.status == 200
+    if coding not in TWINS[stack.target]:
+        coding = "gzip"
     assert answer.headers["Content-Encoding"] == coding
     assert answer.headers.get_content_type() == "text/css"
     assert "Accept-Encoding" in answer.headers["Vary"]
@@ -148,7 +161,7 @@ def test_files_at_the_root_of_the_host(
     server: Server, stack: Stack, name: str, kind: str | None
 ) -> None:
     """robots.txt and favicon.ico lie at the root of the host, whatever the prefix."""
-    if server.prefix and not stack.is_apache:
+    if server.prefix and not stack.has_front:
         pytest.skip("not applicable: without a front server the host's root is not the site's")
     answer = server.request("GET", f"/{name}")
     assert answer.status == 200
@@ -199,7 +212,7 @@ def test_nothing_else_of_the_disk_is_reachable(example: Project, server: Server,
 
 def test_uploads_are_public_and_harmless(example: Project, server: Server, stack: Stack) -> None:
     """An upload is sent as it is; a page among them cannot act in the site's name."""
-    if not stack.is_apache:
+    if not stack.has_front:
         pytest.skip("not applicable: WhiteNoise does not serve uploads")
     media = Path(example.environ["DATA_DIR"]) / "media"
     (media / "page.html").write_text("<script>alert(1)</script>")
@@ -352,17 +365,18 @@ def test_path_bytes_arrive_as_meant(server: Server, sent: str, arrived: str) -> 
 def test_an_encoded_slash(server: Server, stack: Stack) -> None:
     """%2F is refused by Apache (docs/reference/paths), and a slash elsewhere."""
     answer = server.get("/echo/a%2Fb")
-    if stack.is_apache:
+    expected = ENCODED_SLASH[stack.target]
+    if expected is None:
         assert answer.status == 404
         assert "X-Frame-Options" not in answer.headers
     else:
-        assert answer.json["rest"] == "a/b"
+        assert answer.json["rest"] == expected
 
 
 def test_doubled_slashes(server: Server, stack: Stack) -> None:
     """Doubled slashes are merged by Apache (docs/reference/paths), and kept elsewhere."""
     rest = server.get("/echo/a//b").json["rest"]
-    assert rest == ("a/b" if stack.is_apache else "a//b")
+    assert rest == DOUBLED_SLASH[stack.target]
 
 
 # Row 7: file names
@@ -405,7 +419,7 @@ def test_a_chunked_upload_arrives(server: Server) -> None:
 
 def test_a_body_over_the_limit_is_refused(server: Server, stack: Stack) -> None:
     """The server answers 413 before the body is sent."""
-    if not stack.is_apache:
+    if not stack.has_front:
         pytest.skip("not applicable: gunicorn has no limit for bodies")
     head = (
         f"POST {server.prefix}/upload/raw/ HTTP/1.1\r\nHost: localhost\r\n"
@@ -436,7 +450,7 @@ def test_expect_continue(server: Server) -> None:
 def test_unknown_hosts_never_reach_django(server: Server, stack: Stack) -> None:
     """A name that is not the site's is refused; by the server, where there is one."""
     answer = server.get("/whoami/", ("Host", "evil.example"))
-    assert answer.status == (403 if stack.is_apache else 400)
+    assert answer.status == (403 if stack.has_front else 400)
     assert "evil.example" not in answer.headers.get("Location", "")
 
 
@@ -451,7 +465,7 @@ def test_known_hosts_are_answered(server: Server, host: str) -> None:
 
 def test_authorization_is_kept_back(server: Server, stack: Stack) -> None:
     """The Authorization header does not reach a project that never reads it."""
-    if not stack.is_apache:
+    if not stack.has_front:
         pytest.skip("not applicable: gunicorn passes every header on")
     assert server.get("/whoami/", ("Authorization", "Basic eDp5")).json["authorization"] is False
 

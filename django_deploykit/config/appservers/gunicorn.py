@@ -1,4 +1,4 @@
-"""gunicorn without a front server: for development, containers and intranets.
+"""gunicorn: behind a front server, or alone for development, containers and intranets.
 
 Manual: https://docs.gunicorn.org/en/stable/settings.html
 """
@@ -29,8 +29,8 @@ _TEXT = """
     # Not pythonpath: --check-config loads the application before gunicorn looks at that.
     sys.path.insert(0, <<scripts>>)
 
-    # gunicorn alone: it is the edge, so it believes no proxy and no header.
     bind = <<bind>>
+    protocol = <<protocol>>
     wsgi_app = <<wsgi_app>>
     chdir = <<chdir>>
 
@@ -38,11 +38,11 @@ _TEXT = """
     threads = <<threads>>
     timeout = <<timeout>>
     graceful_timeout = 30
-    keepalive = 5
+    keepalive = <<keepalive>>
     backlog = 1024
 
-    # Whoever connects is the client: nothing may speak for somebody else.
-    forwarded_allow_ips = ""
+    # Headers are believed, if at all, by the script that it loads: never by gunicorn itself.
+    forwarded_allow_ips = <<trusted>>
     forwarder_headers = ""
     secure_scheme_headers = {}
     header_map = "drop"
@@ -69,11 +69,12 @@ _USER_AND_GROUP = """
 
 
 class GunicornRenderer(Renderer):
-    """A gunicorn.conf.py that serves one site alone, static files through WhiteNoise."""
+    """A gunicorn.conf.py for one site; alone, its static files come through WhiteNoise."""
 
     name = "gunicorn"
     summary = "gunicorn alone, with WhiteNoise for static files (no front server)"
     gateways = ("http",)
+    protocols = ("http", "uwsgi")
     stands_alone = True
 
     @classmethod
@@ -84,7 +85,12 @@ class GunicornRenderer(Renderer):
         site, deployment = self._site(), self.deployment
         lines = python_lines(
             _TEXT,
-            bind=[str(address).removeprefix("*") for address in deployment.listen],
+            bind=self._bind(site),
+            protocol="uwsgi" if self._speaks_uwsgi else "http",
+            # Its uwsgi parser asks for a trusted peer; a unix socket's peer is always one.
+            trusted="127.0.0.1" if self._speaks_uwsgi else "",
+            # Longer than any front keeps an idle connection, so that none is closed under it.
+            keepalive=5 if self.plan.stands_alone else 75,
             wsgi_app=f"{self.plan.script(site).stem}:application",
             scripts=str(self.plan.script(site).parent),
             chdir=str(site.application.root),
@@ -104,12 +110,22 @@ class GunicornRenderer(Renderer):
             needs=Needs(access=tuple(site_access(self.plan, site))),
         )
 
+    @property
+    def _speaks_uwsgi(self) -> bool:
+        return not self.plan.stands_alone and self.plan.gateway == "uwsgi"
+
+    def _bind(self, site: SiteFacts) -> list[str]:
+        if self.plan.stands_alone:
+            return [str(address).removeprefix("*") for address in self.deployment.listen]
+        socket = self.plan.socket(site)
+        return [f"unix:{socket}" if isinstance(socket, Path) else str(socket)]
+
     def _site(self) -> SiteFacts:
-        """The only site. Raise ChoiceError for what gunicorn alone cannot do."""
+        """The only site. Raise ChoiceError for what gunicorn cannot do."""
         if len(self.plan.sites) > 1:
             raise ChoiceError("target 'gunicorn': one gunicorn serves one site, not SITES.")
         site = self.plan.sites[0]
-        if site.tls:
+        if site.tls and self.plan.stands_alone:
             raise ChoiceError("target 'gunicorn': it does not end TLS; use target 'apache'.")
         if site.application.wsgi is None:
             raise ChoiceError(f"{site.name}: WSGI_APPLICATION is unset; nothing to run here.")
@@ -117,6 +133,8 @@ class GunicornRenderer(Renderer):
 
     def _warnings(self, site: SiteFacts) -> tuple[str, ...]:
         """What a front server would answer, and gunicorn alone leaves to Django."""
+        if not self.plan.stands_alone:
+            return ()
         left = {
             "uploaded files (MEDIA_URL)": site.media,
             "files at the root (ROOT_FILES)": site.root_files,

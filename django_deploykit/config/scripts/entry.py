@@ -84,4 +84,6 @@ def entry_lines(
         files={mount.url: str(mount.directory) for mount in plan.static_mounts(site)},
         hashed=bool(site.static and site.static.hashed),
         environ=dict(site.environ),
+        data=[name for name, _ in site.environ],
+        gateway=plan.gateway,
     )

@@ -28,6 +28,18 @@ _ALONE = """
     )
 """
 
+_BEHIND = """
+    from django_deploykit.handlers.behind import behind_front
+
+    # What the front server says, and nothing that a client says.
+    application = behind_front(
+        application,
+        gateway=<<gateway>>,
+        prefix=<<prefix>>,
+        data=<<data>>,
+    )
+"""
+
 
 class WsgiScriptRenderer(Renderer):
     """The WSGI script that Apache, or any WSGI server, loads."""
@@ -45,7 +57,11 @@ class WsgiScriptRenderer(Renderer):
         if site.application.wsgi is None:
             raise ChoiceError(f"{site.name}: WSGI_APPLICATION is unset, so there is no script.")
         dotted, setting = site.application.wsgi, "WSGI_APPLICATION"
-        wrappers = _MEASURED + (_ALONE if self.plan.stands_alone else "")
+        wrappers = _MEASURED
+        if self.plan.stands_alone:
+            wrappers += _ALONE
+        elif self.plan.app_server:
+            wrappers += _BEHIND
         return Rendered(
             filename=script_name(site),
             lines=entry_lines(self.plan, site, dotted, setting, wrappers),

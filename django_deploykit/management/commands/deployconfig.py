@@ -69,7 +69,7 @@ class Command(BaseCommand):
         return f"For {names}: only ASGI_APPLICATION is set; 'manage.py deployconfig asgi' fits."
 
     def _render(self, options: dict[str, Any]) -> None:
-        stack = resolve(options["target"], options["gateway"])
+        stack = resolve(options["target"], options["gateway"], options["app_server"])
         _check_options(options)
         project = choices.read_project(options)
         plan = stack.plan(project.sites, project.deployment, _directory(options))

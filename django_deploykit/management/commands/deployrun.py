@@ -52,9 +52,8 @@ class Command(BaseCommand):
         addresses = _addresses(plan)
         check_ports(addresses)
         _check_access(stack, plan, user)
-        foreground = lay_out(stack, plan, directory, user)
-        environment = {**os.environ, **foreground.environment}
-        supervise(foreground.command, _front(plan), directory / "log", environment, self._ready)
+        processes = lay_out(stack, plan, directory, user)
+        supervise(processes, _front(plan), directory / "log", self._ready)
 
     def _ready(self, line: str) -> None:
         self.stdout.write(line)
@@ -64,24 +63,28 @@ class Command(BaseCommand):
         self, options: dict[str, Any], project: Project, directory: Path, user: str | None
     ) -> tuple[Stack, Plan]:
         if options["target"]:
-            return _stack(options["target"], options["gateway"], project, directory, user)
+            named = resolve(options["target"], options["gateway"], options["app_server"])
+            return _planned(named, project, directory, user)
         try:
-            return _stack(PREFERRED[0], None, project, directory, user)
+            return _planned(resolve(PREFERRED[0]), project, directory, user)
         except CannotRun as error:
             self.stderr.write(f"{error}\nRunning {PREFERRED[1]} instead.", self.style.NOTICE)
-            return _stack(PREFERRED[1], None, project, directory, user)
+            return _planned(resolve(PREFERRED[1]), project, directory, user)
 
 
-def _stack(
-    target: str, gateway: str | None, project: Project, directory: Path, user: str | None
+def _planned(
+    stack: Stack, project: Project, directory: Path, user: str | None
 ) -> tuple[Stack, Plan]:
     """The stack and its plan. Raise CannotRun where this machine cannot run it."""
-    stack = resolve(target, gateway)
     deployment = replace(project.deployment, log_directory=directory / "log")
     if user and stack.renderer.stands_alone:
         deployment = replace(deployment, user=user)
     plan = stack.plan(project.sites, deployment, directory)
-    stack.renderer(plan).foreground(directory, user)
+    if stack.app_server and plan.deployment.socket is None:
+        path = directory / "run" / "app.sock"
+        plan = replace(plan, deployment=replace(plan.deployment, socket=path))
+    for renderer in (stack.renderer(plan), *stack.app_servers(plan)):
+        renderer.foreground(directory, user)
     return stack, plan
 
 

@@ -1,0 +1,154 @@
+"""uWSGI behind a front server, over any of its four protocols.
+
+Manual: https://uwsgi-docs.readthedocs.io/en/latest/Options.html
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+from django_deploykit.config.facts import SiteFacts
+from django_deploykit.config.renderer import (
+    Foreground,
+    Needs,
+    Plan,
+    Rendered,
+    Renderer,
+    site_access,
+)
+from django_deploykit.config.syntax import uwsgi
+from django_deploykit.config.syntax.nodes import Comment, Node, directive
+from django_deploykit.config.syntax.printer import Dialect, Line, print_lines
+from django_deploykit.exceptions import CannotRun, ChoiceError
+
+dialect = cast(Dialect, uwsgi)
+
+_SOCKETS = {
+    "uwsgi": "uwsgi-socket",
+    "http": "http-socket",
+    "fastcgi": "fastcgi-socket",
+    "scgi": "scgi-socket",
+}
+
+
+class UwsgiRenderer(Renderer):
+    """A uWSGI ini file for one site behind a front server."""
+
+    name = "uwsgi"
+    summary = "uWSGI behind a front server (uwsgi, http, fastcgi or scgi)"
+    gateways = ("uwsgi", "http", "fastcgi", "scgi")
+    protocols = gateways
+
+    @classmethod
+    def companions(cls, plan: Plan) -> Sequence[tuple[str, Plan]]:
+        return [("wsgi", plan)]
+
+    def render(self) -> Rendered:
+        site = self._site()
+        lines = print_lines(self._options(site), dialect)
+        return Rendered(
+            filename=self._file_name(),
+            # Its own first line, [uwsgi], has no end of its own in this format.
+            lines=(Line("[uwsgi]", None), *lines),
+            comment=";",
+            needs=Needs(packages=(), access=tuple(site_access(self.plan, site))),
+        )
+
+    def _site(self) -> SiteFacts:
+        if len(self.plan.sites) > 1:
+            raise ChoiceError("target 'uwsgi': one file serves one site, not SITES.")
+        site = self.plan.sites[0]
+        if site.application.wsgi is None:
+            raise ChoiceError(f"{site.name}: WSGI_APPLICATION is unset; nothing to run here.")
+        return site
+
+    def _options(self, site: SiteFacts) -> list[Node]:
+        return [
+            directive("strict", "true", why="an unknown option is a mistake, not a placeholder"),
+            directive("master", "true", why="replaces workers that end"),
+            directive("need-app", "true", why="no worker without the application"),
+            directive("die-on-term", "true", why="SIGTERM stops, as everywhere else"),
+            directive("vacuum", "true", why="the socket goes with the server"),
+            Comment("Where the front server finds it"),
+            *self._socket(site),
+            Comment("The site"),
+            directive(
+                "wsgi-file",
+                str(self.plan.script(site)),
+                why="forces the site's settings",
+                setting="WSGI_APPLICATION",
+            ),
+            directive(
+                "virtualenv",
+                str(self.deployment.python_home or site.interpreter.prefix),
+                why="the environment with the project's packages",
+                setting="sys.prefix",
+            ),
+            directive(
+                "chdir",
+                str(site.application.root),
+                why="relative paths begin at the project",
+                setting="BASE_DIR",
+            ),
+            directive("single-interpreter", "true", why="C extensions expect the main one"),
+            *self._locale(),
+            Comment("Sizes and seconds"),
+            *self._sizes(),
+        ]
+
+    def _socket(self, site: SiteFacts) -> list[Node]:
+        socket = self.plan.socket(site)
+        nodes: list[Node] = [
+            directive(
+                _SOCKETS[self.plan.gateway],
+                str(socket),
+                why="the front's gateway",
+                setting="socket",
+            )
+        ]
+        if isinstance(socket, Path):
+            nodes.append(
+                directive("chmod-socket", "660", why="for its user and group, nobody else")
+            )
+        return [*nodes, directive("listen", 1024, why="a full queue of a unix socket is a 502")]
+
+    def _locale(self) -> list[Node]:
+        why, locale = "any file name can be stored", self.deployment.locale
+        return [
+            directive("env", f"{name}={locale}", why=why, setting="locale")
+            for name in ("LANG", "LC_ALL")
+        ]
+
+    def _sizes(self) -> list[Node]:
+        deployment, seconds = self.deployment, self.deployment.request_timeout
+        return [
+            directive("processes", deployment.processes, why="workers", setting="processes"),
+            directive("threads", deployment.threads, why="in each worker", setting="threads"),
+            directive("buffer-size", 32768, why="large cookies and URLs; its default is 4096"),
+            directive(
+                "harakiri",
+                seconds,
+                why="a request that hangs costs its worker",
+                setting="request_timeout",
+            ),
+            directive("worker-reload-mercy", 60, why="running requests end before a reload"),
+        ]
+
+    def foreground(self, directory: Path, user: str | None) -> Foreground:
+        binary = shutil.which("pyuwsgi", path=f"{Path(sys.executable).parent}")
+        if binary is None:
+            raise CannotRun("uWSGI is not installed here: pip install 'django-deploykit[uwsgi]'.")
+        command = (binary, "--ini", str(directory / self._file_name()))
+        return Foreground(
+            files={},
+            command=command,
+            check=(*command, "--show-config", "--no-server"),
+            drops=False,
+        )
+
+    def _file_name(self) -> str:
+        return f"uwsgi/{self.plan.sites[0].name}.ini"

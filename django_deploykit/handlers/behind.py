@@ -1,0 +1,67 @@
+"""What an application believes of the front server it was emitted with, and of nobody else.
+
+The other side is each front's renderer: it overwrites what is read here, and removes every other
+spelling, in every request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from django_deploykit import contract
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+_ADDRESS = contract.environ_key(contract.CLIENT_ADDRESS_HEADER)
+_SCHEME = contract.environ_key(contract.SCHEME_HEADER)
+_PORTS = {"http": "80", "https": "443"}
+
+
+def behind_front(
+    application: WSGIApplication, *, gateway: str, prefix: str = "", data: Iterable[str] = ()
+) -> WSGIApplication:
+    """Wrap ``application`` to stand behind a front server that speaks ``gateway`` to it.
+
+    Over ``"http"`` the client's address, the scheme and the ``data`` (names of SITE["ENVIRON"])
+    are taken from the headers of the contract; over the other gateways they have arrived as
+    parameters, which no client can write. The path is split at ``prefix``, however the server
+    split it; a path outside of it is answered with 404. Every other header that only a proxy may
+    set is dropped.
+    """
+    names = tuple(data)
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if gateway == "http":
+            _believe(environ, names)
+        for key in contract.CLIENT_FORBIDDEN_KEYS:
+            environ.pop(key, None)
+        if not _split(environ, prefix):
+            start_response("404 Not Found", [("Content-Type", "text/plain; charset=utf-8")])
+            return [b"Not Found\n"]
+        return application(environ, start_response)
+
+    return answer
+
+
+def _believe(environ: WSGIEnvironment, names: tuple[str, ...]) -> None:
+    """Take what the front says over HTTP; without it (it never is), nothing is known."""
+    scheme = environ.get(_SCHEME, "")
+    environ["REMOTE_ADDR"] = environ.get(_ADDRESS, "")
+    environ["wsgi.url_scheme"] = scheme if scheme in _PORTS else "http"
+    host, _, port = environ.get("HTTP_HOST", "").rpartition(":")
+    environ["SERVER_PORT"] = port if host and port.isdigit() else _PORTS[environ["wsgi.url_scheme"]]
+    for key in ("REMOTE_HOST", "REMOTE_PORT"):
+        environ.pop(key, None)
+    for name in names:
+        environ[name] = environ.pop(contract.environ_key(contract.data_header(name)), "")
+
+
+def _split(environ: WSGIEnvironment, prefix: str) -> bool:
+    """Put the prefix into SCRIPT_NAME and the rest into PATH_INFO; False for another path."""
+    path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+    if prefix and not path.startswith(f"{prefix}/"):
+        return False
+    environ["SCRIPT_NAME"], environ["PATH_INFO"] = prefix, path[len(prefix) :]
+    return True
