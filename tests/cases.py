@@ -5,12 +5,12 @@ Pure data with fixed versions and paths, so that the output is the same on any m
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from django_deploykit.config.deployment import Address, Deployment
+from django_deploykit.config.deployment import Address, Deployment, Version
 from django_deploykit.config.facts import (
     Application,
     Hosts,
@@ -35,10 +35,14 @@ DEPLOYMENT = Deployment(
     openssl_version=(3, 0, 19),
 )
 
+# Of the servers whose version is not that of Apache, as in DEPLOYMENT.
+VERSIONS = {"lighttpd": (1, 4, 69), "nginx": (1, 22, 1)}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """What a renderer is given. ``gateway`` holds for the targets that have it.
+    """What a renderer is given. ``gateway`` holds for the targets that have it, ``versions`` for
+    the servers that it names.
 
     Without a ``directory`` the text is printed, and the project's own wsgi.py is used.
     """
@@ -47,6 +51,7 @@ class Case:
     deployment: Deployment = DEPLOYMENT
     directory: Path | None = DIRECTORY
     gateway: str = ""
+    versions: Mapping[str, Version] = field(default_factory=dict)
 
     def stack(self, renderer: type[Renderer]) -> Stack:
         return Stack(renderer, self._gateway(renderer))
@@ -55,12 +60,17 @@ class Case:
         """The plan of this case; unlike ``Stack.plan`` it never looks at what is installed."""
         return Plan(
             sites=self.sites,
-            deployment=self.deployment,
+            deployment=self._deployment(renderer),
             label=self.stack(renderer).label,
             gateway=self._gateway(renderer),
             directory=self.directory,
             stands_alone=renderer.stands_alone,
         )
+
+    def _deployment(self, renderer: type[Renderer]) -> Deployment:
+        usual = VERSIONS.get(renderer.name, self.deployment.server_version)
+        version = self.versions.get(renderer.name, usual)
+        return replace(self.deployment, server_version=version)
 
     def _gateway(self, renderer: type[Renderer]) -> str:
         return self.gateway if self.gateway in renderer.gateways else renderer.gateways[0]
@@ -241,6 +251,32 @@ CASES: dict[str, Case] = {
             ),
         )
     ),
+    **{
+        f"proxied_{gateway}": Case(
+            sites=(
+                site(
+                    static=WHITENOISE,
+                    media=MEDIA,
+                    root_files=_root_files("/srv/shop/root", ("robots.txt",)),
+                    environ=(("BRANCH", "Zürich"),),
+                    needs_authorization=True,
+                ),
+                site("blog", prefix="/blog"),
+                site(
+                    "secure",
+                    hosts=Hosts(names=("secure.example.com",)),
+                    tls=TLS,
+                    headers=HSTS,
+                    redirect_exempt=(r"^health/$",),
+                    routes=("/app/", "/accounts/"),
+                ),
+            ),
+            gateway=gateway,
+        )
+        for gateway in ("http", "uwsgi", "fastcgi", "scgi")
+    },
+    "nginx118": Case(sites=(site(tls=TLS),), versions={"nginx": (1, 18)}),
+    "nginx130": Case(sites=(site(tls=TLS, headers=HSTS),), versions={"nginx": (1, 30)}),
     "admin_alias": Case(sites=(site(),), deployment=replace(DEPLOYMENT, admin_static="alias")),
 }
 

@@ -136,7 +136,7 @@ def test_list_of_an_asgi_project(deploy: Deploy, settings: Any) -> None:
     ("args", "said"),
     [
         (["apach"], "unknown target 'apach'. Did you mean 'apache'?"),
-        (["apache", "--gateway", "uwsgi"], "target 'apache': unknown gateway 'uwsgi'."),
+        (["apache", "--gateway", "ajp"], "target 'apache': unknown gateway 'ajp'."),
         (["apache", "--set", "thread=3"], "unknown key 'thread'. Did you mean 'threads'?"),
         (["apache", "--set", "threads=0"], "threads='0' is not allowed."),
         (["apache", "--set", "threads"], "'threads' is not of the form KEY=VALUE."),

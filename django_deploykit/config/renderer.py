@@ -24,6 +24,7 @@ class Plan:
 
     ``stands_alone`` says that no web server stands in front of the application server, which is
     otherwise named by ``app_server``; without both, the front runs Python itself.
+    ``sockets`` is a directory for sockets in place of the usual ones.
     Without a ``directory`` only one text is wanted (it is printed, not written), and the
     project's own wsgi.py stands in for the emitted script wherever it can.
     """
@@ -35,9 +36,12 @@ class Plan:
     directory: Path | None = None
     stands_alone: bool = False
     app_server: str = ""
+    sockets: Path | None = None
 
     def socket(self, site: SiteFacts) -> Path | Address:
         """Where the front server meets the application server of ``site``."""
+        if self.sockets and self.deployment.socket is None:
+            return self.sockets / f"{site.name}.sock"
         return self.deployment.socket or Path(contract.socket_path(site.name))
 
     def script(self, site: SiteFacts) -> Path:

@@ -6,8 +6,8 @@ spelling, in every request.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 from django_deploykit import contract
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _ADDRESS = contract.environ_key(contract.CLIENT_ADDRESS_HEADER)
 _SCHEME = contract.environ_key(contract.SCHEME_HEADER)
+_STREAM = "X-Accel-Buffering"
 _PORTS = {"http": "80", "https": "443"}
 
 
@@ -40,9 +41,30 @@ def behind_front(
         if not _split(environ, prefix):
             start_response("404 Not Found", [("Content-Type", "text/plain; charset=utf-8")])
             return [b"Not Found\n"]
-        return application(environ, start_response)
+        return application(environ, _unbuffered(start_response))
 
     return answer
+
+
+def _unbuffered(start_response: StartResponse) -> StartResponse:
+    """Mark a response of unknown length as a stream, which a front passes on as it is written.
+
+    nginx obeys the header, and removes it; without it, a buffer would be filled first.
+    """
+
+    def start(
+        status: str, headers: list[tuple[str, str]], exc_info: Any = None, /
+    ) -> Callable[[bytes], object]:
+        names = {name.lower() for name, _ in headers}
+        if not names & {"content-length", _STREAM.lower()}:
+            headers = [*headers, (_STREAM, "no")]
+        return (
+            start_response(status, headers, exc_info)
+            if exc_info
+            else start_response(status, headers)
+        )
+
+    return start
 
 
 def _believe(environ: WSGIEnvironment, names: tuple[str, ...]) -> None:

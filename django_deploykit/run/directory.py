@@ -51,7 +51,8 @@ def lay_out(stack: Stack, plan: Plan, directory: Path, user: str | None) -> list
     renderers = [*stack.app_servers(plan), stack.renderer(plan)]
     write(output_files(stack.render(plan), directory, "manage.py deployrun"))
     if user:
-        shutil.chown(directory / "run", user)
+        for name in ("log", "run"):  # Some servers open their logs after they have dropped.
+            shutil.chown(directory / name, user)
     processes = []
     for renderer in renderers:
         foreground = renderer.foreground(directory, user)

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from types import FrameType
 
@@ -50,6 +50,8 @@ class Front:
         """The status of a first answer, or None while there is none."""
         connection = self._connection()
         try:
+            if self.secure:
+                connection.sock = self._secured()
             connection.request("GET", self.path, headers={"Host": self.host})
             return connection.getresponse().status
         except (OSError, HTTPException):
@@ -58,13 +60,23 @@ class Front:
             connection.close()
 
     def _connection(self) -> HTTPConnection:
-        host, port = self._connectable.strip("[]"), self.address.port
-        if not self.secure:
-            return HTTPConnection(host, port, timeout=_START_SECONDS)
-        # Only whether it answers matters here; the certificate names another host than this.
+        return HTTPConnection(*self._where, timeout=_START_SECONDS)
+
+    def _secured(self) -> ssl.SSLSocket:
+        """A TLS connection that asks for the site's name: a server may refuse any other."""
+        # Only whether it answers matters here, not by whom the certificate was signed.
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        return HTTPSConnection(host, port, timeout=_START_SECONDS, context=context)
+        plain = socket.create_connection(self._where, timeout=_START_SECONDS)
+        try:
+            return context.wrap_socket(plain, server_hostname=self.host.strip("[]"))
+        except OSError:
+            plain.close()
+            raise
+
+    @property
+    def _where(self) -> tuple[str, int]:
+        return self._connectable.strip("[]"), self.address.port
 
 
 def check_ports(addresses: Sequence[Address]) -> None:

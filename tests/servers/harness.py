@@ -45,6 +45,12 @@ def require_apache() -> None:
     require("Apache httpd", shutil.which("apache2") or shutil.which("httpd"))
 
 
+def require_lighttpd() -> None:
+    """Skip, or fail in CI, where there is no lighttpd with its modules."""
+    path = os.environ["PATH"] + ":/usr/sbin"
+    require("lighttpd", shutil.which("lighttpd", path=path))
+
+
 def free_port() -> int:
     """A TCP port on loopback that was free a moment ago."""
     with socket.socket() as probe:

@@ -19,7 +19,7 @@ FRONTS = ("apache", "lighttpd", "nginx")
 # Which application servers are proved behind which gateway.
 BEHIND = {
     "http": ("gunicorn", "uwsgi"),
-    "uwsgi": ("gunicorn", "uwsgi"),
+    "uwsgi": ("uwsgi",),
     "fastcgi": ("uwsgi",),
     "scgi": ("uwsgi",),
 }
@@ -35,6 +35,9 @@ class Stack:
     choices: tuple[str, ...]
     require: Callable[[], None]
     app_server: str = ""
+
+    def __str__(self) -> str:
+        return self.label
 
     @property
     def arguments(self) -> tuple[str, ...]:
@@ -134,3 +137,9 @@ def apache() -> Stack:
     stack = STACKS.get(label) or STACKS[f"{label} from the package index"]
     stack.require()
     return stack
+
+
+def fronts() -> list[Stack]:
+    """One stack of each front that has an application server behind it, for what the front does."""
+    found = {stack.target: stack for stack in reversed(_proxied()) if stack.gateway == "http"}
+    return [found[target] for target in sorted(found)]

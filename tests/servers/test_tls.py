@@ -14,7 +14,7 @@ import trustme
 
 from tests.servers import harness, small_projects
 from tests.servers.harness import Server
-from tests.servers.stacks import apache
+from tests.servers.stacks import apache, fronts
 
 SETTINGS = """
 ALLOWED_HOSTS = ["localhost", "www.example.test", ".tenants.test"]
@@ -50,10 +50,12 @@ class SecureServer:
         return response
 
 
-@pytest.fixture(scope="module")
-def secure(public: Path) -> Iterator[SecureServer]:
-    """A site with a certificate of a throw-away authority."""
-    directory = public / "tls"
+@pytest.fixture(scope="module", params=["apache", *fronts()], ids=str)
+def secure(public: Path, request: pytest.FixtureRequest) -> Iterator[SecureServer]:
+    """A site with a certificate of a throw-away authority, behind each front."""
+    stack = apache() if request.param == "apache" else request.param
+    stack.require()
+    directory = public / "tls" / stack.label.replace("/", "-")
     for name in ("static", "acme/.well-known/acme-challenge"):
         (directory / name).mkdir(parents=True)
     (directory / "static" / "site.css").write_text("body {}")
@@ -70,7 +72,6 @@ def secure(public: Path) -> Iterator[SecureServer]:
         acme=str(directory / "acme"),
     )
     project = small_projects.make(directory / "project", {"secured": settings})
-    stack = apache()
     port = harness.free_port()
     listen = "--set", f"tls_listen=127.0.0.1:{port}"
     context = ssl.create_default_context()

@@ -74,7 +74,8 @@ class GunicornRenderer(Renderer):
     name = "gunicorn"
     summary = "gunicorn alone, with WhiteNoise for static files (no front server)"
     gateways = ("http",)
-    protocols = ("http", "uwsgi")
+    # Its uwsgi parser decodes the path twice, and drops REMOTE_ADDR and every other parameter.
+    protocols = ("http",)
     stands_alone = True
 
     @classmethod

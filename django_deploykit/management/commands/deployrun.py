@@ -77,12 +77,11 @@ def _planned(
 ) -> tuple[Stack, Plan]:
     """The stack and its plan. Raise CannotRun where this machine cannot run it."""
     deployment = replace(project.deployment, log_directory=directory / "log")
-    if user and stack.renderer.stands_alone:
+    if user and (stack.renderer.stands_alone or stack.app_server):
         deployment = replace(deployment, user=user)
     plan = stack.plan(project.sites, deployment, directory)
-    if stack.app_server and plan.deployment.socket is None:
-        path = directory / "run" / "app.sock"
-        plan = replace(plan, deployment=replace(plan.deployment, socket=path))
+    if stack.app_server:
+        plan = replace(plan, sockets=directory / "run")
     for renderer in (stack.renderer(plan), *stack.app_servers(plan)):
         renderer.foreground(directory, user)
     return stack, plan

@@ -1,4 +1,4 @@
-"""Apache httpd with mod_wsgi.
+"""Apache httpd with mod_wsgi, or as a proxy in front of an application server.
 
 Manuals: https://httpd.apache.org/docs/2.4/mod/ and https://modwsgi.readthedocs.io/.
 """
@@ -18,7 +18,14 @@ from django_deploykit.config.renderer import (
     Renderer,
     site_access,
 )
-from django_deploykit.config.servers.apache import hosts, installed, mod_wsgi, private
+from django_deploykit.config.servers.apache import (
+    gateways,
+    hosts,
+    installed,
+    mod_wsgi,
+    private,
+    proxy,
+)
 from django_deploykit.config.servers.apache.dialect import Version, dialect
 from django_deploykit.config.syntax.nodes import Comment, Node
 from django_deploykit.config.syntax.printer import print_lines
@@ -29,8 +36,8 @@ class ApacheRenderer(Renderer):
     """A site file for Apache: what Debian keeps in ``sites-available``."""
 
     name = "apache"
-    summary = "Apache httpd 2.4 (2.2 on request) with mod_wsgi, daemon or embedded"
-    gateways = ("mod_wsgi", "mod_wsgi-embedded")
+    summary = "Apache httpd 2.4 (2.2 on request) with mod_wsgi, daemon or embedded, or mod_proxy"
+    gateways = ("mod_wsgi", "mod_wsgi-embedded", *proxy.SPEAKS)
 
     @classmethod
     def installed(cls, deployment: Deployment) -> Deployment:
@@ -39,13 +46,14 @@ class ApacheRenderer(Renderer):
     @classmethod
     def companions(cls, plan: Plan) -> Sequence[tuple[str, Plan]]:
         scripts = [("wsgi", plan.for_site(site)) for site in plan.sites]
-        return [*scripts, ("apache-envvars", plan)]
+        # Behind mod_proxy no Python runs in Apache, and its locale is the application server's.
+        return scripts if gateways.is_proxy(plan) else [*scripts, ("apache-envvars", plan)]
 
     def render(self) -> Rendered:
         self._check()
         nodes = [
             *self._introduction(),
-            *mod_wsgi.server_level(self.plan),
+            *gateways.of(self.plan).server_level(self.plan),
             *hosts.virtual_hosts(self.plan),
         ]
         return Rendered(
@@ -65,14 +73,10 @@ class ApacheRenderer(Renderer):
         for site in self.plan.sites:
             if site.application.wsgi is None:
                 raise ChoiceError(
-                    f"{site.name}: mod_wsgi runs WSGI applications, and WSGI_APPLICATION is unset."
+                    f"{site.name}: gateway {self.plan.gateway!r} is for WSGI applications, and "
+                    "WSGI_APPLICATION is unset."
                 )
-        if self.plan.gateway == "mod_wsgi-embedded" and len(self.plan.sites) > 1:
-            raise ChoiceError(
-                "gateway 'mod_wsgi-embedded': several sites in one process would see each "
-                "other's DJANGO_SETTINGS_MODULE and environment. Use gateway 'mod_wsgi'."
-            )
-        mod_wsgi.check_isolation(self.plan)
+        gateways.of(self.plan).check(self.plan)
 
     def _introduction(self) -> list[Node]:
         version = Version.of(self.deployment)
@@ -92,13 +96,12 @@ class ApacheRenderer(Renderer):
             for site in self.plan.sites
             if site.limits.upload_memory and site.limits.upload_memory > limit
         ]
-        return (*too_large, *mod_wsgi.warnings(self.plan))
+        return (*too_large, *gateways.of(self.plan).warnings(self.plan))
 
     def _needs(self) -> Needs:
         return Needs(
             modules=_modules(self.plan),
-            packages=("apache2",)
-            + (() if self.deployment.mod_wsgi_module else ("libapache2-mod-wsgi-py3",)),
+            packages=("apache2", *gateways.of(self.plan).packages(self.plan)),
             access=tuple(one for site in self.plan.sites for one in site_access(self.plan, site)),
             steps=tuple(step for site in self.plan.sites for step in _steps(self.plan, site)),
         )
@@ -108,8 +111,7 @@ def _modules(plan: Plan) -> tuple[str, ...]:
     modern = Version.of(plan.deployment).modern
     modules = {"alias", "dir", "env", "headers", "mime", "reqtimeout"}
     modules.add("authz_core" if modern else "authz_host")
-    if not plan.deployment.mod_wsgi_module:
-        modules.add("wsgi")  # Otherwise the site loads its own.
+    modules |= gateways.of(plan).modules(plan)
     if modern and any(site.static and site.static.twins for site in plan.sites):
         modules.add("rewrite")
     for site in plan.sites:

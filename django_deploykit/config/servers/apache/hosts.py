@@ -6,12 +6,11 @@ import re
 from dataclasses import dataclass
 from itertools import groupby
 
-from django_deploykit import contract
 from django_deploykit.config import tls as guideline
 from django_deploykit.config.deployment import Address
 from django_deploykit.config.facts import Hosts, SiteFacts, Tls
 from django_deploykit.config.renderer import Plan
-from django_deploykit.config.servers.apache import content, mod_wsgi
+from django_deploykit.config.servers.apache import content, gateways
 from django_deploykit.config.servers.apache.dialect import Version, grant, refuse
 from django_deploykit.config.syntax.apache import regex
 from django_deploykit.config.syntax.nodes import (
@@ -31,6 +30,7 @@ from django_deploykit.exceptions import ChoiceError
 CATCH_ALL = "unknown-host.invalid"
 
 _LOG_FORMAT = r'%h %l %u %t "%r" %>s %O "%{Referer}i" "%{User-Agent}i" %D'
+_ACME_URL = "/.well-known/acme-challenge/"
 _ACME = r"\.well-known/acme-challenge/"
 
 # Ports for which every distribution's own configuration already has a Listen line.
@@ -140,41 +140,53 @@ def _host(plan: Plan, group: Group, addresses: tuple[Address, ...], more: list[N
         *_logs(plan, group),
         *_timeouts(),
         *_limits(plan),
-        *_hygiene(),
-        *_applications(plan, group),
-        *_include(plan, group),
+        *gateways.of(plan).hygiene(plan, group.sites),
+        *_content(plan, group),
+        *_django_and_own(plan, group),
     ]
     names = ", ".join(site.name for site in group.sites)
     return [Comment(f"The site: {names}"), _virtual_host(addresses, children, "the site")]
 
 
-def _applications(plan: Plan, group: Group) -> list[Node]:
-    """All that answers a URL, and 404 for the rest."""
+def _content(plan: Plan, group: Group) -> list[Node]:
+    """What the server answers itself, and 404 for what nobody does."""
     nodes: list[Node] = []
     for site in group.sites:
         nodes += [*_slash(site), *content.serve(plan, site)]
-    return [*nodes, *_nothing_else(group), *_django(plan, group)]
+    return [*nodes, *_nothing_else(group)]
 
 
-def _django(plan: Plan, group: Group) -> list[Node]:
-    """Where the sites are mounted, and what the server tells each of them."""
-    nodes = [Comment("Django"), *mod_wsgi.mount(plan, group.sites)]
-    nodes += mod_wsgi.chunked_bodies(plan, group.sites)
-    nodes += [Comment("For request.META: no request header can carry these names.")]
-    nodes += mod_wsgi.stack_variable(plan)
+def _django_and_own(plan: Plan, group: Group) -> list[Node]:
+    """Django, then the operator's own directives; but an exception from ProxyPass comes first."""
+    own = [url for site in group.sites for url in _own_urls(plan, site)]
+    django, include = _django(plan, group, own), _include(plan, group)
+    return [*include, *django] if gateways.is_proxy(plan) else [*django, *include]
+
+
+def _own_urls(plan: Plan, site: SiteFacts) -> list[str]:
+    """The URLs at and below which the server answers for a site, without asking Django."""
+    mounts = [*plan.static_mounts(site), *([site.media] if site.media else [])]
+    return [*(mount.url for mount in mounts), *(file.url for file in site.root_files)]
+
+
+def _django(plan: Plan, group: Group, own: list[str]) -> list[Node]:
+    """Where the sites are mounted, but for ``own`` URLs, and what the server tells them."""
+    gateway = gateways.of(plan)
+    nodes = [Comment("Django"), *gateway.mount(plan, group.sites, own)]
+    nodes += gateway.request_environment(plan, group.sites)
     for site in group.sites:
-        nodes += _environment(group, site)
+        nodes += _environment(plan, group, site)
     return nodes
 
 
-def _environment(group: Group, site: SiteFacts) -> list[Node]:
+def _environment(plan: Plan, group: Group, site: SiteFacts) -> list[Node]:
     """What only this site is told, be it alone under its names or not."""
-    nodes = mod_wsgi.site_variables(site)
+    nodes = gateways.of(plan).site_variables(plan, site)
     if not nodes or len(group.sites) == 1:
         return nodes
     others = [url for other in group.sites if other is not site for url in _mounts(other)]
     why = f"only for the site {site.name!r}"
-    return [block("LocationMatch", _own_urls(site, others), children=nodes, why=why)]
+    return [block("LocationMatch", _urls_of(site, others), children=nodes, why=why)]
 
 
 def _mounts(site: SiteFacts) -> list[str]:
@@ -182,7 +194,7 @@ def _mounts(site: SiteFacts) -> list[str]:
     return [f"{site.prefix}{route.rstrip('/')}" for route in site.routes] or [site.prefix]
 
 
-def _own_urls(site: SiteFacts, others: list[str]) -> str:
+def _urls_of(site: SiteFacts, others: list[str]) -> str:
     """A pattern for the URLs of a site, but not for those of another one below it."""
     own = _mounts(site)
     nested = [url for url in others if any(url.startswith(f"{mount}/") for mount in own)]
@@ -260,21 +272,6 @@ def _limits(plan: Plan) -> list[Node]:
     ]
 
 
-def _hygiene() -> list[Node]:
-    nodes: list[Node] = [
-        Comment(
-            "Only a proxy may say these things, and this server is the edge.\n"
-            "(Spellings with an underscore never reach Django: mod_wsgi drops them.)"
-        ),
-    ]
-    why = "a client could claim another address, scheme, prefix or identity with it"
-    nodes += [
-        directive("RequestHeader", "unset", name, "early", why=why)
-        for name in contract.CLIENT_FORBIDDEN_HEADERS
-    ]
-    return nodes
-
-
 def _slash(site: SiteFacts) -> list[Node]:
     if not site.prefix or site.routes:
         return []
@@ -317,8 +314,11 @@ def _include(plan: Plan, group: Group) -> list[Node]:
     if not Version.of(plan.deployment).modern:
         return []
     why = "your own directives, which are never touched"
+    remark = "Your own directives; below ServerRoot (Debian: /etc/apache2), if there are any."
+    if gateways.is_proxy(plan):
+        remark += "\nA Redirect or Alias of your own needs 'ProxyPass /its/url/ !' beside it."
     return [
-        Comment("Your own directives; below ServerRoot (Debian: /etc/apache2), if there are any."),
+        Comment(remark),
         directive("IncludeOptional", f"deploykit/{group.name}/*.conf", why=why),
     ]
 
@@ -368,7 +368,7 @@ def _acme(plan: Plan, tls: Tls) -> list[Node]:
     answers = webroot / ".well-known" / "acme-challenge"
     return [
         Comment("Certificate authorities ask here (ACME http-01)."),
-        directive("Alias", "/.well-known/acme-challenge/", f"{answers}/", why=why, setting=setting),
+        directive("Alias", _ACME_URL, f"{answers}/", why=why, setting=setting),
         block(
             "Directory",
             Glob(str(answers)),
@@ -389,8 +389,8 @@ def _exempt_applications(plan: Plan, group: Group) -> list[Node]:
     return [
         Comment("Some paths stay on plain HTTP (SECURE_REDIRECT_EXEMPT)."),
         *_limits(plan),
-        *_hygiene(),
-        *_django(plan, group),
+        *gateways.of(plan).hygiene(plan, group.sites),
+        *_django(plan, group, [_ACME_URL]),
     ]
 
 

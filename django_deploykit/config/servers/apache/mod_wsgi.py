@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from django_deploykit import contract
@@ -30,8 +31,13 @@ ASSUMED: Numbers = (4, 9)
 SHARED_GROUP = "deploykit"
 
 
-def check_isolation(plan: Plan) -> None:
-    """Refuse sub-interpreters where the script cannot be found from the URL alone."""
+def check(plan: Plan) -> None:
+    """Refuse several sites in one process, unless each script can be found from the URL alone."""
+    if plan.gateway == "mod_wsgi-embedded" and len(plan.sites) > 1:
+        raise ChoiceError(
+            "gateway 'mod_wsgi-embedded': several sites in one process would see each "
+            "other's DJANGO_SETTINGS_MODULE and environment. Use gateway 'mod_wsgi'."
+        )
     if not _shares_processes(plan):
         return
     if not plan.deployment.python_home and len({site.interpreter for site in plan.sites}) > 1:
@@ -69,21 +75,57 @@ def warnings(plan: Plan) -> list[str]:
     ]
 
 
-def mount(plan: Plan, sites: tuple[SiteFacts, ...]) -> list[Node]:
-    """The rules that hand URLs to the sites of one host, longest prefix first."""
+def modules(plan: Plan) -> set[str]:
+    # A module that is not the distribution's is loaded by the site itself.
+    return set() if plan.deployment.mod_wsgi_module else {"wsgi"}
+
+
+def packages(plan: Plan) -> tuple[str, ...]:
+    return () if plan.deployment.mod_wsgi_module else ("libapache2-mod-wsgi-py3",)
+
+
+def hygiene(plan: Plan, sites: tuple[SiteFacts, ...]) -> list[Node]:
+    """Take away what only a proxy may say."""
+    why = "a client could claim another address, scheme, prefix or identity with it"
+    return [
+        Comment(
+            "Only a proxy may say these things, and this server is the edge.\n"
+            "(Spellings with an underscore never reach Django: mod_wsgi drops them.)"
+        ),
+        *(
+            directive("RequestHeader", "unset", name, "early", why=why)
+            for name in contract.CLIENT_FORBIDDEN_HEADERS
+        ),
+    ]
+
+
+def mount(plan: Plan, sites: tuple[SiteFacts, ...], own: Sequence[str]) -> list[Node]:
+    """The rules that hand URLs to the sites of one host, longest prefix first.
+
+    What the server answers itself needs no word here: mod_alias is asked before mod_wsgi.
+    """
     if _shares_processes(plan):
         return [_shared_mount(plan, sites), *_grants(plan, sites)]
     ordered = sorted(sites, key=lambda site: (-len(site.prefix), not site.routes, site.name))
     return [*(_site_mount(plan, site) for site in ordered), *_grants(plan, sites)]
 
 
-def stack_variable(plan: Plan) -> list[Node]:
+def request_environment(plan: Plan, sites: tuple[SiteFacts, ...]) -> list[Node]:
+    """What every site of a host is told."""
+    return [
+        *_chunked_bodies(plan, sites),
+        Comment("For request.META: no request header can carry these names."),
+        *_stack_variable(plan),
+    ]
+
+
+def _stack_variable(plan: Plan) -> list[Node]:
     """The name of this stack, for the runtime."""
     why = "tells the runtime which stack it is in; no request can carry this name"
     return [directive("SetEnv", contract.STACK_KEY, plan.label, why=why)]
 
 
-def chunked_bodies(plan: Plan, sites: tuple[SiteFacts, ...]) -> list[Node]:
+def _chunked_bodies(plan: Plan, sites: tuple[SiteFacts, ...]) -> list[Node]:
     """Let bodies without a length in, where the emitted script can measure them for Django."""
     if not all(plan.uses_emitted_script(site) for site in sites):
         return []
@@ -91,7 +133,7 @@ def chunked_bodies(plan: Plan, sites: tuple[SiteFacts, ...]) -> list[Node]:
     return [directive("WSGIChunkedRequest", "On", why=why)]
 
 
-def site_variables(site: SiteFacts) -> list[Node]:
+def site_variables(plan: Plan, site: SiteFacts) -> list[Node]:
     """Data for one application alone, under keys that no client can write."""
     extra = [
         directive(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from django_deploykit.config.access import group_name
 from django_deploykit.config.renderer import Foreground, Plan, Rendered
-from django_deploykit.config.servers.apache import installed
+from django_deploykit.config.servers.apache import gateways, installed
 from django_deploykit.config.servers.apache.dialect import Version, dialect, refuse
 from django_deploykit.config.syntax.nodes import Glob, Node, block, directive
 from django_deploykit.config.syntax.printer import print_lines
@@ -44,12 +44,14 @@ def foreground(plan: Plan, site: Rendered, directory: Path, user: str | None) ->
 
 def _environment(plan: Plan) -> dict[str, str]:
     """What envvars would set: needed where Python runs in Apache's own children."""
-    if plan.gateway == "mod_wsgi":
+    if plan.gateway != "mod_wsgi-embedded":
         return {}
     return dict.fromkeys(("LANG", "LC_ALL"), plan.deployment.locale)
 
 
 def _check_module(plan: Plan) -> None:
+    if gateways.is_proxy(plan):
+        return
     module = plan.deployment.mod_wsgi_module or installed.distribution_module()
     if module is None or not module.is_file():
         raise CannotRun(
@@ -112,7 +114,8 @@ def _defaults(plan: Plan) -> Iterator[Node]:
     types = Path("/etc/mime.types")
     if types.is_file():
         yield directive("TypesConfig", str(types), why=_WHY)
-    yield directive("WSGISocketPrefix", "wsgi", why="beside the other files")
+    if not gateways.is_proxy(plan):
+        yield directive("WSGISocketPrefix", "wsgi", why="beside the other files")
     yield block(
         "Directory",
         Glob("/"),

@@ -1,0 +1,298 @@
+"""The gateways of mod_proxy: HTTP, uwsgi, FastCGI or SCGI to an application server.
+
+Manual: https://httpd.apache.org/docs/2.4/mod/mod_proxy.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+from django_deploykit import contract
+from django_deploykit.config.deployment import Version as Numbers
+from django_deploykit.config.facts import SiteFacts
+from django_deploykit.config.renderer import Plan
+from django_deploykit.config.servers.apache.dialect import Version
+from django_deploykit.config.syntax import apache
+from django_deploykit.config.syntax.nodes import Comment, Format, Node, Raw, block, directive
+from django_deploykit.exceptions import ChoiceError, UnrepresentableValue
+
+
+@dataclass(frozen=True)
+class Speaks:
+    """What a gateway is called in URLs and modules, and the first httpd that has all of it."""
+
+    scheme: str
+    module: str
+    since: Numbers
+
+
+SPEAKS = {
+    "http": Speaks("http", "proxy_http", (2, 4, 10)),
+    "uwsgi": Speaks("uwsgi", "proxy_uwsgi", (2, 4, 30)),
+    "fastcgi": Speaks("fcgi", "proxy_fcgi", (2, 4, 26)),
+    "scgi": Speaks("scgi", "proxy_scgi", (2, 4, 10)),
+}
+
+# mod_proxy_http and mod_proxy_uwsgi pass this header on; these make no parameter of it.
+_HOLD_BACK_AUTHORIZATION = ("fastcgi", "scgi")
+
+# How much longer than the application's own limit Apache waits for it.
+_GRACE = 15
+
+# A name with more underscores has too many spellings as a header to remove each of them.
+_MOST_UNDERSCORES = 4
+
+# Whatever a client names in Connection, mod_proxy_http would take away after it was set here.
+_NAMED_IN_CONNECTION = r"(?i)(?<![^,;\s])(?!(?:close|keep-alive)(?:[,;\s]|$))[^,;\s]+"
+
+
+def check(plan: Plan) -> None:
+    """Refuse an httpd that is too old, and choices that belong to mod_wsgi."""
+    version, needed = Version.of(plan.deployment), SPEAKS[plan.gateway].since
+    if not version.at_least(*needed):
+        oldest = ".".join(map(str, needed))
+        raise ChoiceError(
+            f"gateway {plan.gateway!r}: needs Apache {oldest}, not {version}. "
+            "Use gateway 'mod_wsgi'."
+        )
+    if len(plan.sites) > 1 and plan.deployment.isolation == "interpreters":
+        raise ChoiceError(
+            f"gateway {plan.gateway!r}: each site has an application server of its own; "
+            "isolation='interpreters' is for gateway 'mod_wsgi'."
+        )
+    if len({plan.socket(site) for site in plan.sites}) < len(plan.sites):
+        raise ChoiceError("socket: several sites cannot share one. Leave it out: each has its own.")
+
+
+def server_level(plan: Plan) -> list[Node]:
+    """Nothing: every rule belongs to a host."""
+    return []
+
+
+def warnings(plan: Plan) -> list[str]:
+    return []
+
+
+def modules(plan: Plan) -> set[str]:
+    protocol = SPEAKS[plan.gateway].module
+    found = {protocol.partition("_")[0], protocol}  # The family's own module, and the protocol's.
+    if plan.gateway in _HOLD_BACK_AUTHORIZATION and any(
+        site.needs_authorization for site in plan.sites
+    ):
+        found.add("setenvif")
+    return found
+
+
+def packages(plan: Plan) -> tuple[str, ...]:
+    return ()
+
+
+def hygiene(plan: Plan, sites: tuple[SiteFacts, ...]) -> list[Node]:
+    """Take away what only a proxy may say, in every spelling that would arrive."""
+    names: Iterable[str] = contract.CLIENT_FORBIDDEN_HEADERS
+    remark = "(Spellings with an underscore never reach Django: Apache makes no parameter of them.)"
+    if plan.gateway == "http":
+        data = [contract.data_header(name) for site in sites for name, _ in site.environ]
+        names = [spelling for name in (*names, *data) for spelling in _spellings(name)]
+        remark = "Application servers read '_' in the name of a header as '-', so both are here."
+    why = "a client could claim another address, scheme, prefix, identity or data with it"
+    return [
+        Comment(f"Only a proxy may say these things, and this server is the edge.\n{remark}"),
+        *(
+            directive("RequestHeader", "unset", name, "early", why=why)
+            for name in dict.fromkeys(names)
+        ),
+        *(_connection() if plan.gateway == "http" else []),
+    ]
+
+
+def _spellings(name: str) -> list[str]:
+    """The name with every choice of dashes and underscores between its words."""
+    first, *others = name.split("-")
+    return [
+        first + "".join(mark + word for mark, word in zip(marks, others, strict=True))
+        for marks in product("-_", repeat=len(others))
+    ]
+
+
+def _connection() -> list[Node]:
+    why = "what a client names in Connection would be taken away after it was set here"
+    edit = Raw(apache.quoted(_NAMED_IN_CONNECTION))
+    return [directive("RequestHeader", "edit*", "Connection", edit, Raw('""'), "early", why=why)]
+
+
+def mount(plan: Plan, sites: tuple[SiteFacts, ...], own: Sequence[str]) -> list[Node]:
+    """The rules that hand URLs to the application servers, longest first.
+
+    Those that Apache answers itself have to be named before: mod_proxy is asked before Alias.
+    """
+    mounted = [(url, site) for site in sites for url in _urls(site)]
+    mounted.sort(key=lambda pair: (-len(pair[0]), pair[0]))
+    kept = [url for url in own if any(_lies_below(url, mount) for mount, _ in mounted)]
+    why = "answered by Apache itself: mod_proxy is asked before Alias"
+    return [
+        directive("ProxyRequests", "Off", why="this is no proxy for everybody"),
+        *_protocol(plan),
+        *(directive("ProxyPass", url, Raw("!"), why=why) for url in kept),
+        *_bare_prefixes(sites),
+        *(_pass(plan, site, url) for url, site in mounted),
+    ]
+
+
+def _urls(site: SiteFacts) -> list[str]:
+    """At and below which URLs a site answers. Without a slash at the end, the URL itself too."""
+    routes = [site.prefix + route.rstrip("/") for route in site.routes]
+    return [url or "/" for url in routes] or [f"{site.prefix}/"]
+
+
+def _bare_prefixes(sites: tuple[SiteFacts, ...]) -> list[Node]:
+    """A prefix without its slash below another site: Apache redirects, that site is not asked."""
+    why = "the redirect to the slash is Apache's, not the affair of the site above"
+    inner = [site.prefix for site in sites if site.prefix and not site.routes]
+    outer = [url for site in sites for url in _urls(site)]
+    return [
+        directive("ProxyPassMatch", f"^{apache.regex(prefix)}$", Raw("!"), why=why)
+        for prefix in sorted(inner)
+        if any(_lies_below(prefix, url) for url in outer)
+    ]
+
+
+def _lies_below(url: str, mount: str) -> bool:
+    return url.startswith(f"{mount.rstrip('/')}/")
+
+
+def _pass(plan: Plan, site: SiteFacts, url: str) -> Node:
+    return directive(
+        "ProxyPass",
+        url,
+        _target(plan, site, url),
+        Raw("connectiontimeout=5"),
+        Raw(f"timeout={plan.deployment.request_timeout + _GRACE}"),
+        Raw("retry=0"),
+        Raw("disablereuse=On"),
+        *([Raw("flushpackets=On")] if plan.gateway == "fastcgi" else []),
+        setting="DEPLOYKIT['SITE']['ROUTES']" if site.routes else "WSGI_APPLICATION",
+        why="hands these URLs to the application server; the application gives up before Apache, "
+        "one that was away is asked again at once, and a connection that idles holds no worker",
+    )
+
+
+def _target(plan: Plan, site: SiteFacts, url: str) -> str:
+    """Where the application server listens. A socket's name stands for it in Apache's table, so
+    that it has to differ from site to site."""
+    socket, scheme = plan.socket(site), SPEAKS[plan.gateway].scheme
+    if not isinstance(socket, Path):
+        return f"{scheme}://{socket}{url}"
+    if found := re.search(r"[?#|]", str(socket)):
+        reason = f"{found[0]!r} ends the path of a socket in this place"
+        raise UnrepresentableValue(str(socket), apache.name, reason, "socket")
+    return f"unix:{socket}|{scheme}://{site.name}.invalid{url}"
+
+
+def _protocol(plan: Plan) -> list[Node]:
+    """What differs from protocol to protocol, apart from the name."""
+    if plan.gateway == "http":
+        return [*_http(plan), *_bodies(plan)]
+    if plan.gateway == "fastcgi":
+        why = "plain CGI names; the other kinds rewrite SCRIPT_FILENAME for PHP"
+        return [directive("ProxyFCGIBackendType", "GENERIC", why=why), *_bodies(plan)]
+    if plan.gateway == "scgi":
+        return [
+            directive(
+                "ProxySCGIInternalRedirect",
+                "Off",
+                why="a redirect without a host is the client's to follow, not Apache's",
+            ),
+            directive("ProxySCGISendfile", "Off", why="no header of Django's opens a file here"),
+        ]
+    return []
+
+
+def _http(plan: Plan) -> list[Node]:
+    nodes: list[Node] = [
+        directive("ProxyPreserveHost", "On", why="Django builds links with the client's Host"),
+        directive("ProxyAddHeaders", "Off", why="it would append to what a client says"),
+    ]
+    if Version.of(plan.deployment).at_least(2, 4, 40):
+        why = "Apache answers Expect: 100-continue; uWSGI cannot"
+        nodes.append(directive("Proxy100Continue", "Off", why=why))
+    return nodes
+
+
+def _bodies(plan: Plan) -> list[Node]:
+    """mod_proxy_http and _fcgi would stream a body of any size, and one without a length."""
+    limit = plan.deployment.body_limit
+    why = "LimitRequestBody does not hold here: a larger upload is refused with 413"
+    refusal = directive("RedirectMatch", 413, "^", why=why, setting="body_limit")
+    test = f"%{{HTTP:Content-Length}} -gt {limit}"
+    return [
+        block("If", test, children=[refusal], why=why, setting="body_limit"),
+        directive("SetEnv", "proxy-sendcl", 1, why="a body without a length is measured first"),
+    ]
+
+
+def request_environment(plan: Plan, sites: tuple[SiteFacts, ...]) -> list[Node]:
+    """Over HTTP the client's address and scheme; elsewhere parameters of CGI carry both."""
+    if plan.gateway != "http":
+        return []
+    told = {contract.CLIENT_ADDRESS_HEADER: "REMOTE_ADDR", contract.SCHEME_HEADER: "REQUEST_SCHEME"}
+    nodes: list[Node] = [
+        Comment("For request.META: what the connection is, in place of what a client says.")
+    ]
+    why = "the application believes this header, which no client can write"
+    for header, variable in told.items():
+        value = Raw(f'"expr=%{{{variable}}}"')
+        nodes.append(directive("RequestHeader", "set", header, value, why=why))
+    return nodes
+
+
+def site_variables(plan: Plan, site: SiteFacts) -> list[Node]:
+    """Data for one application alone, under names that no client can write."""
+    tell = _header if plan.gateway == "http" else _parameter
+    data = [
+        tell(name, value, f"DEPLOYKIT['SITE']['ENVIRON'][{name!r}]") for name, value in site.environ
+    ]
+    return [*data, *_authorization(plan, site)]
+
+
+def _parameter(name: str, value: str, setting: str) -> Node:
+    why = "data for the application, in request.META"
+    return directive("SetEnv", name, value, why=why, setting=setting)
+
+
+def _header(name: str, value: str, setting: str) -> Node:
+    if value != value.strip():
+        reason = "blanks at its ends do not survive"
+        raise UnrepresentableValue(value, "a header of HTTP", reason, setting)
+    if name.count("_") > _MOST_UNDERSCORES:
+        raise ChoiceError(
+            f"{setting}: over HTTP this name becomes a header, which has too many spellings. "
+            f"Use at most {_MOST_UNDERSCORES} underscores, or another gateway."
+        )
+    header, why = contract.data_header(name), "data for the application, in request.META"
+    return directive("RequestHeader", "set", header, Format(value), why=why, setting=setting)
+
+
+def _authorization(plan: Plan, site: SiteFacts) -> list[Node]:
+    if not site.needs_authorization:
+        why = "credentials go no further than somebody reads them"
+        header = "Authorization"
+        return [directive("RequestHeader", "unset", header, why=why, setting="REST_FRAMEWORK")]
+    if plan.gateway not in _HOLD_BACK_AUTHORIZATION:
+        return []
+    why = "the project reads the Authorization header, which Apache otherwise keeps back"
+    parameter = Raw('"HTTP_AUTHORIZATION=$1"')
+    return [
+        directive(
+            "SetEnvIf",
+            "Authorization",
+            "^(.+)$",
+            parameter,
+            why=why,
+            setting="REST_FRAMEWORK",
+        )
+    ]

@@ -1,0 +1,170 @@
+"""lighttpd in front of an application server.
+
+Manual: https://redmine.lighttpd.net/projects/lighttpd/wiki.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from django_deploykit.config.deployment import Deployment
+from django_deploykit.config.facts import SiteFacts
+from django_deploykit.config.renderer import (
+    Access,
+    Foreground,
+    Needs,
+    Plan,
+    Rendered,
+    Renderer,
+    site_access,
+)
+from django_deploykit.config.servers.apache.mod_wsgi import admin_step
+from django_deploykit.config.servers.lighttpd import (
+    content,
+    gateway,
+    hosts,
+    installed,
+    private,
+)
+from django_deploykit.config.servers.lighttpd.dialect import (
+    check_version,
+    dialect,
+    pair,
+    values,
+)
+from django_deploykit.config.syntax.nodes import Comment, Node, block, directive
+from django_deploykit.config.syntax.printer import print_lines
+from django_deploykit.exceptions import ChoiceError
+
+
+class LighttpdRenderer(Renderer):
+    """A site file for lighttpd: what Debian keeps in ``conf-available``."""
+
+    name = "lighttpd"
+    summary = "lighttpd in front of an application server (http, uwsgi, fastcgi or scgi)"
+    gateways = ("http", "uwsgi", "fastcgi", "scgi")
+
+    @classmethod
+    def installed(cls, deployment: Deployment) -> Deployment:
+        return installed.fill(deployment)
+
+    @classmethod
+    def companions(cls, plan: Plan) -> Sequence[tuple[str, Plan]]:
+        return [("wsgi", plan.for_site(site)) for site in plan.sites]
+
+    def render(self) -> Rendered:
+        self._check()
+        nodes = [*self._introduction(), *self._server_level(), *hosts.conditions(self.plan)]
+        return Rendered(
+            filename=f"lighttpd/{self._file_name()}.conf",
+            lines=tuple(print_lines(nodes, dialect)),
+            warnings=self._warnings(),
+            needs=self._needs(),
+        )
+
+    def foreground(self, directory: Path, user: str | None) -> Foreground:
+        return private.foreground(self.plan, self.render(), directory, user)
+
+    def _file_name(self) -> str:
+        return self.plan.sites[0].name if len(self.plan.sites) == 1 else "sites"
+
+    def _check(self) -> None:
+        check_version(self.deployment)
+        for site in self.plan.sites:
+            if site.application.wsgi is None:
+                raise ChoiceError(f"{site.name}: WSGI_APPLICATION is unset; nothing to run here.")
+        if len(self.plan.sites) > 1 and self.deployment.socket:
+            raise ChoiceError(
+                "several SITES cannot share one socket: without --set socket, "
+                "each has its own, '/run/NAME/NAME.sock'."
+            )
+
+    def _introduction(self) -> list[Node]:
+        names = ", ".join(site.name for site in self.plan.sites)
+        version = ".".join(map(str, self.deployment.server_version or (1, 4)))
+        return [
+            Comment(
+                f"{names}: for lighttpd {version}, gateway {self.plan.gateway}.\n"
+                "Why each line is here: manage.py deployconfig lighttpd --explain"
+            )
+        ]
+
+    def _server_level(self) -> list[Node]:
+        """What lighttpd keeps for the whole server, outside of every condition."""
+        nodes: list[Node] = [
+            values("server.modules +=", self._modules(), "in this order, headers first"),
+            Comment("Conditions and applications see one and the same path, decoded once."),
+            _parse_options(),
+            Comment("Only a proxy may say these things, in any spelling; this server is the edge."),
+            gateway.cleaned(),
+        ]
+        if any(_serves_files(site) for site in self.plan.sites):
+            nodes += [Comment("Media types"), content.media_types()]
+        if self._compresses():
+            why = "compressed files are kept here; must exist and be the server's own"
+            nodes.append(directive("deflate.cache-dir :=", content.CACHE, why=why))
+        return nodes
+
+    def _modules(self) -> list[str]:
+        found = ["mod_setenv"]
+        if any(site.static and site.static.hashed for site in self.plan.sites):
+            # It has to come before mod_setenv, which adds to the header that this one begins.
+            found.insert(0, "mod_expire")
+        if self._compresses():
+            found.append("mod_deflate")
+        if self._secure():
+            found.append("mod_openssl")
+        return [*found, gateway.module(self.plan), "mod_accesslog"]
+
+    def _compresses(self) -> bool:
+        return any(self.plan.static_mounts(site) for site in self.plan.sites)
+
+    def _secure(self) -> bool:
+        return any(site.tls for site in self.plan.sites)
+
+    def _warnings(self) -> tuple[str, ...]:
+        limit = self.deployment.body_limit
+        return tuple(
+            f"{site.name}: DATA_UPLOAD_MAX_MEMORY_SIZE is {site.limits.upload_memory}, but the "
+            f"server refuses bodies above {limit} bytes (--set body_limit=...)."
+            for site in self.plan.sites
+            if site.limits.upload_memory and site.limits.upload_memory > limit
+        )
+
+    def _needs(self) -> Needs:
+        packages, access = ["lighttpd"], []
+        if self._compresses():
+            packages.append("lighttpd-mod-deflate")
+            access.append(Access(Path(content.CACHE), "compressed static files", write=True))
+        if self._secure():
+            packages.append("lighttpd-mod-openssl")
+        access += [one for site in self.plan.sites for one in site_access(self.plan, site)]
+        return Needs(
+            packages=tuple(packages),
+            access=tuple(access),
+            steps=tuple(step for site in self.plan.sites for step in _steps(self.plan, site)),
+        )
+
+
+def _parse_options() -> Node:
+    why = "what is refused, and what is answered, is decided by the same path"
+    options = (
+        "url-normalize-unreserved",
+        "url-ctrls-reject",
+        "url-path-2f-decode",
+        "url-path-dotseg-remove",
+    )
+    entries = [pair(option, "enable", why=why) for option in options]
+    return block("server.http-parseopts :=", children=entries, why=why)
+
+
+def _serves_files(site: SiteFacts) -> bool:
+    return bool(site.static or site.media or site.root_files or site.documents)
+
+
+def _steps(plan: Plan, site: SiteFacts) -> list[str]:
+    admin, choice = site.admin_static, plan.deployment.admin_static
+    if not (site.static and admin and choice in ("copy", "symlink")):
+        return []
+    return [admin_step(choice, admin.directory, site.static.mounts[0].directory)]

@@ -1,0 +1,78 @@
+"""lighttpd's grammar as a dialect, and short names for its conditions and arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import cast
+
+from django_deploykit.config.deployment import Deployment
+from django_deploykit.config.syntax import lighttpd
+from django_deploykit.config.syntax.lighttpd import PAIR, VALUE
+from django_deploykit.config.syntax.nodes import Argument, Block, Node, Raw, block, directive
+from django_deploykit.config.syntax.printer import Dialect
+from django_deploykit.exceptions import ChoiceError
+
+dialect = cast(Dialect, lighttpd)
+
+# "read-timeout" and its siblings of a gateway came with this version; Debian 12 has 1.4.69.
+OLDEST = (1, 4, 65)
+
+NOTHING = Raw("()")
+
+
+def check_version(deployment: Deployment) -> None:
+    """Raise ChoiceError for a lighttpd that lacks what is always written."""
+    version = deployment.server_version
+    if version and version < OLDEST[: len(version)]:
+        named, oldest = (".".join(map(str, one)) for one in (version, OLDEST))
+        raise ChoiceError(
+            f"target 'lighttpd': {named} is too old; what is written needs {oldest} or later."
+        )
+
+
+def pair(key: str, *value: Argument, why: str, setting: str = "") -> Node:
+    """An entry of an array with keys."""
+    return directive(PAIR, key, *value, why=why, setting=setting)
+
+
+def values(name: str, items: Iterable[str], why: str, setting: str = "") -> Node:
+    """An array without keys."""
+    entries = [directive(VALUE, item, why=why, setting=setting) for item in items]
+    return block(name, children=cast(list[Node], entries), why=why, setting=setting)
+
+
+def array(name: str, entries: list[Node], why: str, setting: str = "") -> Node:
+    """An array of ``entries``; an empty one takes away what was set further out."""
+    if not entries:
+        return directive(name, NOTHING, why=why, setting=setting)
+    return block(name, children=entries, why=why, setting=setting)
+
+
+def when(
+    subject: str, pattern: str, children: list[Node], why: str, setting: str = "", test: str = "=~"
+) -> Block:
+    """What holds where a pattern matches, such as ``$HTTP["url"] =~ "^/static/" { ... }``."""
+    return block(subject, Raw(test), pattern, children=children, why=why, setting=setting)
+
+
+def otherwise(children: list[Node], why: str, setting: str = "") -> Block:
+    """What holds where no condition of a chain did."""
+    return block("else", children=children, why=why, setting=setting)
+
+
+def chain(blocks: Iterable[Block]) -> list[Node]:
+    """Conditions of which only the first that holds counts."""
+    found: list[Node] = []
+    for one in blocks:
+        first = not found or one.name == "else"
+        name = one.name if first else f"else {one.name}"
+        found.append(block(name, *one.args, children=list(one.children), why=one.why,
+                           setting=one.setting))  # fmt: skip
+    return found
+
+
+URL = '$HTTP["url"]'
+HOST = '$HTTP["host"]'
+SCHEME = '$HTTP["scheme"]'
+SOCKET = '$SERVER["socket"]'
+ACCEPTS = '$REQUEST_HEADER["Accept-Encoding"]'

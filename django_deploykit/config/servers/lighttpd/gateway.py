@@ -1,0 +1,151 @@
+"""How lighttpd hands a request to Django, and what it says and keeps back.
+
+Manuals: https://redmine.lighttpd.net/projects/lighttpd/wiki/Mod_proxy, Mod_scgi and Mod_fastcgi.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+from pathlib import Path
+
+from django_deploykit import contract
+from django_deploykit.config.facts import SiteFacts
+from django_deploykit.config.renderer import Plan
+from django_deploykit.config.servers.lighttpd.content import hsts, response_headers
+from django_deploykit.config.servers.lighttpd.dialect import array, pair
+from django_deploykit.config.syntax.lighttpd import PAIR
+from django_deploykit.config.syntax.nodes import Argument, Node, Raw, block, directive
+from django_deploykit.exceptions import ChoiceError, UnrepresentableValue
+
+CLEANED = "var.deploykit_cleaned"
+
+_MODULES = {
+    "http": "mod_proxy",
+    "uwsgi": "mod_scgi",
+    "fastcgi": "mod_fastcgi",
+    "scgi": "mod_scgi",
+}
+# Every spelling of a header's name is listed, and each dash doubles their number.
+_MOST_DASHES = 7
+
+
+def module(plan: Plan) -> str:
+    """The module that speaks the gateway's protocol."""
+    return _MODULES[plan.gateway]
+
+
+def cleaned() -> Node:
+    """The headers that only a proxy may set, once for all sites."""
+    why = "a client could claim another address, scheme, prefix or identity with it"
+    names = [name for header in contract.CLIENT_FORBIDDEN_HEADERS for name in spellings(header)]
+    return array(f"{CLEANED} :=", [pair(name, "", why=why) for name in names], why)
+
+
+def spellings(header: str) -> list[str]:
+    """Every spelling that arrives under one key; lighttpd ignores case, and nothing else."""
+    parts = header.split("-")
+    return [
+        "".join(map("".join, zip(parts, (*marks, ""), strict=True)))
+        for marks in product("-_", repeat=len(parts) - 1)
+    ]
+
+
+def application(plan: Plan, site: SiteFacts, secure: bool) -> list[Node]:
+    """Hand a request to the application of ``site``, with what the server says about it."""
+    return [
+        _request_headers(plan, site),
+        *_parameters(plan, site),
+        *response_headers(hsts(site, secure)),
+        *_backend(plan, site),
+    ]
+
+
+def _request_headers(plan: Plan, site: SiteFacts) -> Node:
+    entries: list[Node] = []
+    if not site.needs_authorization:
+        why = "the project never reads it"
+        entries.append(pair("Authorization", "", why=why, setting="REST_FRAMEWORK"))
+    if plan.gateway == "http":
+        for name, value in site.environ:
+            entries += _data(site, name, value)
+    why = "an empty value removes a header; mod_proxy then writes its own address and scheme"
+    name = "setenv.set-request-header"
+    if not entries:
+        return directive(name, Raw(CLEANED), why=why)
+    return block(name, Raw(CLEANED), children=entries, why=why)
+
+
+def _data(site: SiteFacts, name: str, value: str) -> list[Node]:
+    header, setting = contract.data_header(name), f"DEPLOYKIT['SITE']['ENVIRON'][{name!r}]"
+    if header.count("-") > _MOST_DASHES:
+        raise ChoiceError(
+            f"{site.name}: {setting} has too many underscores to keep every spelling of its "
+            "header from clients. Choose a shorter name, or another gateway."
+        )
+    if value != value.strip():
+        reason = "blanks at either end of a header are lost"
+        raise UnrepresentableValue(value, "an HTTP header", reason, setting)
+    why = "data for the application, in request.META"
+    other = [pair(one, "", why="no client may write it") for one in spellings(header)[1:]]
+    return [pair(header, value, why=why, setting=setting), *other]
+
+
+def _parameters(plan: Plan, site: SiteFacts) -> list[Node]:
+    """Data for one application alone, under keys that no client can write."""
+    if plan.gateway == "http" or not site.environ:
+        return []
+    why = "data for the application, in request.META"
+    entries = [
+        pair(name, value, why=why, setting=f"DEPLOYKIT['SITE']['ENVIRON'][{name!r}]")
+        for name, value in site.environ
+    ]
+    return [array("setenv.set-environment", entries, why)]
+
+
+def _backend(plan: Plan, site: SiteFacts) -> list[Node]:
+    kind = module(plan).removeprefix("mod_")
+    why = "the application server; no connection to it is kept"
+    host = block(
+        PAIR,
+        "" if plan.gateway == "http" else "/",
+        children=[*_address(plan, site), *_path(plan), *_timeouts(plan)],
+        why="every URL that comes here",
+    )
+    nodes: list[Node] = [array(f"{kind}.server", [host], why, "socket")]
+    if plan.gateway == "uwsgi":
+        nodes.append(directive("scgi.protocol", "uwsgi", why="mod_scgi speaks both protocols"))
+    return nodes
+
+
+def _address(plan: Plan, site: SiteFacts) -> list[Node]:
+    socket, why = plan.socket(site), "where the application server listens"
+    if isinstance(socket, Path):
+        return [pair("socket", str(socket), why=why, setting="socket")]
+    return [
+        pair("host", socket.host, why=why, setting="socket"),
+        pair("port", socket.port, why=why, setting="socket"),
+    ]
+
+
+def _path(plan: Plan) -> list[Node]:
+    if plan.gateway == "http":
+        return []
+    why = "the whole path is PATH_INFO; otherwise its first part would be SCRIPT_NAME"
+    return [
+        pair("check-local", "disable", why="no file has to exist below the document root"),
+        pair("fix-root-scriptname", "enable", why=why),
+    ]
+
+
+def _timeouts(plan: Plan) -> list[Node]:
+    entries: list[tuple[str, Argument, str]] = [
+        ("connect-timeout", 5, "an application server on this machine answers at once or is down"),
+        ("write-timeout", 60, "it takes no more of a request"),
+        (
+            "read-timeout",
+            plan.deployment.request_timeout + 15,
+            "longer than the application server gives a request",
+        ),
+        ("disable-time", 0, "the only one there is: it is asked again with the next request"),
+    ]
+    return [pair(name, value, why=why, setting="request_timeout") for name, value, why in entries]

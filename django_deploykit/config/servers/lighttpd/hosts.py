@@ -1,0 +1,320 @@
+"""Conditions on names and URLs: what answers where, TLS, logs and limits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import quote
+
+from django_deploykit.config import tls as guideline
+from django_deploykit.config.deployment import Address, Deployment
+from django_deploykit.config.facts import SiteFacts, Tls
+from django_deploykit.config.renderer import Plan
+from django_deploykit.config.servers.apache.hosts import Group, _below, _searched, groups
+from django_deploykit.config.servers.lighttpd import content, gateway
+from django_deploykit.config.servers.lighttpd.dialect import (
+    HOST,
+    NOTHING,
+    SCHEME,
+    SOCKET,
+    URL,
+    array,
+    chain,
+    otherwise,
+    pair,
+    values,
+    when,
+)
+from django_deploykit.config.syntax.lighttpd import regex
+from django_deploykit.config.syntax.nodes import (
+    Block,
+    Comment,
+    Node,
+    Raw,
+    Substitution,
+    directive,
+)
+
+_LOG_FORMAT = r'%h %l %u %t "%r" %>s %O "%{Referer}i" "%{User-Agent}i" %D'
+_TLS_SETTING = "DEPLOYKIT['SITE']['TLS']"
+_NO_TARGET = "no other URL belongs to a site"
+
+
+def conditions(plan: Plan) -> list[Node]:
+    """Every condition: addresses, then for each scheme the sites by name, and the refusal."""
+    found = sorted(groups(plan.sites), key=_breadth)
+    secure = [group for group in found if group.tls]
+    nodes = [*_sockets(plan, secure), *_hosts(plan, found, secure)]
+    return nodes
+
+
+def _breadth(group: Group) -> tuple[bool, bool]:
+    """The first condition that holds counts: exact names come before wider ones."""
+    return group.hosts.anything, bool(group.hosts.suffixes)
+
+
+# Addresses
+
+
+def _sockets(plan: Plan, secure: list[Group]) -> list[Node]:
+    why = "a full queue of connections refuses clients; its own default is smaller"
+    backlog = directive("server.listen-backlog", 1024, why=why)
+    nodes: list[Node] = []
+    for address in plan.deployment.listen:
+        # On port 80 the server's own configuration listens.
+        if address != Address("", 80):
+            nodes += _socket(address, "listen", [backlog])
+    for address in plan.deployment.tls_listen if secure else ():
+        first = secure[0].tls
+        if first:
+            nodes += _socket(address, "tls_listen", [backlog, *_tls(plan, first)])
+    return [Comment("Addresses"), *nodes] if nodes else []
+
+
+def _socket(address: Address, choice: str, children: list[Node]) -> list[Node]:
+    hosts = [address.host] if address.host else ["0.0.0.0", "::"]  # noqa: S104 - as asked for
+    spelled = [f"[{host}]" if ":" in host else host for host in hosts]
+    why = "the server's own configuration listens only on port 80"
+    return [
+        when(SOCKET, f"{host}:{address.port}", children, why, choice, test="==") for host in spelled
+    ]
+
+
+def _tls(plan: Plan, tls: Tls) -> list[Node]:
+    curves = ":".join(guideline.curves(plan.deployment.openssl_version))
+    commands = [
+        ("MinProtocol", "TLSv1.2"),
+        ("CipherString", ":".join(guideline.CIPHERS)),
+        ("Curves", curves),
+        ("Options", "-ServerPreference,-SessionTicket"),
+    ]
+    entries = [pair(name, value, why=guideline.WHY) for name, value in commands]
+    return [
+        directive("ssl.engine", "enable", why="this address speaks TLS", setting=_TLS_SETTING),
+        *_certificate(tls),
+        array("ssl.openssl.ssl-conf-cmd", entries, guideline.WHY),
+    ]
+
+
+def _certificate(tls: Tls) -> list[Node]:
+    why = "the certificate and its chain"
+    return [
+        directive("ssl.pemfile", str(tls.certificate), why=why, setting=_TLS_SETTING),
+        directive("ssl.privkey", str(tls.key), why="its key", setting=_TLS_SETTING),
+    ]
+
+
+# Names
+
+
+def _hosts(plan: Plan, found: list[Group], secure: list[Group]) -> list[Node]:
+    plain = [
+        _redirecting(plan, one, one.tls) if one.tls else _site(plan, one, secure=False)
+        for one in found
+    ]
+    if not secure:
+        return [*_introduction(found), *_names(found, plain)]
+    certificates = len({group.tls for group in secure}) > 1
+    encrypted = [_site(plan, one, secure=True, certificates=certificates) for one in secure]
+    return [
+        Comment("Plain HTTP"),
+        when(SCHEME, "http", _names(found, plain), "plain HTTP", test="=="),
+        Comment("HTTPS"),
+        when(SCHEME, "https", _names(secure, encrypted), "HTTPS", test="=="),
+    ]
+
+
+def _introduction(found: list[Group]) -> list[Node]:
+    names = ", ".join(site.name for group in found for site in group.sites)
+    return [Comment(f"The site: {names}")]
+
+
+def _names(found: list[Group], blocks: list[Block]) -> list[Node]:
+    """The sites by name; a name that none has ends with 403, and Django is never asked."""
+    if any(group.hosts.anything for group in found):
+        return chain(blocks)
+    why = "unknown host names are refused, and Django is never asked"
+    refused = values("url.access-deny", ("",), "every URL", found[0].hosts.setting)
+    return chain([*blocks, otherwise([refused], why, found[0].hosts.setting)])
+
+
+def _pattern(group: Group) -> str:
+    """A pattern for the Host header; it captures the name without its port."""
+    if group.hosts.anything:
+        return r"^(\[[^\]]*\]|[^:]*)(?::\d+)?$"
+    exact = [regex(name) for name in group.hosts.exact]
+    wide = [rf"(?:[^:/]*\.)?{regex(name[1:])}" for name in group.hosts.suffixes]
+    return rf"^({'|'.join([*exact, *wide])})(?::\d+)?$"
+
+
+def _named(group: Group, children: list[Node], why: str) -> Block:
+    return when(HOST, _pattern(group), children, why, group.hosts.setting)
+
+
+# A site
+
+
+def _site(plan: Plan, group: Group, *, secure: bool, certificates: bool = False) -> Block:
+    names = ", ".join(site.name for site in group.sites)
+    own = _certificate(group.tls) if certificates and group.tls else []
+    children = [
+        *own,
+        *_basics(plan, group),
+        *_limits(plan.deployment),
+        *content.response_headers(_group_hsts(group, secure)),
+        Comment("The first condition that holds counts."),
+        *_urls(plan, group, secure),
+        *_include(group),
+    ]
+    return _named(group, children, f"the site: {names}")
+
+
+def _group_hsts(group: Group, secure: bool) -> tuple[tuple[str, str, str, str], ...]:
+    found = [header for site in group.sites for header in content.hsts(site, secure)]
+    return tuple(found[:1])
+
+
+def _basics(plan: Plan, group: Group) -> list[Node]:
+    log = str(log_directory(plan.deployment) / f"{group.name}-access.log")
+    why = "whatever the server's own configuration refuses or serves is not this site's"
+    return [
+        directive("server.document-root", content.NOWHERE, why=_NO_TARGET),
+        directive("url.access-deny", NOTHING, why=why),
+        directive("static-file.exclude-extensions", NOTHING, why=why),
+        directive("accesslog.filename", log, why="one log for each host", setting="log_directory"),
+        directive(
+            "accesslog.format", _LOG_FORMAT, why="the combined format, and microseconds spent"
+        ),
+        directive("server.tag", "lighttpd", why="answers need not name versions"),
+    ]
+
+
+def log_directory(deployment: Deployment) -> Path:
+    """Where the logs are, unless told otherwise: as Debian's package has it."""
+    chosen = deployment.log_directory
+    return Path("/var/log/lighttpd") if chosen == Deployment().log_directory else chosen
+
+
+def _limits(deployment: Deployment) -> list[Node]:
+    kibibytes = -(-deployment.body_limit // 1024)
+    return [
+        directive(
+            "server.max-request-size",
+            kibibytes,
+            why="KiB; a larger upload is refused with 413 before Django sees it",
+            setting="body_limit",
+        ),
+        directive(
+            "server.stream-request-body", 0, why="a slow upload does not hold an application thread"
+        ),
+        directive(
+            "server.stream-response-body",
+            1,
+            why="an answer is sent as it is written, and kept for a slow client",
+        ),
+        directive("server.max-read-idle", 60, why="a client that sends nothing is gone"),
+        directive("server.max-write-idle", 60, why="a client that takes nothing is gone"),
+        directive("server.max-keep-alive-idle", 5, why="an idle connection costs a descriptor"),
+    ]
+
+
+# URLs
+
+
+def _urls(plan: Plan, group: Group, secure: bool) -> list[Node]:
+    """Everything that answers a URL of these names, as one chain of conditions."""
+    ordered = sorted(group.sites, key=lambda site: (-len(site.prefix), site.name))
+    served = [one for site in ordered for one in content.blocks(plan, site, secure)]
+    return chain([*served, *applications(plan, ordered, secure)])
+
+
+def applications(plan: Plan, sites: list[SiteFacts], secure: bool) -> list[Block]:
+    """Django, below its prefix or routes; documents, or nothing, for the rest."""
+    found = [_slash(site) for site in sites if site.prefix and not site.routes]
+    for site in sites:
+        nodes = gateway.application(plan, site, secure)
+        if not site.prefix and not site.routes:
+            return [*found, otherwise(nodes, "hands every other URL to Django")]
+        why = "hands these URLs to Django"
+        found.append(when(URL, _own(site), nodes, why, site.prefix_setting))
+    rest = [node for site in sites for node in content.documents(plan, site, secure)]
+    return [*found, otherwise(rest, "documents")] if rest else found
+
+
+def _own(site: SiteFacts) -> str:
+    if not site.routes:
+        return f"^{regex(site.prefix)}/"
+    routes = "|".join(regex(route.strip("/")) for route in site.routes)
+    return f"^{regex(site.prefix)}/(?:{routes})(?:/|$)"
+
+
+def _slash(site: SiteFacts) -> Block:
+    why = "relative links of the first page need the slash"
+    target = pair(
+        "",
+        Substitution((f"{quote(site.prefix)}/",)),
+        Raw('"${qsa}"'),
+        why=why,
+        setting=site.prefix_setting,
+    )
+    redirect = array("url.redirect", [target], why, site.prefix_setting)
+    return when(URL, site.prefix, [redirect], why, site.prefix_setting, test="==")
+
+
+def _include(group: Group) -> list[Node]:
+    why = "your own directives, which are never touched"
+    return [
+        Comment("Your own directives (Debian: in /etc/lighttpd), if there are any."),
+        directive("include", Raw(f'"deploykit/{group.name}/*.conf"'), why=why),
+    ]
+
+
+# Plain HTTP in front of HTTPS
+
+
+def _redirecting(plan: Plan, group: Group, tls: Tls) -> Block:
+    port = plan.deployment.tls_listen[0].port
+    suffix = "" if port == 443 else f":{port}"
+    why = "the name that the condition has checked; the path and the query as they came"
+    target = pair(
+        "",
+        Substitution(("https://", 1)),
+        Raw(f'"{suffix}${{url.path}}${{qsa}}"'),
+        why=why,
+        setting=group.hosts.setting,
+    )
+    children = [
+        *_basics(plan, group),
+        *_limits(plan.deployment),
+        array("url.redirect", [target], why, group.hosts.setting),
+        *chain([_acme(tls), *_exempt(plan, group)]),
+    ]
+    return _named(group, children, "plain HTTP leads to HTTPS")
+
+
+def _acme(tls: Tls) -> Block:
+    why = "certificate authorities ask over plain HTTP (ACME http-01, RFC 8555 8.3)"
+    url = "/.well-known/acme-challenge/"
+    entry = pair(url, f"{tls.acme_webroot}{url}", why=why, setting=_TLS_SETTING)
+    children = [
+        directive("url.redirect", NOTHING, why=why),
+        array("alias.url", [entry], why, _TLS_SETTING),
+    ]
+    return when(URL, f"^{regex(url)}.", children, why, _TLS_SETTING)
+
+
+def _exempt(plan: Plan, group: Group) -> list[Block]:
+    patterns = [
+        _below(site.prefix) + _searched(pattern)
+        for site in group.sites
+        for pattern in site.redirect_exempt
+    ]
+    if not patterns:
+        return []
+    ordered = sorted(group.sites, key=lambda site: (-len(site.prefix), site.name))
+    inner = applications(plan, ordered, False)
+    why = "these paths stay on plain HTTP"
+    children = [
+        directive("url.redirect", NOTHING, why=why),
+        *(inner[0].children if len(inner) == 1 and inner[0].name == "else" else chain(inner)),
+    ]
+    return [when(URL, f"^/(?:{'|'.join(patterns)})", children, why, "SECURE_REDIRECT_EXEMPT")]

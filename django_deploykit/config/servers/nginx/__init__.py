@@ -1,0 +1,125 @@
+"""nginx in front of an application server, over HTTP, uwsgi, FastCGI or SCGI.
+
+Manual: https://nginx.org/en/docs/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from django_deploykit.config.deployment import Deployment
+from django_deploykit.config.facts import SiteFacts
+from django_deploykit.config.renderer import (
+    Foreground,
+    Needs,
+    Plan,
+    Rendered,
+    Renderer,
+    site_access,
+)
+from django_deploykit.config.servers.apache.mod_wsgi import admin_step
+from django_deploykit.config.servers.nginx import gateways, hosts, installed, private
+from django_deploykit.config.servers.nginx.dialect import OLDEST, Version, dialect, file_name
+from django_deploykit.config.syntax.nodes import Comment, Node
+from django_deploykit.config.syntax.printer import print_lines
+from django_deploykit.exceptions import ChoiceError, UnrepresentableValue
+
+# What fits into nginx's default server_names_hash_bucket_size of 64 bytes.
+_LONGEST_NAME = 46
+
+
+class NginxRenderer(Renderer):
+    """A site file for nginx: what Debian keeps in ``sites-available``."""
+
+    name = "nginx"
+    summary = "nginx in front of gunicorn or uWSGI (http, uwsgi, fastcgi or scgi)"
+    gateways = tuple(gateways.WORDS)
+
+    @classmethod
+    def installed(cls, deployment: Deployment) -> Deployment:
+        return installed.fill(deployment)
+
+    @classmethod
+    def companions(cls, plan: Plan) -> Sequence[tuple[str, Plan]]:
+        return [("wsgi", plan.for_site(site)) for site in plan.sites]
+
+    def render(self) -> Rendered:
+        self._check()
+        nodes = [*self._introduction(), *hosts.http_level(self.plan), *hosts.servers(self.plan)]
+        return Rendered(
+            filename=f"nginx/{file_name(self.plan)}.conf",
+            lines=tuple(print_lines(nodes, dialect)),
+            warnings=self._warnings(),
+            needs=self._needs(),
+        )
+
+    def foreground(self, directory: Path, user: str | None) -> Foreground:
+        return private.foreground(self.plan, self.render(), directory, user)
+
+    def _check(self) -> None:
+        version = Version.of(self.deployment)
+        if not version.at_least(*OLDEST):
+            oldest = ".".join(map(str, OLDEST))
+            raise ChoiceError(f"server_version: needs nginx {oldest} or newer, not {version}.")
+        for site in self.plan.sites:
+            if site.application.wsgi is None:
+                raise ChoiceError(
+                    f"{site.name}: target 'nginx' is for WSGI applications, and WSGI_APPLICATION "
+                    "is unset."
+                )
+            self._check_socket(site)
+        if len({self.plan.socket(site) for site in self.plan.sites}) < len(self.plan.sites):
+            raise ChoiceError(
+                "socket: several sites cannot share one. Leave it out: each has its own."
+            )
+
+    def _check_socket(self, site: SiteFacts) -> None:
+        # The choice itself refuses it; a path made from a run's directory may hold one too.
+        socket = self.plan.socket(site)
+        if isinstance(socket, Path) and ":" in str(socket):
+            reason = "a colon ends the path of a socket in this place"
+            raise UnrepresentableValue(str(socket), dialect.name, reason, "socket")
+
+    def _introduction(self) -> list[Node]:
+        names = ", ".join(site.name for site in self.plan.sites)
+        version = Version.of(self.deployment)
+        return [
+            Comment(
+                f"{names}: for nginx {version}, gateway {self.plan.gateway}.\n"
+                "It belongs at http level: into sites-available or conf.d.\n"
+                "Why each line is here: manage.py deployconfig nginx --explain"
+            )
+        ]
+
+    def _warnings(self) -> tuple[str, ...]:
+        limit = self.deployment.body_limit
+        too_large = [
+            f"{site.name}: DATA_UPLOAD_MAX_MEMORY_SIZE is {site.limits.upload_memory}, but the "
+            f"server refuses bodies above {limit} bytes (--set body_limit=...)."
+            for site in self.plan.sites
+            if site.limits.upload_memory and site.limits.upload_memory > limit
+        ]
+        too_long = [
+            f"{name!r} in {site.hosts.setting} is longer than nginx expects: put "
+            "'server_names_hash_bucket_size 512;' into the http block of nginx.conf."
+            for site in self.plan.sites
+            for name in site.hosts.names
+            if len(name) > _LONGEST_NAME
+        ]
+        return tuple(dict.fromkeys([*too_large, *too_long]))
+
+    def _needs(self) -> Needs:
+        sites = self.plan.sites
+        return Needs(
+            packages=("nginx",),
+            access=tuple(one for site in sites for one in site_access(self.plan, site)),
+            steps=tuple(step for site in sites for step in _steps(self.plan, site)),
+        )
+
+
+def _steps(plan: Plan, site: SiteFacts) -> list[str]:
+    admin, choice = site.admin_static, plan.deployment.admin_static
+    if not (site.static and admin and choice in ("copy", "symlink")):
+        return []
+    return [admin_step(choice, admin.directory, site.static.mounts[0].directory)]

@@ -1,0 +1,228 @@
+"""Files that nginx serves itself: static, media, files at the root, documents."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from django_deploykit.config.facts import Mount, RootFile, SecurityHeaders, SiteFacts, StaticFiles
+from django_deploykit.config.renderer import Plan
+from django_deploykit.config.servers.nginx.dialect import variable
+from django_deploykit.config.syntax import nginx
+from django_deploykit.config.syntax.nginx import regex
+from django_deploykit.config.syntax.nodes import (
+    Argument,
+    Comment,
+    Node,
+    Option,
+    Raw,
+    block,
+    directive,
+)
+
+# Django's hashed names: twelve hexadecimal digits of MD5 before the last extension
+# (django.contrib.staticfiles.storage.HashedFilesMixin); a compressed twin adds one more.
+_HASHED = r"~\.[0-9a-f]{12}(?:\.[^./]+)?(?:\.(?:br|gz))?$"
+_IMMUTABLE = "public, max-age=31536000, immutable"
+_REVALIDATE = "no-cache"
+
+# Types that a browser would run in the site's own origin.
+_ACTIVE_CONTENT = r"~*^(?:text/html|multipart/)|[/+]xml"
+_SANDBOX = "sandbox; default-src 'none'"
+
+
+def maps(plan: Plan) -> list[Node]:
+    """The values of headers that depend on a file's name or type; they stand at http level."""
+    nodes: list[Node] = []
+    if any(site.static and site.static.hashed for site in plan.sites):
+        nodes += [
+            Comment("A static file with a hash in its name never changes."),
+            _map(plan, "$uri", "cache", {"default": _REVALIDATE, _HASHED: _IMMUTABLE}, "STORAGES"),
+        ]
+    if any(site.media for site in plan.sites):
+        active = {"default": "", _ACTIVE_CONTENT: _SANDBOX}
+        nodes += [
+            Comment("An uploaded page or drawing must not act in the site's name."),
+            _map(plan, "$sent_http_content_type", "sandbox", active, "MEDIA_ROOT"),
+        ]
+    return nodes
+
+
+def _map(plan: Plan, source: str, name: str, values: dict[str, str], setting: str) -> Node:
+    why = "one header for some files, another or none for the rest"
+    children: list[Node] = [
+        directive(nginx.literal(key), value, why=why, setting=setting)
+        for key, value in values.items()
+    ]
+    where = Raw(source), variable(plan, name)
+    return block("map", *where, children=children, why=why, setting=setting)
+
+
+def serve(plan: Plan, site: SiteFacts, hsts: list[Node]) -> list[Node]:
+    """Everything of one site that nginx serves without asking Django.
+
+    ``hsts`` is said again in each location: the first ``add_header`` of one drops all those
+    from around it.
+    """
+    return [
+        *_root_files(site, hsts),
+        *_static(plan, site, hsts),
+        *_media(plan, site, hsts),
+        *_documents(site, hsts),
+    ]
+
+
+def _static(plan: Plan, site: SiteFacts, hsts: list[Node]) -> list[Node]:
+    if site.static is None:
+        return []
+    nodes: list[Node] = [Comment("Static files")]
+    for mount in plan.static_mounts(site):
+        children = [
+            *_twins(site.static),
+            *_headers(site.headers, hsts),
+            _static_cache(plan, site.static),
+        ]
+        linked = plan.deployment.admin_static == "symlink"
+        nodes.append(_mounted(mount, [*children, _scripts()], linked=linked))
+    return nodes
+
+
+def _scripts() -> Node:
+    """Of one type, whatever the distribution's table says; that of nginx 1.22 lacks modules."""
+    why = "RFC 9239; a browser runs no module of another type"
+    children: list[Node] = [
+        block("types", children=[], why="the name decides here, not the table"),
+        directive("default_type", "text/javascript", why=why),
+    ]
+    return block("location", Raw("~"), r"\.m?js$", children=children, why=why)
+
+
+def _twins(static: StaticFiles) -> list[Node]:
+    if "gz" not in static.twins:
+        return []
+    why = "one file made once, instead of compressing every answer"
+    vary = "a cache must keep the compressed and the plain answer apart"
+    return [
+        directive("gzip_static", "on", why=why, setting="STORAGES"),
+        directive("gzip_vary", "on", why=vary, setting="STORAGES"),
+        directive("gzip_proxied", "any", why="for clients behind a proxy too", setting="STORAGES"),
+    ]
+
+
+def _static_cache(plan: Plan, static: StaticFiles) -> Node:
+    if static.hashed:
+        why = "only the content of a hashed name never changes"
+        return _cache_control(variable(plan, "cache"), why)
+    return _cache_control(_REVALIDATE, "a file without a hash in its name may change")
+
+
+def _media(plan: Plan, site: SiteFacts, hsts: list[Node]) -> list[Node]:
+    if site.media is None:
+        return []
+    children = [
+        # What an upload is was said by whoever sent it: no browser may guess any further.
+        *_headers(replace(site.headers, nosniff=True), hsts),
+        directive(
+            "add_header",
+            "Content-Security-Policy",
+            variable(plan, "sandbox"),
+            "always",
+            why="an uploaded page must not run in the site's name",
+        ),
+        _cache_control(_REVALIDATE, "an upload may be replaced or deleted"),
+    ]
+    return [Comment("Uploaded files"), _mounted(site.media, children)]
+
+
+def _root_files(site: SiteFacts, hsts: list[Node]) -> list[Node]:
+    if not site.root_files:
+        return []
+    return [
+        Comment("Files at the root of the host"),
+        *(_root_file(file, site, hsts) for file in site.root_files),
+    ]
+
+
+def _root_file(file: RootFile, site: SiteFacts, hsts: list[Node]) -> Node:
+    why, setting = "a file at the root of the host", "ROOT_FILES"
+    children = [
+        directive("alias", str(file.path), why=why, setting=setting),
+        *_headers(site.headers, hsts),
+        _cache_control(_REVALIDATE, "it may change"),
+    ]
+    return block("location", Raw("="), file.url, children=children, why=why, setting=setting)
+
+
+def _documents(site: SiteFacts, hsts: list[Node]) -> list[Node]:
+    if site.documents is None:
+        return []
+    setting = "DEPLOYKIT['SITE']['DOCUMENTS']"
+    why = "answers every URL that is not Django's"
+    children = [
+        directive("root", str(site.documents), why=why, setting=setting),
+        directive("index", "index.html", why="the page of a directory"),
+        *_plain_files(site.documents, setting),
+        *_headers(site.headers, hsts),
+        _no_dot_files("/", setting),
+    ]
+    where = block("location", "/", children=children, why=why, setting=setting)
+    return [Comment("Documents"), where]
+
+
+def _mounted(mount: Mount, children: list[Node], *, linked: bool = False) -> Node:
+    """A directory below a URL. Both sides end in a slash, so that no other path is reached."""
+    target = f"{str(mount.directory).rstrip('/')}/"
+    why = "served by nginx; no pattern elsewhere takes these URLs away (^~)"
+    inside = [
+        directive("alias", target, why="where the files lie", setting=mount.setting),
+        *_plain_files(None if linked else mount.directory, mount.setting),
+        _no_dot_files(mount.url, mount.setting),
+        *children,
+    ]
+    return block("location", Raw("^~"), mount.url, children=inside, why=why, setting=mount.setting)
+
+
+def _plain_files(directory: Path | None, setting: str) -> list[Node]:
+    why = "what has no known ending is data, whatever is in it"
+    nodes: list[Node] = [
+        directive("autoindex", "off", why="no listing"),
+        directive("default_type", "application/octet-stream", why=why),
+    ]
+    if directory:
+        why = "no symbolic link leads out of the directory"
+        start = Option("from", str(directory))
+        nodes.append(directive("disable_symlinks", "on", start, why=why, setting=setting))
+    return nodes
+
+
+def _no_dot_files(url: str, setting: str) -> Node:
+    pattern = rf"^{regex(url)}(?:.*/)?\.(?!well-known/)"
+    why = "names with a leading dot (.git, .env) do not exist for a client"
+    nothing = directive("return", 404, why=why)
+    return block("location", Raw("~"), pattern, children=[nothing], why=why, setting=setting)
+
+
+def _cache_control(value: Argument, why: str) -> Node:
+    return directive("add_header", "Cache-Control", value, why=why)
+
+
+def _headers(headers: SecurityHeaders, hsts: list[Node]) -> list[Node]:
+    """HSTS, and Django's own headers for responses that Django never sees."""
+    wanted = [
+        (
+            "X-Content-Type-Options",
+            "nosniff" if headers.nosniff else None,
+            "SECURE_CONTENT_TYPE_NOSNIFF",
+        ),
+        ("Referrer-Policy", headers.referrer_policy, "SECURE_REFERRER_POLICY"),
+        ("Cross-Origin-Opener-Policy", headers.opener_policy, "SECURE_CROSS_ORIGIN_OPENER_POLICY"),
+    ]
+    why = "as SecurityMiddleware does for Django's own responses"
+    return [
+        *hsts,
+        *(
+            directive("add_header", name, value, "always", why=why, setting=setting)
+            for name, value, setting in wanted
+            if value
+        ),
+    ]

@@ -1,0 +1,257 @@
+"""The ways from nginx to an application server: HTTP, uwsgi, FastCGI, SCGI.
+
+Manual: https://nginx.org/en/docs/http/ngx_http_proxy_module.html and its siblings, which have the
+same directives under other first words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from django_deploykit import contract
+from django_deploykit.config.facts import SiteFacts
+from django_deploykit.config.renderer import Plan
+from django_deploykit.config.servers.nginx.dialect import shared_name, variable
+from django_deploykit.config.syntax import nginx
+from django_deploykit.config.syntax.nodes import (
+    Argument,
+    Comment,
+    Node,
+    Raw,
+    block,
+    directive,
+)
+from django_deploykit.exceptions import UnrepresentableValue
+
+# The first word of a gateway's directives.
+WORDS = {"http": "proxy", "uwsgi": "uwsgi", "fastcgi": "fastcgi", "scgi": "scgi"}
+
+# How much longer than the application's own limit nginx waits for it.
+_GRACE = 15
+
+# What CGI calls the parts of a request (RFC 3875), and nginx's variables for them. The whole
+# path goes into PATH_INFO; the application takes its prefix from there.
+_PARAMETERS = {
+    "REQUEST_METHOD": "$request_method",
+    "SCRIPT_NAME": '""',
+    "PATH_INFO": "$document_uri",
+    "QUERY_STRING": "$query_string",
+    "REQUEST_URI": "$request_uri",
+    "CONTENT_TYPE": "$content_type",
+    "CONTENT_LENGTH": "$content_length",
+    "SERVER_PROTOCOL": "$server_protocol",
+    "SERVER_NAME": "$host",
+    "SERVER_PORT": "$server_port",
+    "REMOTE_ADDR": "$remote_addr",
+    "REMOTE_PORT": "$remote_port",
+}
+
+
+def upstreams(plan: Plan) -> list[Node]:
+    """Where the application servers listen."""
+    nodes: list[Node] = [Comment("Application servers")]
+    for site in plan.sites:
+        socket = plan.socket(site)
+        where = f"unix:{socket}" if isinstance(socket, Path) else str(socket)
+        why = "where the application server listens; one that was away is asked again at once"
+        children: list[Node] = [
+            directive("server", where, Raw("max_fails=0"), why=why, setting="socket")
+        ]
+        why = "named once, for every location"
+        nodes.append(block("upstream", shared_name(site.name), children=children, why=why))
+    return nodes
+
+
+def host_map(plan: Plan) -> list[Node]:
+    """The client's Host, with its port; in a request that names another one in its first line
+    (RFC 9112 3.2.2), that one, because it has decided which site answers."""
+    why = "Django gets the name by which this host was chosen, with the client's port"
+    return [
+        Comment("The client's Host as it came, unless the request line named another one."),
+        block(
+            "map",
+            Raw('"$host $http_host"'),
+            variable(plan, "host"),
+            why=why,
+            children=[
+                directive("default", Raw("$host"), why=why),
+                directive(nginx.literal(r"~*^([^ ]+) \1(?::[0-9]+)?$"), Raw("$http_host"), why=why),
+            ],
+        ),
+    ]
+
+
+def passing(plan: Plan, site: SiteFacts, sites: Sequence[SiteFacts]) -> list[Node]:
+    """What holds for requests that are handed to ``site``, one of ``sites`` under one name."""
+    tell = _over_http if plan.gateway == "http" else _over_cgi
+    return [*tell(plan, site, sites), *_conduct(plan)]
+
+
+def target(plan: Plan, site: SiteFacts) -> Node:
+    """Hand a request over. Over HTTP without a path, so that the client's own is kept."""
+    name = shared_name(site.name)
+    where = f"http://{name}" if plan.gateway == "http" else name
+    why = "hands the request to the application server"
+    return directive(f"{WORDS[plan.gateway]}_pass", where, why=why, setting="WSGI_APPLICATION")
+
+
+def hidden_header(plan: Plan, name: str, why: str, setting: str) -> Node:
+    """Take a header out of Django's responses."""
+    return directive(f"{WORDS[plan.gateway]}_hide_header", name, why=why, setting=setting)
+
+
+def _over_http(plan: Plan, site: SiteFacts, sites: Sequence[SiteFacts]) -> list[Node]:
+    true = {
+        contract.CLIENT_ADDRESS_HEADER: "$remote_addr",
+        contract.SCHEME_HEADER: "$scheme",
+    }
+    nodes = [
+        Comment("What the connection is, in place of what a client says."),
+        _header("Host", variable(plan, "host"), "Django builds links with the client's Host"),
+        *(
+            _header(name, Raw(value), "the application believes this header, and no client")
+            for name, value in true.items()
+        ),
+        *_data(site),
+        Comment(_EDGE),
+    ]
+    why = "a client could claim another address, scheme, prefix, identity or data with it"
+    own = {name for name, _ in site.environ}
+    others = {name for other in sites for name, _ in other.environ} - own
+    refused = [name for name in contract.CLIENT_FORBIDDEN_HEADERS if name not in true]
+    refused += [contract.data_header(name) for name in sorted(others)]
+    nodes += [_header(name, "", why) for name in refused]
+    return [*nodes, *_credentials(site), *_hash_size()]
+
+
+_EDGE = (
+    "Only a proxy may say these things, and this server is the edge.\n"
+    "(Spellings with an underscore end at underscores_in_headers.)"
+)
+
+
+def _header(name: str, value: Argument, why: str, setting: str = "") -> Node:
+    return directive("proxy_set_header", name, value, why=why, setting=setting)
+
+
+def _data(site: SiteFacts) -> list[Node]:
+    why = "data for the application, in request.META"
+    nodes: list[Node] = []
+    for name, value in site.environ:
+        setting = f"DEPLOYKIT['SITE']['ENVIRON'][{name!r}]"
+        if value != value.strip():
+            reason = "blanks at its ends do not survive"
+            raise UnrepresentableValue(value, "a header of HTTP", reason, setting)
+        nodes.append(_header(contract.data_header(name), value, why, setting))
+    return nodes
+
+
+def _credentials(site: SiteFacts) -> list[Node]:
+    kept = () if site.needs_authorization else ("Authorization",)
+    why = "credentials go no further than somebody reads them"
+    return [_header(name, "", why, "REST_FRAMEWORK") for name in (*kept, "Proxy-Authorization")]
+
+
+def _hash_size() -> list[Node]:
+    why = "room for the headers above; nginx warns where it is too small"
+    return [
+        directive("proxy_headers_hash_max_size", 2048, why=why),
+        directive("proxy_headers_hash_bucket_size", 128, why=why),
+    ]
+
+
+def _over_cgi(plan: Plan, site: SiteFacts, sites: Sequence[SiteFacts]) -> list[Node]:
+    return [
+        Comment("The request, in the words of CGI."),
+        *(_parameter(plan, name, Raw(value)) for name, value in _cgi(plan).items()),
+        _parameter(plan, "HTTPS", Raw("$https"), Raw("if_not_empty")),
+        _parameter(plan, contract.environ_key("Host"), variable(plan, "host")),
+        *_data_parameters(plan, site),
+        Comment(_EDGE),
+        *_kept_back(plan, site),
+    ]
+
+
+def _cgi(plan: Plan) -> dict[str, str]:
+    if plan.gateway != "scgi":
+        return _PARAMETERS
+    # nginx itself begins every SCGI request with CONTENT_LENGTH.
+    rest = {name: value for name, value in _PARAMETERS.items() if name != "CONTENT_LENGTH"}
+    return {"SCGI": "1", **rest}
+
+
+def _parameter(plan: Plan, name: str, *value: Argument, why: str = "", setting: str = "") -> Node:
+    why = why or "the request as CGI names it (RFC 3875)"
+    return directive(f"{WORDS[plan.gateway]}_param", name, *value, why=why, setting=setting)
+
+
+def _data_parameters(plan: Plan, site: SiteFacts) -> list[Node]:
+    why = "data for the application, in request.META"
+    return [
+        _parameter(plan, name, value, why=why, setting=f"DEPLOYKIT['SITE']['ENVIRON'][{name!r}]")
+        for name, value in site.environ
+    ]
+
+
+def _kept_back(plan: Plan, site: SiteFacts) -> list[Node]:
+    """A parameter takes the place of the header of that name; an empty one is not sent."""
+    scheme = contract.environ_key(contract.SCHEME_HEADER)
+    refused = [key for key in contract.CLIENT_FORBIDDEN_KEYS if key != scheme]
+    withheld = ["Proxy-Authorization", "Transfer-Encoding"]
+    withheld += [] if site.needs_authorization else ["Authorization"]
+    why = "a client could claim another address, scheme, prefix or identity with it"
+    return [
+        _parameter(
+            plan, scheme, Raw("$scheme"), why="uWSGI takes the scheme from it, whoever sent it"
+        ),
+        *(_parameter(plan, key, "", Raw("if_not_empty"), why=why) for key in refused),
+        *(
+            _parameter(
+                plan,
+                contract.environ_key(name),
+                "",
+                Raw("if_not_empty"),
+                why="credentials go no further than somebody reads them, framing ends here",
+            )
+            for name in withheld
+        ),
+    ]
+
+
+def _conduct(plan: Plan) -> list[Node]:
+    """How nginx deals with the application server, whatever they speak."""
+    word, seconds = WORDS[plan.gateway], plan.deployment.request_timeout + _GRACE
+    limit = "the application gives up before nginx"
+
+    def say(name: str, *values: Argument, why: str, setting: str = "") -> Node:
+        return directive(f"{word}_{name}", *values, why=why, setting=setting)
+
+    large = "large cookies; more than a page of headers would be a 502"
+    return [
+        Comment("Time, and room: nginx waits for slow clients, so that no worker has to."),
+        *_connection(plan),
+        say("connect_timeout", Raw("5s"), why="a server on this host answers at once, or is away"),
+        say("send_timeout", Raw(f"{seconds}s"), why=limit, setting="request_timeout"),
+        say("read_timeout", Raw(f"{seconds}s"), why=limit, setting="request_timeout"),
+        say("next_upstream", "off", why="there is one, and no request is sent twice"),
+        say("request_buffering", "on", why="a slow upload holds no worker"),
+        say("buffering", "on", why="a slow download holds no worker; a stream says that it is one"),
+        say("buffer_size", Raw("16k"), why=large),
+        say("buffers", 8, Raw("16k"), why="a whole page fits in memory"),
+    ]
+
+
+def _connection(plan: Plan) -> list[Node]:
+    if plan.gateway == "http":
+        own = "a connection that idles would hold a worker; kept by default since 1.29.7"
+        return [
+            directive("proxy_http_version", Raw("1.1"), why="streams come in chunks"),
+            directive("proxy_set_header", "Connection", "close", why=own),
+            directive("proxy_redirect", "off", why="Django already knows its public address"),
+        ]
+    if plan.gateway == "fastcgi":
+        return [
+            directive("fastcgi_keep_conn", "off", why="a connection that idles holds no worker")
+        ]
+    return []

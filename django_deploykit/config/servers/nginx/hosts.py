@@ -1,0 +1,293 @@
+"""Server blocks: names, addresses, logs, limits, and which location answers a URL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from django_deploykit.config.deployment import Address, Deployment
+from django_deploykit.config.facts import SiteFacts, Tls
+from django_deploykit.config.renderer import Plan
+from django_deploykit.config.servers.apache.hosts import Group, groups
+from django_deploykit.config.servers.nginx import content, gateways, tls
+from django_deploykit.config.servers.nginx.dialect import file_name, shared_name
+from django_deploykit.config.syntax.nodes import (
+    Comment,
+    Node,
+    Raw,
+    block,
+    directive,
+)
+
+_LOG_FORMAT = (
+    '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent '
+    '"$http_referer" "$http_user_agent" $request_time $upstream_response_time'
+)
+
+
+def http_level(plan: Plan) -> list[Node]:
+    """What stands outside of the server blocks, under names that no other file has."""
+    why = "the combined format; seconds spent in all, and by the application"
+    return [
+        *gateways.upstreams(plan),
+        *gateways.host_map(plan),
+        *content.maps(plan),
+        Comment("Logs"),
+        directive("log_format", shared_name(file_name(plan)), Raw(f"'{_LOG_FORMAT}'"), why=why),
+    ]
+
+
+def servers(plan: Plan) -> list[Node]:
+    """Every server block: for each address the refusal of other names, then the sites."""
+    found = groups(plan.sites)
+    nodes = _catch_all(plan, found, None)
+    for group in found:
+        nodes += _plain(plan, group, group.tls) if group.tls else _host(plan, group)
+    secure = [group for group in found if group.tls]
+    if secure:
+        nodes += _catch_all(plan, found, secure[0].tls)
+    for group in secure:
+        nodes += _host(plan, group)
+    return nodes
+
+
+def _catch_all(plan: Plan, found: list[Group], certified: Tls | None) -> list[Node]:
+    """The first server of an address answers whatever names no other one has."""
+    if any(group.hosts.anything for group in found):
+        return []
+    why = "a name that nobody can have (RFC 6761), and no other file"
+    children = [
+        *_listen(plan, secure=bool(certified)),
+        directive("server_name", Raw(f"{file_name(plan)}.unknown-host.invalid"), why=why),
+        *(tls.refusal(plan, certified) if certified else []),
+        *_parsing(),
+        *_timeouts(),
+        directive("return", 403, why="Django is never asked", setting=found[0].hosts.setting),
+    ]
+    why = "the first server of an address answers unknown names; this one refuses them"
+    return [
+        Comment("Unknown host names end here, and Django is never asked."),
+        block("server", children=children, why=why),
+    ]
+
+
+def _plain(plan: Plan, group: Group, certified: Tls) -> list[Node]:
+    """Plain HTTP beside TLS: ACME answers, exempt paths, and a redirect for the rest."""
+    exempt = [(site, pattern) for site in group.sites for pattern in tls.exempt(site)]
+    children = [*_beginning(plan, group, secure=False), *tls.acme(certified)]
+    if exempt:
+        children += _shared_passing(plan, group)
+        children.append(Comment("Some paths stay on plain HTTP (SECURE_REDIRECT_EXEMPT)."))
+    for site, pattern in exempt:
+        why, setting = "no redirect for these paths", "SECURE_REDIRECT_EXEMPT"
+        inside = _django(plan, group, site)
+        children.append(
+            block("location", Raw("~"), pattern, children=inside, why=why, setting=setting)
+        )
+    children += [Comment("Everything else is on HTTPS."), tls.redirect(plan, group)]
+    why = "plain HTTP leads to HTTPS"
+    return [
+        Comment(f"Plain HTTP for the site: {_names(group)}"),
+        block("server", children=children, why=why),
+    ]
+
+
+def _host(plan: Plan, group: Group) -> list[Node]:
+    children = [
+        *_beginning(plan, group, secure=bool(group.tls)),
+        *(tls.owned_hsts(plan, group) if group.tls else []),
+        *_shared_passing(plan, group),
+        *_locations(plan, group),
+        *_include(group),
+    ]
+    return [
+        Comment(f"The site: {_names(group)}"),
+        block("server", children=children, why="the site"),
+    ]
+
+
+def _names(group: Group) -> str:
+    return ", ".join(site.name for site in group.sites)
+
+
+def _beginning(plan: Plan, group: Group, *, secure: bool) -> list[Node]:
+    """Addresses, names, TLS, logs and limits of a host."""
+    encrypted: list[Node] = []
+    if secure and group.tls:
+        encrypted = [*tls.rules(plan), *tls.certificate(group.tls)]
+    return [
+        *_listen(plan, secure=secure, default=group.hosts.anything),
+        _server_name(group),
+        *encrypted,
+        Comment("Logs and limits"),
+        *_logs(plan, group),
+        *_parsing(),
+        *_timeouts(),
+        *_limits(plan),
+    ]
+
+
+def _listen(plan: Plan, *, secure: bool, default: bool = False) -> list[Node]:
+    deployment = plan.deployment
+    addresses = deployment.tls_listen if secure else deployment.listen
+    words = ["ssl"] if secure else []
+    if secure and not tls.http2(plan):
+        words.append("http2")
+    if default:
+        words.append("default_server")
+    setting = "tls_listen" if secure else "listen"
+    nodes: list[Node] = [
+        directive("listen", Raw(where), *map(Raw, words), why=setting, setting=setting)
+        for address in addresses
+        for where in _spellings(address)
+    ]
+    return [*nodes, *(tls.http2(plan) if secure else [])]
+
+
+def _spellings(address: Address) -> list[str]:
+    """Every address means those of IPv6 too, which nginx has to be told."""
+    return [str(address)] if address.host else [str(address.port), f"[::]:{address.port}"]
+
+
+def _server_name(group: Group) -> Node:
+    # Validated host names; nginx takes a leading dot for "with and without a subdomain".
+    names = ("_",) if group.hosts.anything else group.hosts.names
+    why = "no other name gets here"
+    if group.hosts.anything:
+        why = "any name gets here, as ALLOWED_HOSTS says: the default server of its addresses"
+    return directive("server_name", *map(Raw, names), why=why, setting=group.hosts.setting)
+
+
+def _logs(plan: Plan, group: Group) -> list[Node]:
+    directory, name = log_directory(plan.deployment), group.name
+    return [
+        directive(
+            "access_log",
+            str(directory / f"{name}-access.log"),
+            shared_name(file_name(plan)),
+            why="one log for each host",
+            setting="log_directory",
+        ),
+        directive(
+            "error_log",
+            str(directory / f"{name}-error.log"),
+            why="nginx's own errors; Python's are in the application server's log",
+            setting="log_directory",
+        ),
+    ]
+
+
+def log_directory(deployment: Deployment) -> Path:
+    """Where logs lie; the default of the choice is another server's."""
+    chosen = deployment.log_directory
+    return Path("/var/log/nginx") if chosen == Deployment().log_directory else chosen
+
+
+def _parsing() -> list[Node]:
+    """How a request is read. The first host of an address decides until a name is known."""
+    underscores = "'_' and '-' become the same in request.META: a forged name could not be told"
+    return [
+        directive("underscores_in_headers", "off", why=underscores),
+        directive("ignore_invalid_headers", "on", why="other characters have no place in a name"),
+        directive("merge_slashes", "off", why="locations see the path that Django sees"),
+        directive("server_tokens", "off", why="error pages need not name versions"),
+    ]
+
+
+def _timeouts() -> list[Node]:
+    why = "a client that sends nothing for so long is gone"
+    return [
+        directive("client_header_timeout", Raw("20s"), why="for the whole head of a request"),
+        directive("client_body_timeout", Raw("20s"), why=why),
+        directive(
+            "send_timeout", Raw("60s"), why="a client that takes nothing for so long is gone"
+        ),
+        directive("keepalive_timeout", Raw("65s"), why="for the next request of the same client"),
+    ]
+
+
+def _limits(plan: Plan) -> list[Node]:
+    return [
+        directive(
+            "client_max_body_size",
+            plan.deployment.body_limit,
+            setting="body_limit",
+            why="a larger upload is refused with 413 before Django sees it",
+        ),
+        directive("absolute_redirect", "off", why="a redirect of nginx's own stays where it is"),
+        directive("sendfile", "on", why="the kernel sends files"),
+        directive("tcp_nopush", "on", why="in full packets"),
+    ]
+
+
+def _shared_passing(plan: Plan, group: Group) -> list[Node]:
+    """For a single site: what is said to the application, once for all of its locations."""
+    return gateways.passing(plan, group.sites[0], group.sites) if len(group.sites) == 1 else []
+
+
+def _django(plan: Plan, group: Group, site: SiteFacts) -> list[Node]:
+    """Inside a location: with several sites each says all of it, as one list drops another."""
+    own = gateways.passing(plan, site, group.sites) if len(group.sites) > 1 else []
+    return [gateways.target(plan, site), *own]
+
+
+def _locations(plan: Plan, group: Group) -> list[Node]:
+    """All that answers a URL, and 404 for the rest."""
+    hsts = tls.hsts(group) if group.tls else []
+    nodes: list[Node] = []
+    for site in group.sites:
+        nodes += [*_slash(site), *content.serve(plan, site, hsts)]
+    nodes.append(Comment("Django"))
+    for site in group.sites:
+        nodes += _mounts(plan, group, site)
+    return [*nodes, *_nothing_else(group)]
+
+
+def _slash(site: SiteFacts) -> list[Node]:
+    if not site.prefix or site.routes:
+        return []
+    why = "relative links of the first page need the slash"
+    # A validated prefix needs no escapes in a URL.
+    url = Raw(f"{site.prefix}/$is_args$args")
+    go = directive("return", 301, url, why=why, setting=site.prefix_setting)
+    return [
+        Comment(f"The bare prefix {site.prefix}"),
+        block("location", Raw("="), site.prefix, children=[go], why=why),
+    ]
+
+
+def _mounts(plan: Plan, group: Group, site: SiteFacts) -> list[Node]:
+    children = _django(plan, group, site)
+    setting = "DEPLOYKIT['SITE']['ROUTES']" if site.routes else site.prefix_setting
+    why = f"the site {site.name!r} answers here"
+    nodes: list[Node] = []
+    for route in site.routes:
+        url = f"{site.prefix}{route}"
+        bare = Raw("="), url.rstrip("/")
+        nodes += [
+            block("location", *bare, children=children, why=why, setting=setting),
+            block("location", url, children=children, why=why, setting=setting),
+        ]
+    if not site.routes:
+        url = f"{site.prefix}/"
+        nodes.append(block("location", url, children=children, why=why, setting=setting))
+    return nodes
+
+
+def _nothing_else(group: Group) -> list[Node]:
+    """404 for URLs that belong to nobody, instead of the distribution's welcome page."""
+    whole = any(not site.prefix and not site.routes for site in group.sites)
+    if whole or any(site.documents for site in group.sites):
+        return []
+    nothing = directive("return", 404, why="otherwise the distribution's own pages would show")
+    return [
+        Comment("No other URL belongs to a site; see DEPLOYKIT['SITE']['DOCUMENTS']."),
+        block("location", "/", children=[nothing], why="every other URL"),
+    ]
+
+
+def _include(group: Group) -> list[Node]:
+    why = "your own directives, which are never touched"
+    return [
+        Comment("Your own directives; beside nginx.conf (Debian: /etc/nginx), if there are any."),
+        directive("include", Raw(f"deploykit/{group.name}/*.conf"), why=why),
+    ]

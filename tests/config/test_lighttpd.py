@@ -1,0 +1,143 @@
+"""lighttpd: what its golden files cannot say, and the real server's opinion of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from django_deploykit import contract
+from django_deploykit.config.deployment import Address
+from django_deploykit.config.facts import Hosts, Limits, SiteFacts
+from django_deploykit.config.renderer import Access, Plan, Rendered
+from django_deploykit.config.servers.lighttpd import LighttpdRenderer
+from django_deploykit.config.servers.lighttpd.gateway import spellings
+from django_deploykit.exceptions import ChoiceError, UnrepresentableValue
+from django_deploykit.run.validate import validate
+from tests.cases import CASES, DEPLOYMENT, TLS, Case, produced, site
+from tests.servers import harness
+
+ACCEPTED = [name for name in CASES if produced("lighttpd", name)[0] == ".conf"]
+
+
+def plan(*sites: SiteFacts, gateway: str = "", **choices: Any) -> Plan:
+    made = Case(sites=sites, deployment=DEPLOYMENT, gateway=gateway).plan(LighttpdRenderer)
+    return replace(made, deployment=replace(made.deployment, **choices))
+
+
+def rendered(*sites: SiteFacts, gateway: str = "", **choices: Any) -> Rendered:
+    return LighttpdRenderer(plan(*sites, gateway=gateway, **choices)).render()
+
+
+@pytest.fixture(scope="module")
+def certificate() -> Iterator[Path]:
+    """A throw-away certificate and key: lighttpd reads them even when it only checks."""
+    with harness.public_directory() as directory:
+        issued = trustme.CA().issue_cert("example.com")
+        issued.private_key_and_cert_chain_pem.write_to_path(str(directory / "cert.pem"))
+        yield directory / "cert.pem"
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("name", ACCEPTED)
+def test_lighttpd_accepts(name: str, certificate: Path) -> None:
+    """``lighttpd -tt`` takes a golden case without a word: an unknown name is only a warning."""
+    harness.require_lighttpd()
+    case = CASES[name]
+    sites = tuple(
+        replace(one, tls=one.tls and replace(one.tls, certificate=certificate, key=certificate))
+        for one in case.sites
+    )
+    case = replace(case, sites=sites)
+    assert validate(case.stack(LighttpdRenderer), case.plan(LighttpdRenderer)) == ""
+
+
+def test_packages_follow_the_text() -> None:
+    """Modules that Debian keeps in packages of their own are asked for where they are loaded."""
+    assert rendered(site(static=None)).needs.packages == ("lighttpd",)
+    assert rendered(site()).needs.packages == ("lighttpd", "lighttpd-mod-deflate")
+    assert "lighttpd-mod-openssl" in rendered(site(tls=TLS)).needs.packages
+
+
+def test_the_directory_of_compressed_files_is_needed() -> None:
+    """It must exist, and the server must be able to write to it."""
+    needed = Access(Path("/var/cache/lighttpd/compress"), "compressed static files", write=True)
+    assert needed in rendered(site()).needs.access
+
+
+def test_every_spelling_of_a_header() -> None:
+    """A dash and an underscore lead to one key, so every mixture of them is listed."""
+    assert spellings("Proxy") == ["Proxy"]
+    assert spellings("X-Real-Ip") == ["X-Real-Ip", "X-Real_Ip", "X_Real-Ip", "X_Real_Ip"]
+    text = rendered(site()).text
+    for header in contract.CLIENT_FORBIDDEN_HEADERS:
+        assert all(f'"{one}" => ""' in text for one in spellings(header))
+
+
+def test_limits_are_in_kibibytes() -> None:
+    """The body limit is rounded up to what lighttpd counts in."""
+    assert "server.max-request-size = 2\n" in rendered(site(), body_limit=1025).text
+
+
+def test_a_socket_or_an_address() -> None:
+    """The application server is met at a path, or at an address and a port."""
+    assert '"socket" => "/run/shop/shop.sock"' in rendered(site()).text
+    text = rendered(site(), socket=Address("127.0.0.1", 9000)).text
+    assert '"host" => "127.0.0.1",' in text
+    assert '"port" => 9000,' in text
+
+
+def test_exact_names_come_before_wider_ones() -> None:
+    """The first condition that holds counts, so a site for any name stands last."""
+    anybody = site("anybody", hosts=Hosts(names=("*",)))
+    exact = site("exact", hosts=Hosts(names=("www.example.com",)))
+    text = rendered(anybody, exact).text
+    assert text.index("www\\.example\\.com") < text.index("exact-access.log")
+    assert text.index("exact-access.log") < text.index("anybody-access.log")
+
+
+def test_named_logs() -> None:
+    """Debian's directory, unless another one is chosen."""
+    assert '"/var/log/lighttpd/shop-access.log"' in rendered(site()).text
+    assert '"/logs/shop-access.log"' in rendered(site(), log_directory=Path("/logs")).text
+
+
+@pytest.mark.parametrize(
+    ("facts", "choices", "message"),
+    [
+        (
+            {},
+            {"server_version": (1, 4, 50)},
+            r"1\.4\.50 is too old; what is written needs 1\.4\.65",
+        ),
+        ({"environ": (("A_B_C_D_E_F_G", "x"),)}, {}, "too many underscores"),
+    ],
+)
+def test_refused(facts: dict[str, Any], choices: dict[str, Any], message: str) -> None:
+    """What cannot be written correctly is refused with a way out."""
+    with pytest.raises(ChoiceError, match=message):
+        rendered(site(**facts), **choices)
+
+
+def test_several_sites_need_several_sockets() -> None:
+    """One socket leads to one application."""
+    with pytest.raises(ChoiceError, match="cannot share one socket"):
+        rendered(site(), site("blog", prefix="/blog"), socket=Path("/run/one.sock"))
+
+
+def test_blanks_around_data_need_another_gateway() -> None:
+    """A header loses them; a parameter does not."""
+    padded = site(environ=(("MOTTO", " padded "),))
+    with pytest.raises(UnrepresentableValue, match="blanks at either end"):
+        rendered(padded)
+    assert '"MOTTO" => " padded "' in rendered(padded, gateway="scgi").text
+
+
+def test_a_limit_below_djangos_own() -> None:
+    """A server that refuses what Django would take is worth a warning."""
+    facts = site(limits=Limits(upload_memory=4096))
+    assert "(--set body_limit=...)" in "".join(rendered(facts, body_limit=1024).warnings)

@@ -1,0 +1,147 @@
+"""nginx: what its golden files cannot say, and the real server's opinion of them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from django_deploykit import contract
+from django_deploykit.config.deployment import Address
+from django_deploykit.config.facts import Hosts, Limits, SiteFacts
+from django_deploykit.config.renderer import Rendered
+from django_deploykit.config.servers.nginx import NginxRenderer
+from django_deploykit.exceptions import ChoiceError, UnrepresentableValue
+from django_deploykit.run.validate import validate
+from tests.cases import CASES, TLS, Case, produced, site
+from tests.servers import harness
+
+ACCEPTED = [name for name in CASES if produced("nginx", name)[0] == ".conf"]
+# What the emitted file says for other versions than the one that is installed.
+INSTALLED_READS = [name for name in ACCEPTED if name != "nginx130"]
+
+
+def rendered(*sites: SiteFacts, gateway: str = "", **choices: Any) -> Rendered:
+    plan = Case(sites=sites, gateway=gateway).plan(NginxRenderer)
+    return NginxRenderer(replace(plan, deployment=replace(plan.deployment, **choices))).render()
+
+
+@pytest.fixture(scope="module")
+def certificate() -> Iterator[Path]:
+    """A throw-away certificate and key: nginx reads them even when it only checks."""
+    with harness.public_directory() as directory:
+        issued = trustme.CA().issue_cert("example.com")
+        issued.private_key_and_cert_chain_pem.write_to_path(str(directory / "cert.pem"))
+        yield directory / "cert.pem"
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("gateway", NginxRenderer.gateways)
+@pytest.mark.parametrize("name", INSTALLED_READS)
+def test_nginx_accepts(name: str, gateway: str, certificate: Path, tmp_path: Path) -> None:
+    """``nginx -t`` takes every case through every gateway, without a warning."""
+    harness.require("nginx", shutil.which("nginx") or shutil.which("/usr/sbin/nginx"))
+    case = replace(CASES[name], gateway=gateway)
+    sites = tuple(
+        replace(one, tls=one.tls and replace(one.tls, certificate=certificate, key=certificate))
+        for one in case.sites
+    )
+    deployment = replace(
+        case.deployment,
+        listen=(Address("127.0.0.1", harness.free_port()),),
+        tls_listen=(Address("127.0.0.1", harness.free_port()),),
+        log_directory=tmp_path,
+    )
+    case = replace(case, sites=sites, deployment=deployment)
+    said = validate(case.stack(NginxRenderer), case.plan(NginxRenderer))
+    assert [line for line in said.splitlines() if "[" in line] == []
+    assert "syntax is ok" in said
+
+
+@pytest.mark.parametrize(
+    ("version", "said", "unsaid"),
+    [
+        ((1, 18), "listen 443 ssl http2;", "ssl_reject_handshake on;"),
+        ((1, 22, 1), "ssl_reject_handshake on;", "http2 on;"),
+        ((1, 25, 1), "http2 on;", "ssl http2;"),
+        ((1, 30), "http2 on;", "ssl http2;"),
+    ],
+)
+def test_each_version_gets_its_own_words(version: tuple[int, ...], said: str, unsaid: str) -> None:
+    """HTTP/2 is a word of listen before 1.25.1; a handshake can be refused since 1.19.4."""
+    text = rendered(site(tls=TLS), server_version=version).text
+    assert said in text
+    assert unsaid not in text
+
+
+def test_a_version_without_tls_13_is_refused() -> None:
+    """What no emitted file can promise is not emitted."""
+    with pytest.raises(ChoiceError, match=r"needs nginx 1\.13 or newer, not 1\.12"):
+        rendered(site(), server_version=(1, 12))
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "[2001:db8::1]"])
+def test_an_address_as_a_name_needs_a_handshake(host: str) -> None:
+    """A client that asks for an address names nothing in its handshake, and is let in."""
+    text = rendered(site(tls=TLS, hosts=Hosts(names=("example.com", host)))).text
+    assert "ssl_reject_handshake" not in text
+
+
+@pytest.mark.parametrize("gateway", NginxRenderer.gateways)
+def test_every_forbidden_header_is_overwritten(gateway: str) -> None:
+    """Each name of the contract stands in the text, whatever is spoken behind it."""
+    text = rendered(site(), gateway=gateway).text
+    for name in contract.CLIENT_FORBIDDEN_HEADERS:
+        spelled = name if gateway == "http" else contract.environ_key(name)
+        assert f" {spelled} " in text
+
+
+def test_data_of_a_neighbour_cannot_be_forged() -> None:
+    """Over HTTP a site's location removes the headers that carry another site's data."""
+    neighbours = (
+        site("shop", prefix="/shop", environ=(("BRANCH", "Zurich"),)),
+        site("blog", prefix="/blog"),
+    )
+    text = rendered(*neighbours, gateway="http").text
+    assert f"proxy_set_header {contract.data_header('BRANCH')} Zurich;" in text
+    assert f'proxy_set_header {contract.data_header("BRANCH")} "";' in text
+
+
+@pytest.mark.parametrize("value", [" north", "north\t"])
+def test_data_that_http_would_change_is_refused(value: str) -> None:
+    """Blanks at the ends of a header are lost on the way."""
+    with pytest.raises(UnrepresentableValue, match=r"ENVIRON.*BRANCH"):
+        rendered(site(environ=(("BRANCH", value),)), gateway="http")
+
+
+def test_variables_are_never_written_by_accident() -> None:
+    """A dollar has no escape, so that its setting is named instead."""
+    with pytest.raises(UnrepresentableValue) as refusal:
+        rendered(site(environ=(("BRANCH", "$host"),)))
+    assert refusal.value.setting == "DEPLOYKIT['SITE']['ENVIRON']['BRANCH']"
+
+
+def test_several_sites_have_several_sockets() -> None:
+    """One socket cannot lead to two applications."""
+    with pytest.raises(ChoiceError, match="several sites cannot share one"):
+        rendered(site(), site("blog", prefix="/blog"), socket=Path("/run/one.sock"))
+
+
+def test_long_host_names_are_announced() -> None:
+    """nginx refuses to start with a name that is longer than its tables expect."""
+    name = f"{'a' * 40}.example.com"
+    warnings = rendered(site(hosts=Hosts(names=(name,)))).warnings
+    assert [f"'{name}'" in warning for warning in warnings] == [True]
+
+
+def test_a_limit_below_djangos_own_is_announced() -> None:
+    """The smaller limit wins, and is not the one that the settings name."""
+    warnings = rendered(site(limits=Limits(upload_memory=2**30))).warnings
+    assert [warning.startswith("shop: DATA_UPLOAD_MAX_MEMORY_SIZE") for warning in warnings] == [
+        True
+    ]
