@@ -18,7 +18,7 @@ from django.core.management import CommandError, call_command
 
 from django_deploykit.config.stack import renderers
 from tests.projects import Project, start_project
-from tests.servers.harness import require_apache
+from tests.servers.stacks import STACKS
 
 SECRET = "correct-horse-battery-staple"
 ESCAPE = "\x1b["
@@ -335,7 +335,7 @@ def test_unknown_user_is_said(deploy: Deploy) -> None:
 @pytest.mark.server
 def test_validate(deploy: Deploy, tmp_path: Path) -> None:
     """The server's own checker reads what would be written, and nothing is written."""
-    require_apache()
+    STACKS["apache/mod_wsgi from the package index"].require()
     before = snapshot(tmp_path)
     done = deploy("apache", "--validate", "--output", str(tmp_path / "deploy"))
     assert (done.status, done.stdout) == (0, "")
@@ -357,7 +357,6 @@ def test_secrets_are_never_printed(tmp_path: Path) -> None:
         f"""
         SECRET_KEY = '{SECRET}'
         SECRET_KEY_FALLBACKS = ['{SECRET}']
-        EMAIL_HOST_PASSWORD = '{SECRET}'
         DATABASES['default'].update(PASSWORD='{SECRET}')
         import os
         ENVIRON = {{os.environ.get('NAME', 'LABEL'): os.environ.get('VALUE', 'x')}}
@@ -393,7 +392,7 @@ def terminal(project: Project, *args: str, stderr: int | None = None) -> bytes:
     process = subprocess.Popen(
         [sys.executable, "manage.py", "deployconfig", *args],
         cwd=project.directory,
-        env={**os.environ, "TERM": "xterm", "DJANGO_SETTINGS_MODULE": "shop.settings"},
+        env={**project.environment(), "TERM": "xterm"},
         stdout=side,
         stderr=side if stderr is None else stderr,
     )
@@ -428,11 +427,7 @@ def test_text_is_utf_8_whatever_the_locale(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "manage.py", "deployconfig", "apache"],
         cwd=project.directory,
-        env={
-            **os.environ,
-            "PYTHONIOENCODING": "latin-1",
-            "DJANGO_SETTINGS_MODULE": "shop.settings",
-        },
+        env={**project.environment(), "PYTHONIOENCODING": "latin-1"},
         capture_output=True,
         check=True,
     )
