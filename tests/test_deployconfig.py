@@ -192,7 +192,7 @@ def test_written_set(deploy: Deploy, tmp_path: Path) -> None:
     assert (done.status, done.stdout) == (0, "")
     files = snapshot(directory)
     assert str(directory / "apache" / "tests.conf") in files
-    assert str(directory / "wsgi" / "tests_wsgi.py") in files
+    assert str(directory / "apache" / "tests_wsgi.py") in files
     assert done.stderr.count("wrote: ") == len(files)
     again = deploy("apache", "--output", str(directory))
     assert again.stderr.count("unchanged: ") == len(files)
@@ -203,7 +203,10 @@ def test_relative_output(deploy: Deploy, tmp_path: Path, monkeypatch: pytest.Mon
     """Emitted files name each other by absolute paths, however the directory was given."""
     monkeypatch.chdir(tmp_path)
     deploy("apache", "--output", "deploy")
-    assert str(tmp_path / "deploy" / "wsgi") in (tmp_path / "deploy/apache/tests.conf").read_text()
+    assert (
+        str(tmp_path / "deploy/apache/tests_wsgi.py")
+        in (tmp_path / "deploy/apache/tests.conf").read_text()
+    )
 
 
 def test_check_and_diff(deploy: Deploy, tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ _TEXT = """
     graceful_timeout = 30
     keepalive = 5
     backlog = 1024
+    limit_request_line = 8190
 
     # Whoever connects is the client: nothing may speak for somebody else.
     forwarded_allow_ips = ""

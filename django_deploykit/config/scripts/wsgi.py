@@ -47,6 +47,6 @@ class WsgiScriptRenderer(Renderer):
         dotted, setting = site.application.wsgi, "WSGI_APPLICATION"
         wrappers = _MEASURED + (_ALONE if self.plan.stands_alone else "")
         return Rendered(
-            filename=script_name(site),
+            filename=script_name(self.plan, site),
             lines=entry_lines(self.plan, site, dotted, setting, wrappers),
         )

@@ -31,7 +31,7 @@ SHARED_GROUP = "deploykit"
 
 
 def check_isolation(plan: Plan) -> None:
-    """Refuse sub-interpreters where the script cannot be found from the URL alone."""
+    """Refuse sub-interpreters where sites could not be told apart in shared processes."""
     if not _shares_processes(plan):
         return
     if not plan.deployment.python_home and len({site.interpreter for site in plan.sites}) > 1:
@@ -40,6 +40,12 @@ def check_isolation(plan: Plan) -> None:
             "shared processes have one. Use isolation='processes', or set python_home."
         )
     for site in plan.sites:
+        if site.application.env_file:
+            raise ChoiceError(
+                f"isolation='interpreters': {site.name!r} reads an environment file, and the "
+                "environment belongs to the whole process: every site would see its secrets. "
+                "Use isolation='processes'."
+            )
         if site.prefix != f"/{site.name}":
             raise ChoiceError(
                 f"isolation='interpreters': the site {site.name!r} must have the prefix "
