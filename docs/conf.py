@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from django_deploykit import __version__  # noqa: E402 - the line above finds it
+from django_deploykit import __version__
 
 project = "django-deploykit"
 author = "django-deploykit contributors"

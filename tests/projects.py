@@ -23,21 +23,22 @@ class Project:
 
     directory: Path
 
-    def manage(
-        self, *args: str, input: str | None = None, **environ: str
-    ) -> subprocess.CompletedProcess[str]:
+    def manage(self, *args: str, **environ: str) -> subprocess.CompletedProcess[str]:
         """Run a management command, as a user would, to its end."""
-        kept = {name: value for name, value in os.environ.items() if name not in _OURS}
         return subprocess.run(
             [sys.executable, "manage.py", *args],
             cwd=self.directory,
-            env={**kept, "PYTHONPATH": str(ROOT), **environ},
+            env={**self.environment(), **environ},
             capture_output=True,
             text=True,
-            input=input,
             timeout=120,
             check=False,
         )
+
+    def environment(self) -> dict[str, str]:
+        """The environment of a user: what belongs to the test run stays out."""
+        kept = {name: value for name, value in os.environ.items() if name not in _OURS}
+        return {**kept, "PYTHONPATH": str(ROOT)}
 
     def write(self, name: str, text: str) -> Path:
         """Put a file into the project."""

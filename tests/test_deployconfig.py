@@ -18,7 +18,7 @@ from django.core.management import CommandError, call_command
 
 from django_deploykit.config.stack import renderers
 from tests.projects import Project, start_project
-from tests.servers.harness import require_apache
+from tests.servers.stacks import STACKS
 
 SECRET = "correct-horse-battery-staple"
 ESCAPE = "\x1b["
@@ -192,7 +192,7 @@ def test_written_set(deploy: Deploy, tmp_path: Path) -> None:
     assert (done.status, done.stdout) == (0, "")
     files = snapshot(directory)
     assert str(directory / "apache" / "tests.conf") in files
-    assert str(directory / "wsgi" / "tests_wsgi.py") in files
+    assert str(directory / "apache" / "tests_wsgi.py") in files
     assert done.stderr.count("wrote: ") == len(files)
     again = deploy("apache", "--output", str(directory))
     assert again.stderr.count("unchanged: ") == len(files)
@@ -203,7 +203,10 @@ def test_relative_output(deploy: Deploy, tmp_path: Path, monkeypatch: pytest.Mon
     """Emitted files name each other by absolute paths, however the directory was given."""
     monkeypatch.chdir(tmp_path)
     deploy("apache", "--output", "deploy")
-    assert str(tmp_path / "deploy" / "wsgi") in (tmp_path / "deploy/apache/tests.conf").read_text()
+    assert (
+        str(tmp_path / "deploy/apache/tests_wsgi.py")
+        in (tmp_path / "deploy/apache/tests.conf").read_text()
+    )
 
 
 def test_check_and_diff(deploy: Deploy, tmp_path: Path) -> None:
@@ -335,7 +338,7 @@ def test_unknown_user_is_said(deploy: Deploy) -> None:
 @pytest.mark.server
 def test_validate(deploy: Deploy, tmp_path: Path) -> None:
     """The server's own checker reads what would be written, and nothing is written."""
-    require_apache()
+    STACKS["apache/mod_wsgi from the package index"].require()
     before = snapshot(tmp_path)
     done = deploy("apache", "--validate", "--output", str(tmp_path / "deploy"))
     assert (done.status, done.stdout) == (0, "")
@@ -357,7 +360,6 @@ def test_secrets_are_never_printed(tmp_path: Path) -> None:
         f"""
         SECRET_KEY = '{SECRET}'
         SECRET_KEY_FALLBACKS = ['{SECRET}']
-        EMAIL_HOST_PASSWORD = '{SECRET}'
         DATABASES['default'].update(PASSWORD='{SECRET}')
         import os
         ENVIRON = {{os.environ.get('NAME', 'LABEL'): os.environ.get('VALUE', 'x')}}
@@ -393,7 +395,7 @@ def terminal(project: Project, *args: str, stderr: int | None = None) -> bytes:
     process = subprocess.Popen(
         [sys.executable, "manage.py", "deployconfig", *args],
         cwd=project.directory,
-        env={**os.environ, "TERM": "xterm", "DJANGO_SETTINGS_MODULE": "shop.settings"},
+        env={**project.environment(), "TERM": "xterm"},
         stdout=side,
         stderr=side if stderr is None else stderr,
     )
@@ -428,11 +430,7 @@ def test_text_is_utf_8_whatever_the_locale(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "manage.py", "deployconfig", "apache"],
         cwd=project.directory,
-        env={
-            **os.environ,
-            "PYTHONIOENCODING": "latin-1",
-            "DJANGO_SETTINGS_MODULE": "shop.settings",
-        },
+        env={**project.environment(), "PYTHONIOENCODING": "latin-1"},
         capture_output=True,
         check=True,
     )

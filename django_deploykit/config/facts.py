@@ -123,6 +123,7 @@ class SiteFacts:
     static: StaticFiles | None = None
     media: Mount | None = None
     protected: tuple[Mount, ...] = ()
+    databases: tuple[Path, ...] = ()
     root_files: tuple[RootFile, ...] = ()
     tls: Tls | None = None
     redirect_exempt: tuple[str, ...] = ()

@@ -47,7 +47,7 @@ class Plan:
     def script(self, site: SiteFacts) -> Path:
         """The WSGI script that the server is to load for ``site``."""
         if self.uses_emitted_script(site) or site.application.wsgi_file is None:
-            return (self.directory or site.application.root / "deploy") / script_name(site)
+            return (self.directory or site.application.root / "deploy") / script_name(self, site)
         return site.application.wsgi_file
 
     def uses_emitted_script(self, site: SiteFacts) -> bool:
@@ -85,10 +85,11 @@ class Plan:
         return replace(self, sites=(site,))
 
 
-def script_name(site: SiteFacts) -> str:
-    """Where the WSGI script of a site lies, relative to the written set."""
+def script_name(plan: Plan, site: SiteFacts) -> str:
+    """Where the WSGI script of a site lies in the written set: beside the text of its own stack,
+    so that another stack in the same directory has another script."""
     # Not the bare name: that is often the project's package, which a module must not hide.
-    return f"wsgi/{site.name}_wsgi.py"
+    return f"{plan.label.partition('/')[0]}/{site.name}_wsgi.py"
 
 
 # The reason under which a plan's own script is needed: it may not exist yet.
@@ -115,6 +116,7 @@ def site_access(plan: Plan, site: SiteFacts) -> list[Access]:
     if site.media:
         found.append(Access(site.media.directory, "uploaded files", write=True))
     found += [Access(mount.directory, "protected files", write=True) for mount in site.protected]
+    found += [Access(path.parent, "the SQLite database", write=True) for path in site.databases]
     found += [Access(file.path, "a file at the root") for file in site.root_files]
     if site.application.env_file:
         found.append(Access(site.application.env_file, "the environment file"))

@@ -80,7 +80,8 @@ def _mounted(application: WSGIApplication, prefix: str) -> WSGIApplication:
     def mount(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
         if path == prefix:
-            start_response("301 Moved Permanently", [("Location", f"{prefix}/")])
+            query = f"?{environ['QUERY_STRING']}" if environ.get("QUERY_STRING") else ""
+            start_response("301 Moved Permanently", [("Location", f"{prefix}/{query}")])
             return []
         if not path.startswith(f"{prefix}/"):
             return _not_found(start_response)

@@ -90,7 +90,7 @@ def check_ports(addresses: Sequence[Address]) -> None:
             except OSError as error:
                 raise CannotRun(
                     f"{address} cannot be listened on: {error.strerror}. "
-                    "Choose another one with --listen."
+                    "Choose another one with --listen, or --set tls_listen=... for HTTPS."
                 ) from None
 
 

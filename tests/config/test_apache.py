@@ -133,7 +133,7 @@ def test_access_names_every_path_that_is_read() -> None:
     assert [access.path for access in found if not access.write] == [
         Path("/srv/shop"),
         Path("/srv/shop/venv"),
-        Path("/etc/deploykit/wsgi/shop_wsgi.py"),
+        Path("/etc/deploykit/apache/shop_wsgi.py"),
         Path("/srv/shop/static"),
     ]
 
@@ -278,7 +278,9 @@ def _scope(facts: SiteFacts, *others: SiteFacts) -> re.Pattern[str]:
     """Where the variables of the first site hold."""
     written = ApacheRenderer(plan(facts, *others)).render()
     nodes = [line.node for line in written.lines if isinstance(line.node, Block)]
-    (scope,) = [node for node in nodes if node.name == "LocationMatch"]
+    (scope,) = [
+        node for node in nodes if any("KEY" in getattr(one, "args", ()) for one in node.children)
+    ]
     return re.compile(str(scope.args[0]))
 
 
@@ -300,11 +302,21 @@ def test_variables_of_a_site_stay_with_it(
     assert [path for path in outside if scope.search(path)] == []
 
 
+def test_shared_processes_share_no_secrets() -> None:
+    """An environment file is read into the process, where every site would see it."""
+    facts = site("shop", prefix="/shop")
+    secret = replace(facts, application=replace(facts.application, env_file=Path("/etc/shop.env")))
+    choices = {"isolation": "interpreters", "python_home": Path("/srv/venv")}
+    shared = plan(secret, site("blog", prefix="/blog"), **choices)
+    with pytest.raises(ChoiceError, match="environment file"):
+        ApacheRenderer(shared).render()
+
+
 # Patterns
 
 
 def _redirected(facts: SiteFacts) -> re.Pattern[str]:
-    (args,) = arguments("LocationMatch", facts)
+    (args,) = [args for args in arguments("LocationMatch", facts) if "acme" in str(args[0])]
     return re.compile(str(args[0]))
 
 

@@ -52,9 +52,9 @@ def test_a_written_set_is_complete() -> None:
     written = resolve("apache").render(apache(CASES["two_sites"]))
     assert [one.filename for one in written] == [
         "apache/sites.conf",
-        "wsgi/shop_wsgi.py",
-        "wsgi/blog_wsgi.py",
-        "wsgi/intranet_wsgi.py",
+        "apache/shop_wsgi.py",
+        "apache/blog_wsgi.py",
+        "apache/intranet_wsgi.py",
         "apache/envvars",
     ]
 
@@ -77,9 +77,9 @@ def test_named_versions_are_kept() -> None:
     ("changes", "expected"),
     [
         ({}, Path("/srv/shop/shop/wsgi.py")),
-        ({"directory": DIRECTORY}, DIRECTORY / "wsgi/shop_wsgi.py"),
-        ({"stands_alone": True}, Path("/srv/shop/deploy/wsgi/shop_wsgi.py")),
-        ({"sites": (site(), site("blog"))}, Path("/srv/shop/deploy/wsgi/shop_wsgi.py")),
+        ({"directory": DIRECTORY}, DIRECTORY / "apache/shop_wsgi.py"),
+        ({"stands_alone": True}, Path("/srv/shop/deploy/apache/shop_wsgi.py")),
+        ({"sites": (site(), site("blog"))}, Path("/srv/shop/deploy/apache/shop_wsgi.py")),
     ],
 )
 def test_the_script_that_is_loaded(changes: dict[str, object], expected: Path) -> None:

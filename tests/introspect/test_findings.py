@@ -44,6 +44,7 @@ MANIFEST = "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
 # What is set (given a directory of the test's own), and exactly what is then found.
 TABLE: dict[str, tuple[Make, set[str]]] = {
     "nothing": (lambda tmp: {}, set()),
+    "no SECRET_KEY": (lambda tmp: {"SECRET_KEY": "", **site(ENVIRON={"LABEL": ""})}, set()),
     "unknown section": (lambda tmp: {"DEPLOYKIT": {"PROXY": {}}}, {"E001"}),
     "unknown key": (lambda tmp: site(HOST=["example.com"]), {"E001"}),
     "unknown TLS key": (lambda tmp: site(TLS={**TLS, "CHAIN": "/c.pem"}), {"E001"}),

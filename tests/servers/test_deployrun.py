@@ -7,7 +7,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,16 +55,19 @@ def test_it_leaves_nothing_behind(
     example: Project, any_stack: Stack, number: signal.Signals
 ) -> None:
     """After a signal there is no process, no directory, no listener, and the status is 0."""
-    before = set(Path(tempfile.gettempdir()).glob("deployrun-*"))
-    with harness.deployrun(example, *any_stack.arguments) as server:
+    with (
+        harness.public_directory() as temporary,
+        harness.deployrun(
+            example, *any_stack.arguments, environ={"TMPDIR": str(temporary)}
+        ) as server,
+    ):
         assert server.get("/").status == 200
         children = _descendants(server.process)
-        made = set(Path(tempfile.gettempdir()).glob("deployrun-*")) - before
         assert children
-        assert made
+        assert list(temporary.glob("deployrun-*"))
         assert harness.stop(server.process, number) == 0
         assert not _alive(children)
-        assert not any(path.exists() for path in made)
+        assert list(temporary.iterdir()) == []
         with pytest.raises(OSError, match="refused"):
             server.connect()
 

@@ -157,7 +157,7 @@ def test_old_protocols_are_not(secure: SecureServer, version: ssl.TLSVersion) ->
     """TLS 1.0 and 1.1 are refused by the server, not only by this client."""
     context = _only(secure, version)
     context.set_ciphers("ALL:@SECLEVEL=0")
-    with pytest.raises(ssl.SSLError, match="(?i)version|protocol|alert"):
+    with pytest.raises(ssl.SSLError, match=r"(?i)version|protocol|alert"):
         context.wrap_socket(_connect(secure), server_hostname="localhost")
 
 

@@ -40,6 +40,7 @@ _TEXT = """
     graceful_timeout = 30
     keepalive = <<keepalive>>
     backlog = 1024
+    limit_request_line = 8190
 
     # Headers are believed, if at all, by the script that it loads: never by gunicorn itself.
     forwarded_allow_ips = <<trusted>>

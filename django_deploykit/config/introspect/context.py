@@ -37,9 +37,10 @@ class Context:
         """How a key of SITE is called in messages."""
         return self.places.get(name, f"DEPLOYKIT['SITE'][{name!r}]")
 
-    def unprefixed(self, name: str) -> str | None:
-        """The setting as written: Django's own access puts the script prefix in front of
-        relative STATIC_URL and MEDIA_URL, and then keeps that for the life of the process."""
+    def as_written(self, name: str) -> str | None:
+        """The setting without what Django's own access does: it puts the script prefix in front
+        of relative STATIC_URL and MEDIA_URL, and keeps that for the life of the process; for an
+        empty SECRET_KEY it raises."""
         value = getattr(self.settings._wrapped, name)
         return None if value is None else str(value)
 

@@ -34,7 +34,7 @@ def environ(context: Context) -> tuple[tuple[str, str], ...]:
 
 
 def _secrets(context: Context) -> Iterator[str]:
-    settings = context.settings
-    candidates = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS, settings.EMAIL_HOST_PASSWORD]
-    candidates += [database.get("PASSWORD") for database in settings.DATABASES.values()]
-    yield from (str(value) for value in candidates if value)
+    databases = context.settings.DATABASES.values()
+    yield from (str(one["PASSWORD"]) for one in databases if one.get("PASSWORD"))
+    keys = [context.as_written("SECRET_KEY"), *context.settings.SECRET_KEY_FALLBACKS]
+    yield from (str(key) for key in keys if key)

@@ -51,6 +51,17 @@ def protected(context: Context, prefix: str) -> tuple[Mount, ...]:
     return tuple(mounts)
 
 
+def databases(context: Context) -> tuple[Path, ...]:
+    """The files of SQLite databases, which the application writes, beside others it makes."""
+    found = []
+    for database in context.settings.DATABASES.values():
+        name = str(database.get("NAME") or "")
+        in_memory = not name or ":memory:" in name or "mode=memory" in name
+        if database.get("ENGINE", "").endswith("sqlite3") and not in_memory:
+            found.append(Path(name.removeprefix("file:").partition("?")[0]).absolute())
+    return tuple(found)
+
+
 def root_files(context: Context) -> tuple[RootFile, ...]:
     """The files at the root of the host, by default those of WHITENOISE_ROOT."""
     default = getattr(context.settings, "WHITENOISE_ROOT", None)

@@ -84,7 +84,7 @@ def _private_paths(context: Context, facts: SiteFacts) -> Iterator[tuple[str, Pa
         yield "the private key", facts.tls.key
     for mount in facts.protected:
         yield f"the protected directory {str(mount.directory)!r}", mount.directory
-    for path in _database_files(context):
+    for path in facts.databases:
         yield f"the database {str(path)!r}", path
     for path in _cache_directories(context):
         yield f"the cache {str(path)!r}, whose files are code to Django", path
@@ -95,14 +95,6 @@ def _private_paths(context: Context, facts: SiteFacts) -> Iterator[tuple[str, Pa
 def _settings_file(module: str) -> Path | None:
     spec = importlib.util.find_spec(module) if module else None
     return Path(spec.origin) if spec and spec.origin else None
-
-
-def _database_files(context: Context) -> Iterator[Path]:
-    for database in context.settings.DATABASES.values():
-        name = str(database.get("NAME") or "")
-        in_memory = not name or ":memory:" in name or "mode=memory" in name
-        if database.get("ENGINE", "").endswith("sqlite3") and not in_memory:
-            yield Path(name.removeprefix("file:").partition("?")[0]).absolute()
 
 
 def _cache_directories(context: Context) -> Iterator[Path]:

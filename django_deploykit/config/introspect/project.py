@@ -105,6 +105,7 @@ def _read(context: Context) -> SiteFacts:
         admin_static=static.admin_static(context, prefix),
         media=files.media(context, prefix),
         protected=files.protected(context, prefix),
+        databases=files.databases(context),
         root_files=files.root_files(context),
         tls=tls,
         redirect_exempt=security.redirect_exempt(context),

@@ -25,7 +25,7 @@ _COMPRESSED = (CompressedManifestStaticFilesStorage, CompressedStaticFilesStorag
 
 def static(context: Context, prefix: str) -> StaticFiles | None:
     """The static files this host serves; None where they lie on another one, or nowhere."""
-    if not context.unprefixed("STATIC_URL") or not _uses_static_files(context):
+    if not context.as_written("STATIC_URL") or not _uses_static_files(context):
         return None
     found = storage(context, "staticfiles")
     path = url(context, found, "STATIC_URL", prefix)

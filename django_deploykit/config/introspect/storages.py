@@ -58,7 +58,7 @@ def location(context: Context, storage: Storage, setting: str) -> Path | None:
 def url(context: Context, storage: Storage | None, setting: str, prefix: str) -> str | None:
     """The URL path of a local storage, with the prefix; None if it is unset or elsewhere."""
     option = storage.options.get("base_url") if storage else None
-    value = str(option) if option else context.unprefixed(setting)
+    value = str(option) if option else context.as_written(setting)
     if not value or is_elsewhere(value):
         return None
     if value == "/" or not value.endswith("/"):

@@ -120,7 +120,7 @@ def _check_prefix(context: Context, prefix: str) -> None:
             message = f"{str(value)!r} leads outside of the prefix {prefix!r}."
             context.find(findings.OUTSIDE_PREFIX, name, message)
     for name in ("STATIC_URL", "MEDIA_URL"):
-        url = context.unprefixed(name) or ""
+        url = context.as_written(name) or ""
         if _is_outside(url, prefix):
             message = f"{url!r} lies outside of the prefix {prefix!r}."
             context.find(findings.OUTSIDE_PREFIX, name, message)

@@ -63,6 +63,6 @@ class WsgiScriptRenderer(Renderer):
         elif self.plan.app_server:
             wrappers += _BEHIND
         return Rendered(
-            filename=script_name(site),
+            filename=script_name(self.plan, site),
             lines=entry_lines(self.plan, site, dotted, setting, wrappers),
         )

@@ -1,7 +1,7 @@
 import sys
 
 # Not pythonpath: --check-config loads the application before gunicorn looks at that.
-sys.path.insert(0, '/etc/deploykit/wsgi')
+sys.path.insert(0, '/etc/deploykit/gunicorn')
 
 # gunicorn alone: it is the edge, so it believes no proxy and no header.
 bind = [':80']
@@ -14,6 +14,7 @@ timeout = 60
 graceful_timeout = 30
 keepalive = 5
 backlog = 1024
+limit_request_line = 8190
 
 # Whoever connects is the client: nothing may speak for somebody else.
 forwarded_allow_ips = ""

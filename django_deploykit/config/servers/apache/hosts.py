@@ -20,7 +20,6 @@ from django_deploykit.config.syntax.nodes import (
     Glob,
     Node,
     Raw,
-    Substitution,
     block,
     directive,
 )
@@ -275,18 +274,15 @@ def _limits(plan: Plan) -> list[Node]:
 def _slash(site: SiteFacts) -> list[Node]:
     if not site.prefix or site.routes:
         return []
-    why = "relative links of the first page need the slash"
+    why, setting = "relative links of the first page need the slash", site.prefix_setting
+    # RedirectMatch would lose the query, and Redirect alone would take every URL below too.
+    redirect = directive(
+        "Redirect", "permanent", site.prefix, f"{site.prefix}/", why=why, setting=setting
+    )
     pattern = f"^{regex(site.prefix)}$"
     return [
         Comment(f"The bare prefix {site.prefix}"),
-        directive(
-            "RedirectMatch",
-            "permanent",
-            pattern,
-            Substitution((f"{site.prefix}/",)),
-            why=why,
-            setting=site.prefix_setting,
-        ),
+        block("LocationMatch", pattern, children=[redirect], why=why, setting=setting),
     ]
 
 

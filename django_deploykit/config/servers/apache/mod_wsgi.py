@@ -32,7 +32,7 @@ SHARED_GROUP = "deploykit"
 
 
 def check(plan: Plan) -> None:
-    """Refuse several sites in one process, unless each script can be found from the URL alone."""
+    """Refuse sites that could not be told apart in the processes they share."""
     if plan.gateway == "mod_wsgi-embedded" and len(plan.sites) > 1:
         raise ChoiceError(
             "gateway 'mod_wsgi-embedded': several sites in one process would see each "
@@ -46,6 +46,12 @@ def check(plan: Plan) -> None:
             "shared processes have one. Use isolation='processes', or set python_home."
         )
     for site in plan.sites:
+        if site.application.env_file:
+            raise ChoiceError(
+                f"isolation='interpreters': {site.name!r} reads an environment file, and the "
+                "environment belongs to the whole process: every site would see its secrets. "
+                "Use isolation='processes'."
+            )
         if site.prefix != f"/{site.name}":
             raise ChoiceError(
                 f"isolation='interpreters': the site {site.name!r} must have the prefix "
