@@ -3,8 +3,8 @@ import sys
 # Not pythonpath: --check-config loads the application before gunicorn looks at that.
 sys.path.insert(0, '/etc/deploykit/gunicorn')
 
-# gunicorn alone: it is the edge, so it believes no proxy and no header.
 bind = [':80']
+protocol = 'http'
 wsgi_app = 'shop_wsgi:application'
 chdir = '/srv/shop'
 
@@ -16,8 +16,8 @@ keepalive = 5
 backlog = 1024
 limit_request_line = 8190
 
-# Whoever connects is the client: nothing may speak for somebody else.
-forwarded_allow_ips = ""
+# Headers are believed, if at all, by the script that it loads: never by gunicorn itself.
+forwarded_allow_ips = ''
 forwarder_headers = ""
 secure_scheme_headers = {}
 header_map = "drop"
