@@ -181,6 +181,8 @@ class Renderer(ABC):
     # What an application server speaks to a front; and whether it can do without one.
     protocols: ClassVar[tuple[str, ...]] = ()
     stands_alone: ClassVar[bool] = False
+    # False for an application server that needs a front.
+    answers_clients: ClassVar[bool] = True
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan

@@ -202,7 +202,8 @@ class _Follower:
 
     def copy(self) -> None:
         for path in sorted(self._directory.glob("*.log")):
-            with path.open("rb") as log:
+            # The server's user may write there, and could leave a link to what only root reads.
+            with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as log:
                 log.seek(self._offsets.get(path, 0))
                 text = log.read()
                 self._offsets[path] = log.tell()

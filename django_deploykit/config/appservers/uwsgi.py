@@ -42,6 +42,7 @@ class UwsgiRenderer(Renderer):
     summary = "uWSGI behind a front server (uwsgi, http, fastcgi or scgi)"
     gateways = ("uwsgi", "http", "fastcgi", "scgi")
     protocols = gateways
+    answers_clients = False
 
     @classmethod
     def companions(cls, plan: Plan) -> Sequence[tuple[str, Plan]]:

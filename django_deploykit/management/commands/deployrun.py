@@ -76,6 +76,12 @@ def _planned(
     stack: Stack, project: Project, directory: Path, user: str | None
 ) -> tuple[Stack, Plan]:
     """The stack and its plan. Raise CannotRun where this machine cannot run it."""
+    if not stack.renderer.answers_clients:
+        name = stack.renderer.name
+        raise CannotRun(
+            f"target {name!r} stands behind a web server. Run that one: "
+            f"manage.py deployrun nginx --gateway {stack.gateway} --app-server {name}"
+        )
     deployment = replace(project.deployment, log_directory=directory / "log")
     if user and (stack.renderer.stands_alone or stack.app_server):
         deployment = replace(deployment, user=user)

@@ -24,8 +24,8 @@ from django_deploykit.config.syntax.nodes import (
 )
 from django_deploykit.exceptions import UnrepresentableValue
 
-# The first word of a gateway's directives.
-WORDS = {"http": "proxy", "uwsgi": "uwsgi", "fastcgi": "fastcgi", "scgi": "scgi"}
+# With what the names of a gateway's directives begin.
+WORDS = {"http": "proxy_", "uwsgi": "uwsgi_", "fastcgi": "fastcgi_", "scgi": "scgi_"}
 
 # How much longer than the application's own limit nginx waits for it.
 _GRACE = 15
@@ -93,12 +93,12 @@ def target(plan: Plan, site: SiteFacts) -> Node:
     name = shared_name(site.name)
     where = f"http://{name}" if plan.gateway == "http" else name
     why = "hands the request to the application server"
-    return directive(f"{WORDS[plan.gateway]}_pass", where, why=why, setting="WSGI_APPLICATION")
+    return directive(f"{WORDS[plan.gateway]}pass", where, why=why, setting="WSGI_APPLICATION")
 
 
 def hidden_header(plan: Plan, name: str, why: str, setting: str) -> Node:
     """Take a header out of Django's responses."""
-    return directive(f"{WORDS[plan.gateway]}_hide_header", name, why=why, setting=setting)
+    return directive(f"{WORDS[plan.gateway]}hide_header", name, why=why, setting=setting)
 
 
 def _over_http(plan: Plan, site: SiteFacts, sites: Sequence[SiteFacts]) -> list[Node]:
@@ -183,7 +183,7 @@ def _cgi(plan: Plan) -> dict[str, str]:
 
 def _parameter(plan: Plan, name: str, *value: Argument, why: str = "", setting: str = "") -> Node:
     why = why or "the request as CGI names it (RFC 3875)"
-    return directive(f"{WORDS[plan.gateway]}_param", name, *value, why=why, setting=setting)
+    return directive(f"{WORDS[plan.gateway]}param", name, *value, why=why, setting=setting)
 
 
 def _data_parameters(plan: Plan, site: SiteFacts) -> list[Node]:
@@ -225,7 +225,7 @@ def _conduct(plan: Plan) -> list[Node]:
     limit = "the application gives up before nginx"
 
     def say(name: str, *values: Argument, why: str, setting: str = "") -> Node:
-        return directive(f"{word}_{name}", *values, why=why, setting=setting)
+        return directive(f"{word}{name}", *values, why=why, setting=setting)
 
     large = "large cookies; more than a page of headers would be a 502"
     return [

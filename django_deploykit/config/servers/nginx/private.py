@@ -14,7 +14,7 @@ from django_deploykit.config.syntax.printer import print_lines
 from django_deploykit.exceptions import CannotRun
 
 _WHY = "for this run only"
-_TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+_TEMPORARY = ("client_body_temp", "proxy_temp", "fastcgi_temp", "uwsgi_temp", "scgi_temp")
 
 
 def foreground(plan: Plan, site: Rendered, directory: Path, user: str | None) -> Foreground:
@@ -52,8 +52,8 @@ def _http(directory: Path) -> Iterator[Node]:
     log = directory / "log" / "server-access.log"
     yield directive("access_log", str(log), why=_WHY, setting="TMPDIR")
     for name in _TEMPORARY:
-        path = directory / "run" / f"{name}_temp"
-        yield directive(f"{name}_temp_path", str(path), why=_WHY, setting="TMPDIR")
+        path = directory / "run" / name
+        yield directive(f"{name}_path", str(path), why=_WHY, setting="TMPDIR")
 
 
 def _error_log(directory: Path) -> Node:
