@@ -203,9 +203,13 @@ class _Follower:
     def copy(self) -> None:
         for path in sorted(self._directory.glob("*.log")):
             # The server's user may write there, and could leave a link to what only root reads.
-            with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as log:
-                log.seek(self._offsets.get(path, 0))
-                text = log.read()
-                self._offsets[path] = log.tell()
-            sys.stderr.write(text.decode(errors="replace"))
+            with contextlib.suppress(OSError):
+                self._copy(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), path)
         sys.stderr.flush()
+
+    def _copy(self, descriptor: int, path: Path) -> None:
+        with open(descriptor, "rb") as log:
+            log.seek(self._offsets.get(path, 0))
+            text = log.read()
+            self._offsets[path] = log.tell()
+        sys.stderr.write(text.decode(errors="replace"))
