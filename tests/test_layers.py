@@ -167,7 +167,9 @@ def test_shared_names_stand_in_the_contract_alone(module: str) -> None:
     keys = ["HTTP_" + name.upper().replace("-", "_") for name in headers]
     compound = [name for name in headers if "-" in name]
     pattern = "|".join(map(re.escape, [contract.STACK_KEY, *keys, *compound]))
-    shared = re.compile(rf"(?<![\w-])(?:{pattern})(?![\w-])|\A(?-i:Forwarded|Proxy)\Z", re.IGNORECASE)
+    shared = re.compile(
+        rf"(?<![\w-])(?:{pattern})(?![\w-])|\A(?-i:Forwarded|Proxy)\Z", re.IGNORECASE
+    )
     assert [text for text in _strings(sources()[module]) if shared.search(text)] == []
 
 

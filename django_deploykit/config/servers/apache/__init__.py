@@ -10,6 +10,7 @@ from pathlib import Path
 
 from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.facts import SiteFacts
+from django_deploykit.config.fronts import admin_steps
 from django_deploykit.config.renderer import (
     Foreground,
     Needs,
@@ -103,7 +104,7 @@ class ApacheRenderer(Renderer):
             modules=_modules(self.plan),
             packages=("apache2", *gateways.of(self.plan).packages(self.plan)),
             access=tuple(one for site in self.plan.sites for one in site_access(self.plan, site)),
-            steps=tuple(step for site in self.plan.sites for step in _steps(self.plan, site)),
+            steps=tuple(step for site in self.plan.sites for step in admin_steps(self.plan, site)),
         )
 
 
@@ -120,10 +121,3 @@ def _modules(plan: Plan) -> tuple[str, ...]:
             if site.hosts.suffixes or site.hosts.anything:
                 modules.add("rewrite")
     return tuple(sorted(modules))
-
-
-def _steps(plan: Plan, site: SiteFacts) -> list[str]:
-    admin, choice = site.admin_static, plan.deployment.admin_static
-    if not (site.static and admin and choice in ("copy", "symlink")):
-        return []
-    return [mod_wsgi.admin_step(choice, admin.directory, site.static.mounts[0].directory)]

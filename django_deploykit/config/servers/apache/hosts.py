@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from itertools import groupby
-
 from django_deploykit.config import tls as guideline
 from django_deploykit.config.deployment import Address
-from django_deploykit.config.facts import Hosts, SiteFacts, Tls
+from django_deploykit.config.facts import SiteFacts, Tls
+from django_deploykit.config.fronts import Group, exempt_patterns, groups
 from django_deploykit.config.renderer import Plan
 from django_deploykit.config.servers.apache import content, gateways
 from django_deploykit.config.servers.apache.dialect import Version, grant, refuse
@@ -23,7 +20,6 @@ from django_deploykit.config.syntax.nodes import (
     block,
     directive,
 )
-from django_deploykit.exceptions import ChoiceError
 
 # RFC 6761 reserves .invalid: no client can ask for this name by accident.
 CATCH_ALL = "unknown-host.invalid"
@@ -34,32 +30,6 @@ _ACME = r"\.well-known/acme-challenge/"
 
 # Ports for which every distribution's own configuration already has a Listen line.
 _DISTRIBUTION_PORTS = (80, 443)
-
-
-@dataclass(frozen=True)
-class Group:
-    """Sites that answer under the same names, and so share their virtual hosts."""
-
-    hosts: Hosts
-    tls: Tls | None
-    sites: tuple[SiteFacts, ...]
-
-    @property
-    def name(self) -> str:
-        return self.sites[0].name
-
-
-def groups(sites: tuple[SiteFacts, ...]) -> list[Group]:
-    """Sort sites by their host names. Raise ChoiceError if their certificates differ."""
-    ordered = sorted(sites, key=lambda site: site.hosts.names)
-    found = []
-    for _, same in groupby(ordered, key=lambda site: site.hosts.names):
-        members = tuple(sorted(same, key=lambda site: site.name))
-        if len({site.tls for site in members}) > 1:
-            names = ", ".join(site.name for site in members)
-            raise ChoiceError(f"{names}: sites with the same hosts need the same SITE['TLS'].")
-        found.append(Group(members[0].hosts, members[0].tls, members))
-    return found
 
 
 def virtual_hosts(plan: Plan) -> list[Node]:
@@ -392,31 +362,8 @@ def _exempt_applications(plan: Plan, group: Group) -> list[Node]:
 
 def _not_exempt(group: Group) -> str:
     """A pattern for every path that is neither ACME's nor in SECURE_REDIRECT_EXEMPT."""
-    exempt = [
-        _below(site.prefix) + _searched(pattern)
-        for site in group.sites
-        for pattern in site.redirect_exempt
-    ]
+    exempt = [pattern for site in group.sites for pattern in exempt_patterns(site)]
     return f"^/(?!{'|'.join([_ACME, *exempt])})"
-
-
-def _below(prefix: str) -> str:
-    return f"(?={regex(prefix.lstrip('/'))}/)" if prefix else ""
-
-
-def _searched(pattern: str) -> str:
-    """What Django searches for in the whole path, prefix included, but for its leading slash;
-    as searched behind that slash (django/middleware/security.py).
-
-    A circumflex outside of brackets then means: right behind the first slash.
-    """
-    if re.compile(pattern).flags & re.VERBOSE:
-        raise ChoiceError(
-            f"SECURE_REDIRECT_EXEMPT: {pattern!r} is a verbose pattern, and a comment in it would "
-            "swallow what follows. Write it without (?x)."
-        )
-    tokens = re.sub(r"(\\.|\[\^?\]?(?:\\.|[^\]\\])*\])|\^", lambda m: m[1] or r"(?<=\A/)", pattern)
-    return f".*(?:{tokens})"
 
 
 def _fixed_redirect(plan: Plan, group: Group, target: str) -> Node:

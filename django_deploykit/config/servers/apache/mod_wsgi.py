@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -152,12 +151,6 @@ def site_variables(plan: Plan, site: SiteFacts) -> list[Node]:
         for name, value in site.environ
     ]
     return [*extra, *_authorization(site)]
-
-
-def admin_step(choice: str, source: Path, static_root: Path) -> str:
-    """The shell command that puts the admin's files into STATIC_ROOT."""
-    verb = "ln -s" if choice == "symlink" else "cp -R"
-    return f"{verb} {shlex.quote(str(source))} {shlex.quote(str(static_root / 'admin'))}"
 
 
 def _authorization(site: SiteFacts) -> list[Node]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.facts import SiteFacts
+from django_deploykit.config.fronts import admin_steps
 from django_deploykit.config.renderer import (
     Access,
     Foreground,
@@ -19,7 +20,6 @@ from django_deploykit.config.renderer import (
     Renderer,
     site_access,
 )
-from django_deploykit.config.servers.apache.mod_wsgi import admin_step
 from django_deploykit.config.servers.lighttpd import (
     content,
     gateway,
@@ -143,7 +143,7 @@ class LighttpdRenderer(Renderer):
         return Needs(
             packages=tuple(packages),
             access=tuple(access),
-            steps=tuple(step for site in self.plan.sites for step in _steps(self.plan, site)),
+            steps=tuple(step for site in self.plan.sites for step in admin_steps(self.plan, site)),
         )
 
 
@@ -161,10 +161,3 @@ def _parse_options() -> Node:
 
 def _serves_files(site: SiteFacts) -> bool:
     return bool(site.static or site.media or site.root_files or site.documents)
-
-
-def _steps(plan: Plan, site: SiteFacts) -> list[str]:
-    admin, choice = site.admin_static, plan.deployment.admin_static
-    if not (site.static and admin and choice in ("copy", "symlink")):
-        return []
-    return [admin_step(choice, admin.directory, site.static.mounts[0].directory)]

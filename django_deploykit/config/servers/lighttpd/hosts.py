@@ -8,8 +8,8 @@ from urllib.parse import quote
 from django_deploykit.config import tls as guideline
 from django_deploykit.config.deployment import Address, Deployment
 from django_deploykit.config.facts import SiteFacts, Tls
+from django_deploykit.config.fronts import Group, exempt_patterns, groups
 from django_deploykit.config.renderer import Plan
-from django_deploykit.config.servers.apache.hosts import Group, _below, _searched, groups
 from django_deploykit.config.servers.lighttpd import content, gateway
 from django_deploykit.config.servers.lighttpd.dialect import (
     HOST,
@@ -303,11 +303,7 @@ def _acme(tls: Tls) -> Block:
 
 
 def _exempt(plan: Plan, group: Group) -> list[Block]:
-    patterns = [
-        _below(site.prefix) + _searched(pattern)
-        for site in group.sites
-        for pattern in site.redirect_exempt
-    ]
+    patterns = [pattern for site in group.sites for pattern in exempt_patterns(site)]
     if not patterns:
         return []
     ordered = sorted(group.sites, key=lambda site: (-len(site.prefix), site.name))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.facts import SiteFacts
+from django_deploykit.config.fronts import admin_steps
 from django_deploykit.config.renderer import (
     Foreground,
     Needs,
@@ -18,7 +19,6 @@ from django_deploykit.config.renderer import (
     Renderer,
     site_access,
 )
-from django_deploykit.config.servers.apache.mod_wsgi import admin_step
 from django_deploykit.config.servers.nginx import gateways, hosts, installed, private
 from django_deploykit.config.servers.nginx.dialect import OLDEST, Version, dialect, file_name
 from django_deploykit.config.syntax.nodes import Comment, Node
@@ -114,12 +114,5 @@ class NginxRenderer(Renderer):
         return Needs(
             packages=("nginx",),
             access=tuple(one for site in sites for one in site_access(self.plan, site)),
-            steps=tuple(step for site in sites for step in _steps(self.plan, site)),
+            steps=tuple(step for site in sites for step in admin_steps(self.plan, site)),
         )
-
-
-def _steps(plan: Plan, site: SiteFacts) -> list[str]:
-    admin, choice = site.admin_static, plan.deployment.admin_static
-    if not (site.static and admin and choice in ("copy", "symlink")):
-        return []
-    return [admin_step(choice, admin.directory, site.static.mounts[0].directory)]

@@ -6,8 +6,8 @@ import re
 
 from django_deploykit.config import tls as guideline
 from django_deploykit.config.facts import SiteFacts, Tls
+from django_deploykit.config.fronts import Group, exempt_patterns
 from django_deploykit.config.renderer import Plan
-from django_deploykit.config.servers.apache.hosts import Group, _below, _searched
 from django_deploykit.config.servers.nginx import gateways
 from django_deploykit.config.servers.nginx.dialect import Version, file_name, shared_name
 from django_deploykit.config.syntax.nodes import Comment, Node, Raw, block, directive
@@ -103,7 +103,7 @@ def acme(tls: Tls) -> list[Node]:
 
 def exempt(site: SiteFacts) -> list[str]:
     """Patterns for the paths of SECURE_REDIRECT_EXEMPT, as nginx sees a path."""
-    return [f"^/{_below(site.prefix)}{_searched(pattern)}" for pattern in site.redirect_exempt]
+    return [f"^/{pattern}" for pattern in exempt_patterns(site)]
 
 
 def redirect(plan: Plan, group: Group) -> Node:
