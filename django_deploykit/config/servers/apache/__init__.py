@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from django_deploykit.config.deployment import Deployment
-from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.fronts import admin_steps
 from django_deploykit.config.renderer import (
     Foreground,
@@ -23,7 +22,6 @@ from django_deploykit.config.servers.apache import (
     gateways,
     hosts,
     installed,
-    mod_wsgi,
     private,
     proxy,
 )

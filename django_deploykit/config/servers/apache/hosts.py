@@ -121,7 +121,7 @@ def _content(plan: Plan, group: Group) -> list[Node]:
     """What the server answers itself, and 404 for what nobody does."""
     nodes: list[Node] = []
     for site in group.sites:
-        nodes += [*_slash(site), *content.serve(plan, site)]
+        nodes += [*_slash(plan, site), *content.serve(plan, site)]
     return [*nodes, *_nothing_else(group)]
 
 
@@ -241,7 +241,7 @@ def _limits(plan: Plan) -> list[Node]:
     ]
 
 
-def _slash(site: SiteFacts) -> list[Node]:
+def _slash(plan: Plan, site: SiteFacts) -> list[Node]:
     if not site.prefix or site.routes:
         return []
     why, setting = "relative links of the first page need the slash", site.prefix_setting
@@ -249,10 +249,11 @@ def _slash(site: SiteFacts) -> list[Node]:
     redirect = directive(
         "Redirect", "permanent", site.prefix, f"{site.prefix}/", why=why, setting=setting
     )
+    granted = grant(Version.of(plan.deployment), "it leads on, whatever file it might mean")
     pattern = f"^{regex(site.prefix)}$"
     return [
         Comment(f"The bare prefix {site.prefix}"),
-        block("LocationMatch", pattern, children=[redirect], why=why, setting=setting),
+        block("LocationMatch", pattern, children=[*granted, redirect], why=why, setting=setting),
     ]
 
 
