@@ -94,6 +94,8 @@ def _modules(names: Sequence[str], wsgi: Path | None) -> Iterator[Node]:
     if wsgi:
         yield directive("LoadModule", "wsgi_module", str(wsgi), why=_WHY)
         yield directive("WSGISocketPrefix", "wsgi", why=_WHY)
+        # A Python that is not the distribution's may look for itself where nobody may read.
+        yield directive("WSGIPythonHome", sys.prefix, why=_WHY)
 
 
 def _closed() -> Iterator[Node]:
