@@ -30,7 +30,6 @@ _TEXT = """
     sys.path.insert(0, <<scripts>>)
 
     bind = <<bind>>
-    protocol = <<protocol>>
     wsgi_app = <<wsgi_app>>
     chdir = <<chdir>>
 
@@ -43,7 +42,7 @@ _TEXT = """
     limit_request_line = 8190
 
     # Headers are believed, if at all, by the script that it loads: never by gunicorn itself.
-    forwarded_allow_ips = <<trusted>>
+    forwarded_allow_ips = ""
     forwarder_headers = ""
     secure_scheme_headers = {}
     header_map = "drop"
@@ -88,9 +87,6 @@ class GunicornRenderer(Renderer):
         lines = python_lines(
             _TEXT,
             bind=self._bind(site),
-            protocol="uwsgi" if self._speaks_uwsgi else "http",
-            # Its uwsgi parser asks for a trusted peer; a unix socket's peer is always one.
-            trusted="127.0.0.1" if self._speaks_uwsgi else "",
             # Longer than any front keeps an idle connection, so that none is closed under it.
             keepalive=5 if self.plan.stands_alone else 75,
             wsgi_app=f"{self.plan.script(site).stem}:application",
@@ -111,10 +107,6 @@ class GunicornRenderer(Renderer):
             warnings=self._warnings(site),
             needs=Needs(access=tuple(site_access(self.plan, site))),
         )
-
-    @property
-    def _speaks_uwsgi(self) -> bool:
-        return not self.plan.stands_alone and self.plan.gateway == "uwsgi"
 
     def _bind(self, site: SiteFacts) -> list[str]:
         if self.plan.stands_alone:

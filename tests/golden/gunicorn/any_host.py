@@ -4,7 +4,6 @@ import sys
 sys.path.insert(0, '/etc/deploykit/gunicorn')
 
 bind = [':80']
-protocol = 'http'
 wsgi_app = 'shop_wsgi:application'
 chdir = '/srv/shop'
 
@@ -17,7 +16,7 @@ backlog = 1024
 limit_request_line = 8190
 
 # Headers are believed, if at all, by the script that it loads: never by gunicorn itself.
-forwarded_allow_ips = ''
+forwarded_allow_ips = ""
 forwarder_headers = ""
 secure_scheme_headers = {}
 header_map = "drop"
