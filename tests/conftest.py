@@ -1,14 +1,42 @@
-"""Options and the last line of the whole suite."""
+"""Options of the whole suite, and what it says at its end."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from tests.servers import harness
+from tests.servers import harness, table
+
+_outcomes = table.Outcomes()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="Rewrite tests/golden/.")
+    parser.addoption("--stacks", action="store_true", help="Print the table of stacks at the end.")
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    _outcomes.add(report)
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    if config.getoption("--stacks"):
+        for line in _outcomes.lines():
+            terminalreporter.write_line(line)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tell the process that prints what was missing in this one (pytest-xdist)."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["missing"] = sorted(harness.missing)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    harness.missing.update(getattr(node, "workeroutput", {}).get("missing", ()))
 
 
 @pytest.hookimpl(trylast=True)

@@ -1,17 +1,16 @@
-"""Servers of the behaviour suite: each stack is started once, when first asked for."""
+"""Servers of the behaviour suite: each site is started once, and ends before the next."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.servers import harness
+from tests.servers import harness, rows, table
 from tests.servers.harness import Project, Server
-from tests.servers.stacks import STACKS, Stack
+from tests.servers.stacks import SITES, Site, Stack
 
 
 @pytest.fixture(scope="session")
@@ -28,46 +27,48 @@ def example(public: Path) -> Project:
 
 
 @pytest.fixture(scope="session")
-def running(example: Project) -> Iterator[Callable[[Stack, str], Server]]:
-    """Start a stack below a prefix, or hand out the one that already runs."""
-    started: dict[tuple[str, str], Server] = {}
-    with contextlib.ExitStack() as stack:
-
-        def start(wanted: Stack, prefix: str) -> Server:
-            key = wanted.label, prefix
-            if key not in started:
-                wanted.require()
-                environ = {"LANG": "C", "LC_ALL": "C"}  # as distributions start their servers
-                if prefix:
-                    environ["FORCE_SCRIPT_NAME"] = prefix
-                run = harness.deployrun(example, *wanted.arguments, prefix=prefix, environ=environ)
-                started[key] = stack.enter_context(run)
-            return started[key]
-
-        yield start
-
-
-@pytest.fixture(params=["", "/app"], ids=["root", "prefix"])
-def prefix(request: pytest.FixtureRequest) -> str:
-    """Where the site is mounted."""
-    return str(request.param)
-
-
-@pytest.fixture(params=STACKS.values(), ids=STACKS.keys())
-def stack(request: pytest.FixtureRequest) -> Stack:
-    """One row of the table of stacks."""
-    found: Stack = request.param
+def site(request: pytest.FixtureRequest) -> Site:
+    """One stack at one place; every test that asks for it runs for all it applies to."""
+    found: Site = request.param
+    found.stack.require()
     return found
 
 
-@pytest.fixture
-def server(running: Callable[[Stack, str], Server], stack: Stack, prefix: str) -> Server:
-    """The stack, serving example_project at the root or below a prefix."""
-    return running(stack, prefix)
+@pytest.fixture(scope="session")
+def stack(site: Site) -> Stack:
+    """The stack of the site."""
+    return site.stack
+
+
+@pytest.fixture(scope="session")
+def server(site: Site, example: Project) -> Iterator[Server]:
+    """The stack, serving example_project at the root or below a prefix, until the next is asked."""
+    environ = {"LANG": "C", "LC_ALL": "C"}  # as distributions start their servers
+    if site.prefix:
+        environ["FORCE_SCRIPT_NAME"] = site.prefix
+    arguments = site.stack.arguments
+    with harness.deployrun(example, *arguments, prefix=site.prefix, environ=environ) as running:
+        yield running
+        below = harness.descendants(running.process.pid)
+        assert harness.stop(running.process) == 0
+        assert not harness.alive(below)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test for every site that it applies to; those are grouped by pytest."""
+    if "site" in metafunc.fixturenames:
+        sites = [site for site in SITES if rows.applies(metafunc.function, site)]
+        metafunc.parametrize("site", sites, ids=str, indirect=True, scope="session")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark whatever needs a server binary."""
+    """Mark whatever needs a server binary, and keep what shares a server in one process."""
+    here = os.path.dirname(__file__)
     for item in items:
-        if os.fspath(item.path).startswith(os.path.dirname(__file__)):
-            item.add_marker("server")
+        if not os.fspath(item.path).startswith(here):
+            continue
+        item.add_marker("server")
+        site = item.callspec.params.get("site") if hasattr(item, "callspec") else None
+        item.add_marker(pytest.mark.xdist_group(str(site or item.path.stem)))
+        if site and (number := rows.number(item.function)):  # type: ignore[attr-defined]
+            item.user_properties.append((table.PROPERTY, [site.stack.cell, number]))

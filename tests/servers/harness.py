@@ -203,6 +203,27 @@ def stop(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> int:
     return process.wait(60)
 
 
+def descendants(pid: int) -> set[int]:
+    """Every process below this one."""
+    parents = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            # A process may end while we look at it.
+            with contextlib.suppress(OSError):
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                parents[int(entry.name)] = int(fields[1])
+    found, wanted = set(), {pid}
+    while wanted:
+        wanted = {child for child, parent in parents.items() if parent in wanted}
+        found |= wanted
+    return found
+
+
+def alive(pids: set[int]) -> set[int]:
+    """Those of these processes that still exist."""
+    return {pid for pid in pids if Path(f"/proc/{pid}").exists()}
+
+
 def _collect(process: subprocess.Popen[str], log: list[str]) -> None:
     for line in process.stderr or ():
         log.append(line)

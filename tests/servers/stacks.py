@@ -25,6 +25,10 @@ BEHIND = {
 }
 
 
+# A cell of the table of stacks: front server, gateway and application server.
+Cell = tuple[str, str, str]
+
+
 @dataclass(frozen=True)
 class Stack:
     """A stack and how to ask ``deployrun`` for it."""
@@ -47,6 +51,13 @@ class Stack:
         return (self.target, *gateway, *behind, "--set", "processes=2", *chosen)
 
     @property
+    def cell(self) -> Cell:
+        """Its place in the table of stacks."""
+        front = self.target if self.has_front else "none"
+        behind = "Apache itself" if self.has_front else self.target
+        return (front, self.gateway, self.app_server or behind)
+
+    @property
     def is_apache(self) -> bool:
         return self.target == "apache"
 
@@ -54,6 +65,22 @@ class Stack:
     def has_front(self) -> bool:
         """Tell whether a web server stands in front, and not an application server alone."""
         return self.target in FRONTS
+
+    @property
+    def has_several_sites(self) -> bool:
+        """Tell whether it serves several sites at once."""
+        return self.has_front and self.gateway != "mod_wsgi-embedded"
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where example_project is served: by a stack, at the root of the host or below a prefix."""
+
+    stack: Stack
+    prefix: str
+
+    def __str__(self) -> str:
+        return f"{self.stack}-{'prefix' if self.prefix else 'root'}"
 
 
 def _require_distribution() -> None:
@@ -129,6 +156,7 @@ def _stacks() -> list[Stack]:
 
 
 STACKS = {stack.label: stack for stack in _stacks()}
+SITES = [Site(stack, prefix) for stack in STACKS.values() for prefix in ("", "/app")]
 
 
 def apache() -> Stack:

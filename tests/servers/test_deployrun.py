@@ -18,55 +18,27 @@ from django.core.management.base import CommandError
 from django_deploykit.config.servers.apache import installed
 from tests.servers import harness
 from tests.servers.harness import Project
-from tests.servers.stacks import STACKS, Stack, apache
+from tests.servers.stacks import STACKS, Stack, apache, fronts
 
-
-@pytest.fixture(params=[label for label in STACKS if "embedded" not in label])
-def any_stack(request: pytest.FixtureRequest) -> Stack:
-    """One stack of each kind of process tree."""
-    stack = STACKS[request.param]
-    stack.require()
-    return stack
-
-
-def _descendants(process: subprocess.Popen[str]) -> set[int]:
-    """Every process below this one."""
-    parents = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            parents[int(entry.name)] = int(fields[1])
-    found, wanted = set(), {process.pid}
-    while wanted:
-        wanted = {pid for pid, parent in parents.items() if parent in wanted}
-        found |= wanted
-    return found
-
-
-def _alive(pids: set[int]) -> set[int]:
-    return {pid for pid in pids if Path(f"/proc/{pid}").exists()}
+# Where Python runs in the server itself; the others have an application server beside them.
+ALONE = [STACKS["gunicorn/http"], STACKS["apache/mod_wsgi from the package index"]]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_leaves_nothing_behind(
-    example: Project, any_stack: Stack, number: signal.Signals
-) -> None:
+@pytest.mark.parametrize("stack", [*ALONE, *fronts()], ids=str)
+def test_it_leaves_nothing_behind(example: Project, stack: Stack, number: signal.Signals) -> None:
     """After a signal there is no process, no directory, no listener, and the status is 0."""
+    stack.require()
     with (
         harness.public_directory() as temporary,
-        harness.deployrun(
-            example, *any_stack.arguments, environ={"TMPDIR": str(temporary)}
-        ) as server,
+        harness.deployrun(example, *stack.arguments, environ={"TMPDIR": str(temporary)}) as server,
     ):
         assert server.get("/").status == 200
-        children = _descendants(server.process)
+        children = harness.descendants(server.process.pid)
         assert children
         assert list(temporary.glob("deployrun-*"))
         assert harness.stop(server.process, number) == 0
-        assert not _alive(children)
+        assert not harness.alive(children)
         assert list(temporary.iterdir()) == []
         with pytest.raises(OSError, match="refused"):
             server.connect()
