@@ -61,6 +61,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("site", sites, ids=str, indirect=True, scope="session")
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist has to see the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark whatever needs a server binary, and keep what shares a server in one process."""
     here = os.path.dirname(__file__)
