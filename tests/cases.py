@@ -137,6 +137,11 @@ HSTS = SecurityHeaders(
     opener_policy="same-origin",
 )
 MEDIA = Mount(url="/media/", directory=Path("/srv/shop/media"), setting="MEDIA_ROOT")
+PROTECTED = Mount(
+    url="/protected/",
+    directory=Path("/srv/shop/private"),
+    setting="DEPLOYKIT['SITE']['PROTECTED']",
+)
 AWKWARD = '/srv/it\'s #1 ("böse") 100%'
 WHITENOISE = StaticFiles(
     mounts=(_static("/static/", Path("/srv/shop/static")),), hashed=True, twins=("br", "gz")
@@ -167,20 +172,8 @@ CASES: dict[str, Case] = {
             ),
         )
     ),
-    "protected": Case(
-        sites=(
-            site(
-                media=MEDIA,
-                protected=(
-                    Mount(
-                        url="/protected/",
-                        directory=Path("/srv/shop/private"),
-                        setting="DEPLOYKIT['SITE']['PROTECTED']",
-                    ),
-                ),
-            ),
-        )
-    ),
+    "protected": Case(sites=(site(media=MEDIA, protected=(PROTECTED,)),)),
+    "protected_scgi": Case(sites=(site(protected=(PROTECTED,)),), gateway="scgi"),
     "whitenoise": Case(
         sites=(
             site(

@@ -13,11 +13,19 @@ from pathlib import Path
 
 from django_deploykit import contract
 from django_deploykit.config.deployment import Version as Numbers
-from django_deploykit.config.facts import SiteFacts
+from django_deploykit.config.facts import Mount, SiteFacts
 from django_deploykit.config.renderer import Plan
-from django_deploykit.config.servers.apache.dialect import Version
+from django_deploykit.config.servers.apache.dialect import Version, grant
 from django_deploykit.config.syntax import apache
-from django_deploykit.config.syntax.nodes import Comment, Format, Node, Raw, block, directive
+from django_deploykit.config.syntax.nodes import (
+    Comment,
+    Format,
+    Glob,
+    Node,
+    Raw,
+    block,
+    directive,
+)
 from django_deploykit.exceptions import ChoiceError, UnrepresentableValue
 
 
@@ -136,7 +144,7 @@ def mount(plan: Plan, sites: tuple[SiteFacts, ...], own: Sequence[str]) -> list[
     why = "answered by Apache itself: mod_proxy is asked before Alias"
     return [
         directive("ProxyRequests", "Off", why="this is no proxy for everybody"),
-        *_protocol(plan),
+        *_protocol(plan, sites),
         *(directive("ProxyPass", url, Raw("!"), why=why) for url in kept),
         *_bare_prefixes(sites),
         *(_pass(plan, site, url) for url, site in mounted),
@@ -193,23 +201,44 @@ def _target(plan: Plan, site: SiteFacts, url: str) -> str:
     return f"unix:{socket}|{scheme}://{site.name}.invalid{url}"
 
 
-def _protocol(plan: Plan) -> list[Node]:
+def _protocol(plan: Plan, sites: tuple[SiteFacts, ...]) -> list[Node]:
     """What differs from protocol to protocol, apart from the name."""
     if plan.gateway == "http":
         return [*_http(plan), *_bodies(plan)]
     if plan.gateway == "fastcgi":
         why = "plain CGI names; the other kinds rewrite SCRIPT_FILENAME for PHP"
         return [directive("ProxyFCGIBackendType", "GENERIC", why=why), *_bodies(plan)]
-    if plan.gateway == "scgi":
-        return [
-            directive(
-                "ProxySCGIInternalRedirect",
-                "Off",
-                why="a redirect without a host is the client's to follow, not Apache's",
-            ),
-            directive("ProxySCGISendfile", "Off", why="no header of Django's opens a file here"),
-        ]
-    return []
+    return _scgi(plan, sites) if plan.gateway == "scgi" else []
+
+
+# Neither proxy-scgi-pathinfo nor proxy-fcgi-pathinfo is set. With them PATH_INFO would be encoded,
+# and cut out of a decoded URL: "/app/a%20b/" becomes SCRIPT_NAME "/app/a b" and PATH_INFO
+# "/a%20b/". Without them SCRIPT_NAME has the whole decoded path, which the script splits.
+
+
+def _scgi(plan: Plan, sites: tuple[SiteFacts, ...]) -> list[Node]:
+    """By default mod_proxy_scgi reads a file of this server for "Location: /x" with status 200."""
+    why = "a redirect without a host is the client's to follow, not Apache's"
+    nodes: list[Node] = [directive("ProxySCGIInternalRedirect", "Off", why=why)]
+    protected = [mount for site in sites for mount in site.protected]
+    if not protected:
+        why = "no header of Django's opens a file here"
+        return [*nodes, directive("ProxySCGISendfile", "Off", why=why)]
+    why, setting = "Django decides who may read a protected file, Apache sends it", "PROTECTED"
+    header = contract.SENDFILE_HEADER
+    nodes.append(directive("ProxySCGISendfile", header, why=why, setting=setting))
+    return [*nodes, *(_sendable(plan, mount) for mount in protected)]
+
+
+def _sendable(plan: Plan, mount: Mount) -> Node:
+    """The access rules hold for the file that a response names; no URL leads to it."""
+    children = [
+        *grant(Version.of(plan.deployment), "no URL leads here", mount.setting),
+        directive("Options", "None", why="no symbolic link leads out"),
+        directive("AllowOverride", "None", why="no .htaccess is looked for"),
+    ]
+    why, where = "what Django may name in its header", Glob(str(mount.directory))
+    return block("Directory", where, children=children, why=why, setting=mount.setting)
 
 
 def _http(plan: Plan) -> list[Node]:
