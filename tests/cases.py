@@ -58,6 +58,7 @@ class Case:
 
     def plan(self, renderer: type[Renderer]) -> Plan:
         """The plan of this case; unlike ``Stack.plan`` it never looks at what is installed."""
+        self.stack(renderer).check(self.deployment)
         return Plan(
             sites=self.sites,
             deployment=self._deployment(renderer),
@@ -268,6 +269,14 @@ CASES: dict[str, Case] = {
         )
         for gateway in ("http", "uwsgi", "fastcgi", "scgi")
     },
+    "vhost_path": Case(
+        sites=(
+            site(tls=TLS, redirect_exempt=(r"^health/$",)),
+            site("blog", prefix="/blog", tls=TLS),
+        ),
+        deployment=replace(DEPLOYMENT, vhost_path="kX3-vhost"),
+        gateway="http",
+    ),
     "nginx118": Case(sites=(site(tls=TLS),), versions={"nginx": (1, 18)}),
     "nginx130": Case(sites=(site(tls=TLS, headers=HSTS),), versions={"nginx": (1, 30)}),
     "admin_alias": Case(sites=(site(),), deployment=replace(DEPLOYMENT, admin_static="alias")),

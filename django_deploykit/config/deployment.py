@@ -102,6 +102,12 @@ def _socket(text: str) -> Path | Address:
     return address
 
 
+def _segment(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_~-][A-Za-z0-9_.~-]{0,63}", text):
+        raise Invalid("one part of a URL's path: letters, digits, '-', '_', '~', not first '.'")
+    return text
+
+
 def _group(text: str) -> str:
     if not re.fullmatch(r"%\{(GLOBAL|SERVER|RESOURCE|HOST)\}|[A-Za-z0-9_.:-]{1,64}", text):
         raise Invalid("'%{GLOBAL}', '%{SERVER}', '%{RESOURCE}', '%{HOST}' or a plain name")
@@ -170,6 +176,12 @@ class Deployment:
         _socket,
         "Where front and application server meet: a path, or '127.0.0.1:9000'; default: "
         "'/run/NAME/NAME.sock'.",
+    )
+    vhost_path: str | None = _choice(
+        None,
+        _segment,
+        "The first part of the path in which the front tells the application its scheme, host "
+        "and port: '/PART/https/example.com:443/...'; default: it does not.",
     )
     python_home: Path | None = _choice(
         None, _path, "The virtual environment on the server; default: the running one."

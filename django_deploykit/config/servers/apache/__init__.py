@@ -37,6 +37,7 @@ class ApacheRenderer(Renderer):
     name = "apache"
     summary = "Apache httpd 2.4 (2.2 on request) with mod_wsgi, daemon or embedded, or mod_proxy"
     gateways = ("mod_wsgi", "mod_wsgi-embedded", *proxy.SPEAKS)
+    path_hosts = ("http",)
 
     @classmethod
     def installed(cls, deployment: Deployment) -> Deployment:

@@ -6,6 +6,7 @@ from django_deploykit.config import tls as guideline
 from django_deploykit.config.deployment import Address
 from django_deploykit.config.facts import SiteFacts, Tls
 from django_deploykit.config.fronts import Group, exempt_patterns, groups
+from django_deploykit.config.path_hosts import each_name, in_path
 from django_deploykit.config.renderer import Plan
 from django_deploykit.config.servers.apache import content, gateways
 from django_deploykit.config.servers.apache.dialect import Version, grant, refuse
@@ -34,7 +35,7 @@ _DISTRIBUTION_PORTS = (80, 443)
 
 def virtual_hosts(plan: Plan) -> list[Node]:
     """Every virtual host: for each port the refusal of other names, then the sites."""
-    found = groups(plan.sites)
+    found = each_name(plan, groups(plan.sites))
     nodes = _listen(plan, plan.deployment.listen, "listen")
     nodes += _catch_all(plan, found, plan.deployment.listen, [])
     for group in found:
@@ -111,7 +112,7 @@ def _host(plan: Plan, group: Group, addresses: tuple[Address, ...], more: list[N
         *_limits(plan),
         *gateways.of(plan).hygiene(plan, group.sites),
         *_content(plan, group),
-        *_django_and_own(plan, group),
+        *_django_and_own(in_path(plan, group, secure=bool(group.tls)), group),
     ]
     names = ", ".join(site.name for site in group.sites)
     return [Comment(f"The site: {names}"), _virtual_host(addresses, children, "the site")]
@@ -315,7 +316,7 @@ def _redirect_host(
         why = "its other spellings"
         children.append(directive("ServerAlias", *map(_bare, aliases), why=why, setting=setting))
     children += [*_logs(plan, group), *_timeouts(), *_acme(plan, tls)]
-    children += _exempt_applications(plan, group)
+    children += _exempt_applications(in_path(plan, group, secure=False), group)
     children.append(Comment("Everything else is on HTTPS."))
     if target:
         children.append(_fixed_redirect(plan, group, target))

@@ -12,6 +12,7 @@ from itertools import product
 from pathlib import Path
 
 from django_deploykit import contract
+from django_deploykit.config import path_hosts
 from django_deploykit.config.deployment import Version as Numbers
 from django_deploykit.config.facts import Mount, SiteFacts
 from django_deploykit.config.renderer import Plan
@@ -82,7 +83,7 @@ def server_level(plan: Plan) -> list[Node]:
 
 
 def warnings(plan: Plan) -> list[str]:
-    return []
+    return path_hosts.warnings(plan)
 
 
 def modules(plan: Plan) -> set[str]:
@@ -143,12 +144,24 @@ def mount(plan: Plan, sites: tuple[SiteFacts, ...], own: Sequence[str]) -> list[
     kept = [url for url in own if any(_lies_below(url, mount) for mount, _ in mounted)]
     why = "answered by Apache itself: mod_proxy is asked before Alias"
     return [
+        *_marker(plan),
         directive("ProxyRequests", "Off", why="this is no proxy for everybody"),
         *_protocol(plan, sites),
         *(directive("ProxyPass", url, Raw("!"), why=why) for url in kept),
         *_bare_prefixes(sites),
         *(_pass(plan, site, url) for url, site in mounted),
     ]
+
+
+def _marker(plan: Plan) -> list[Node]:
+    """No client may write the host into the path, in any spelling: <Location> sees the path
+    decoded, with single slashes and without dots."""
+    marker, setting, why = plan.deployment.vhost_path, "vhost_path", path_hosts.DENIED
+    if not marker:
+        return []
+    refusal = directive("Redirect", 404, "/", why=why, setting=setting)
+    denied = path_hosts.pattern(marker)
+    return [block("LocationMatch", denied, children=[refusal], why=why, setting=setting)]
 
 
 def _urls(site: SiteFacts) -> list[str]:
@@ -193,6 +206,7 @@ def _target(plan: Plan, site: SiteFacts, url: str) -> str:
     """Where the application server listens. A socket's name stands for it in Apache's table, so
     that it has to differ from site to site."""
     socket, scheme = plan.socket(site), SPEAKS[plan.gateway].scheme
+    url = f"{plan.path_host}{url}"
     if not isinstance(socket, Path):
         return f"{scheme}://{socket}{url}"
     if found := re.search(r"[?#|]", str(socket)):
