@@ -103,8 +103,8 @@ def _socket(text: str) -> Path | Address:
 
 
 def _segment(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_~-][A-Za-z0-9_.~-]{0,63}", text):
-        raise Invalid("one part of a URL's path: letters, digits, '-', '_', '~', not first '.'")
+    if not re.fullmatch(r"[A-Za-z0-9_~-]{1,64}", text):
+        raise Invalid("one part of a URL's path: at most 64 letters, digits, '-', '_' and '~'")
     return text
 
 
