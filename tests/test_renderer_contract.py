@@ -97,7 +97,8 @@ def test_explains_every_directive(target: str, name: str) -> None:
 def test_companions_exist(target: str) -> None:
     """The other files of a written set come from targets that exist."""
     renderer = RENDERERS[target]
-    for case in CASES.values():
+    written = [case for name, case in CASES.items() if produced(target, name)[0] != ".error"]
+    for case in written:
         assert {name for name, _ in renderer.companions(case.plan(renderer))} <= set(RENDERERS)
 
 
