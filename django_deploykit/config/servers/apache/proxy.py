@@ -12,7 +12,7 @@ from itertools import product
 from pathlib import Path
 
 from django_deploykit import contract
-from django_deploykit.config import path_hosts
+from django_deploykit.config import limits, path_hosts
 from django_deploykit.config.deployment import Version as Numbers
 from django_deploykit.config.facts import Mount, SiteFacts
 from django_deploykit.config.renderer import Plan
@@ -48,9 +48,6 @@ SPEAKS = {
 
 # mod_proxy_http and mod_proxy_uwsgi pass this header on; these make no parameter of it.
 _HOLD_BACK_AUTHORIZATION = ("fastcgi", "scgi")
-
-# How much longer than the application's own limit Apache waits for it.
-_GRACE = 15
 
 # A name with more underscores has too many spellings as a header to remove each of them.
 _MOST_UNDERSCORES = 4
@@ -192,7 +189,7 @@ def _pass(plan: Plan, site: SiteFacts, url: str) -> Node:
         url,
         _target(plan, site, url),
         Raw("connectiontimeout=5"),
-        Raw(f"timeout={plan.deployment.request_timeout + _GRACE}"),
+        Raw(f"timeout={limits.front_timeout(plan.deployment)}"),
         Raw("retry=0"),
         Raw("disablereuse=On"),
         *([Raw("flushpackets=On")] if plan.gateway == "fastcgi" else []),
