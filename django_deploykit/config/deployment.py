@@ -186,8 +186,8 @@ class Deployment:
     python_home: Path | None = _choice(
         None, _path, "The virtual environment on the server; default: the running one."
     )
-    log_directory: Path = _choice(
-        Path("/var/log/apache2"), _path, "Directory of the access and error logs."
+    log_directory: Path | None = _choice(
+        None, _path, "Directory of the access and error logs; default: the server's own."
     )
     server_version: Version | None = _choice(
         None, _version, "Version of the web server; default: the installed one."

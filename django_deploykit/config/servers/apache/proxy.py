@@ -39,11 +39,13 @@ class Speaks:
     since: Numbers
 
 
+# Unix sockets came with 2.4.7; "RequestHeader set … expr=" with 2.4.10, mod_proxy_uwsgi with 2.4.30
+# and ProxyFCGIBackendType with 2.4.26 (the line "Compatibility" of each in the manual).
 SPEAKS = {
     "http": Speaks("http", "proxy_http", (2, 4, 10)),
     "uwsgi": Speaks("uwsgi", "proxy_uwsgi", (2, 4, 30)),
     "fastcgi": Speaks("fcgi", "proxy_fcgi", (2, 4, 26)),
-    "scgi": Speaks("scgi", "proxy_scgi", (2, 4, 10)),
+    "scgi": Speaks("scgi", "proxy_scgi", (2, 4, 7)),
 }
 
 # mod_proxy_http and mod_proxy_uwsgi pass this header on; these make no parameter of it.

@@ -191,8 +191,7 @@ def _basics(plan: Plan, group: Group) -> list[Node]:
 
 def log_directory(deployment: Deployment) -> Path:
     """Where the logs are, unless told otherwise: as Debian's package has it."""
-    chosen = deployment.log_directory
-    return Path("/var/log/lighttpd") if chosen == Deployment().log_directory else chosen
+    return deployment.log_directory or Path("/var/log/lighttpd")
 
 
 def _limits(deployment: Deployment) -> list[Node]:
