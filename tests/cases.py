@@ -277,6 +277,11 @@ CASES: dict[str, Case] = {
         deployment=replace(DEPLOYMENT, vhost_path="kX3-vhost"),
         gateway="http",
     ),
+    "apache2410": Case(
+        sites=(site(tls=TLS, headers=HSTS, media=MEDIA),),
+        gateway="http",
+        versions={"apache": (2, 4, 10)},
+    ),
     "nginx118": Case(sites=(site(tls=TLS),), versions={"nginx": (1, 18)}),
     "nginx130": Case(sites=(site(tls=TLS, headers=HSTS),), versions={"nginx": (1, 30)}),
     "admin_alias": Case(sites=(site(),), deployment=replace(DEPLOYMENT, admin_static="alias")),

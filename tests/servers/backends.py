@@ -71,10 +71,26 @@ def _serve(listener: socket.socket, backend: Backend, speak: Callable[..., None]
 def _http(connection: socket.socket, stream: BinaryIO, backend: Backend) -> None:
     lines = iter(stream.readline, b"\r\n")
     backend.requests.append(Request(head=b"".join(lines)))
+    connection.sendall(_as_http(backend))
+
+
+def _uwsgi(connection: socket.socket, stream: BinaryIO, backend: Backend) -> None:
+    _, size, _ = struct.unpack("<BHB", stream.read(4))
+    packet, words = stream.read(size), []
+    while packet:
+        end = 2 + int.from_bytes(packet[:2], "little")
+        words.append(packet[2:end].decode("latin-1"))
+        packet = packet[end:]
+    parameters = dict(zip(words[::2], words[1::2], strict=True))
+    backend.requests.append(Request(parameters=parameters))
+    connection.sendall(_as_http(backend))
+
+
+def _as_http(backend: Backend) -> bytes:
     head, _, body = backend.answer.partition(b"\r\n\r\n")
     status, _, headers = head.removeprefix(b"Status: ").partition(b"\r\n")
     length = f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode()
-    connection.sendall(b"HTTP/1.1 " + status + b"\r\n" + headers + b"\r\n" + length + body)
+    return b"HTTP/1.1 " + status + b"\r\n" + headers + b"\r\n" + length + body
 
 
 def _scgi(connection: socket.socket, stream: BinaryIO, backend: Backend) -> None:
@@ -113,4 +129,4 @@ def _pairs(encoded: bytes) -> Iterator[tuple[str, str]]:
         encoded = encoded[sum(sizes) :]
 
 
-_PROTOCOLS = {"http": _http, "scgi": _scgi, "fastcgi": _fastcgi}
+_PROTOCOLS = {"http": _http, "uwsgi": _uwsgi, "scgi": _scgi, "fastcgi": _fastcgi}

@@ -22,9 +22,12 @@ _START_SECONDS = 30
 
 @contextlib.contextmanager
 def front(
-    target: str, gateway: str, site: SiteFacts, backend: Address, **choices: Any
+    target: str, gateway: str, site: SiteFacts, backend: Address, own: str = "", **choices: Any
 ) -> Iterator[Server]:
-    """Run the front alone until the block ends; something listens at ``backend`` already."""
+    """Run the front alone until the block ends; something listens at ``backend`` already.
+
+    ``own`` is what the operator wrote into the file that the emitted one includes.
+    """
     port = harness.free_port()
     user = harness.server_user()
     stack = Stack(renderers()[target], gateway)
@@ -33,6 +36,8 @@ def front(
         deployment = replace(deployment, log_directory=directory / "log", **choices)
         plan = stack.plan([site], deployment, directory)
         (process,) = lay_out(stack, plan, directory, user)
+        (directory / "deploykit" / site.name).mkdir(parents=True)
+        (directory / "deploykit" / site.name / "own.conf").write_text(own)
         with (directory / "log" / "output").open("w") as output:
             running = subprocess.Popen(
                 process.foreground.command, stdout=output, stderr=output, text=True

@@ -16,6 +16,7 @@ import pytest
 from django_deploykit import contract
 from django_deploykit.config.deployment import Address
 from django_deploykit.config.facts import Hosts, Mount
+from django_deploykit.config.servers.apache.proxy import SPEAKS
 from django_deploykit.config.syntax.nodes import Raw, directive
 from tests.cases import site
 from tests.servers import backends, emitted, harness
@@ -44,7 +45,7 @@ class Front:
 
 
 @contextlib.contextmanager
-def front(gateway: str, protected: str = "", **facts: Any) -> Iterator[Front]:
+def front(gateway: str, protected: str = "", own: str = "", **facts: Any) -> Iterator[Front]:
     """Apache as emitted for a site whose files lie in a temporary directory."""
     with harness.public_directory() as directory, backends.listening(gateway) as backend:
         for name in ("static", "private", "elsewhere"):
@@ -55,7 +56,8 @@ def front(gateway: str, protected: str = "", **facts: Any) -> Iterator[Front]:
             mount = Mount(url=protected, directory=directory / "private", setting="PROTECTED")
             facts["protected"] = (mount,)
         made = site(root=str(directory), hosts=Hosts(names=("localhost",)), **facts)
-        with emitted.front("apache", gateway, made, Address("127.0.0.1", backend.port)) as server:
+        behind, written = Address("127.0.0.1", backend.port), own.format(directory=directory)
+        with emitted.front("apache", gateway, made, behind, own=written) as server:
             yield Front(server, backend, directory)
 
 
@@ -114,7 +116,7 @@ def test_a_location_is_for_the_client(gateway: str, status: str, protected: str)
             assert answer.location == target
 
 
-@pytest.mark.parametrize("gateway", ["http", "fastcgi", "scgi"])
+@pytest.mark.parametrize("gateway", SPEAKS)
 def test_no_header_opens_a_file(gateway: str) -> None:
     """Without protected files, the header that names a file is nothing but a header, and a
     client's own is nothing at all."""
@@ -153,3 +155,56 @@ def test_scgi_sends_only_what_the_site_grants() -> None:
             answer = running.answers(f"Status: 200 OK\r\n{SENDFILE}: {running.directory}/{path}")
             assert answer.status >= 400
             assert CONTENT not in answer.text
+
+
+# Other sites beside Django
+
+
+# What docs/howto/own-directives.md tells an operator to write.
+_EXISTING = """
+ProxyPass /old/ !
+Alias /old/ "{directory}/elsewhere/"
+<Directory "{directory}/elsewhere">
+    Require all granted
+</Directory>
+ProxyPass /older/ %s://127.0.0.1:%d/there/
+"""
+
+
+@pytest.mark.parametrize("gateway", SPEAKS)
+def test_an_existing_site_below_django(gateway: str) -> None:
+    """An operator's directory and another server answer their URLs, and Django all others."""
+    with backends.listening(gateway) as other:
+        other.answer = b"Status: 200 OK\r\nX-Other: yes\r\n\r\nfrom the other server"
+        with front(gateway, own=_EXISTING % (SPEAKS[gateway].scheme, other.port)) as running:
+            assert running.server.get("/old/file").text == CONTENT
+            assert running.server.get("/old/missing").status == 404
+            assert running.backend.requests == []
+            assert running.server.get("/older/x%20y?z=1").text == "from the other server"
+            assert len(other.requests) == 1
+            for url in ("/", "/old", "/oldest/", "/x/old/file"):
+                assert running.server.get(url).text == "from the application"
+
+
+@pytest.mark.parametrize("gateway", SPEAKS)
+def test_django_below_an_existing_site(gateway: str) -> None:
+    """A directory answers at the root, and Django the URLs of its prefix or its routes."""
+    for facts in ({"prefix": "/app"}, {"routes": ("/app/",)}):
+        with harness.public_directory() as documents:
+            (documents / "index.html").write_text("the old site")
+            with front(gateway, documents=documents, **facts) as running:
+                assert running.server.request("GET", "/").text == "the old site"
+                for url in ("/app/", "/app/x%20y/"):
+                    assert running.server.request("GET", url).text == "from the application"
+                for url in ("/application/", "/x/app/"):
+                    assert running.server.request("GET", url).status == 404
+
+
+@pytest.mark.parametrize("gateway", SPEAKS)
+def test_files_come_before_django_whatever_the_prefix(gateway: str) -> None:
+    """The exceptions stand before the rule for everything: no static URL is ever Django's."""
+    for prefix in ("", "/app"):
+        with front(gateway, prefix=prefix) as running:
+            assert running.server.get("/static/file").text == CONTENT
+            assert running.server.get("/static/missing").status == 404
+            assert running.backend.requests == []
