@@ -124,6 +124,21 @@ def test_scgi_states_both_of_its_ways_to_a_file() -> None:
         assert "/srv/shop/private" not in text(gateway, site(protected=(PROTECTED,)))
 
 
+def test_protected_files_are_those_of_one_site() -> None:
+    """A site beside it names none; where both have some, it is said that Apache mixes them."""
+    shop = site("shop", prefix="/shop", protected=(PROTECTED,))
+    other = replace(PROTECTED, url="/blog/protected/", directory=Path("/srv/blog/private"))
+    blog = site("blog", prefix="/blog")
+    deployment = DEPLOYMENT
+    for sites, said in (((shop, blog), 0), ((shop, replace(blog, protected=(other,))), 1)):
+        case = Case(sites=sites, deployment=deployment, gateway="scgi")
+        rendered = ApacheRenderer(case.plan(ApacheRenderer)).render()
+        lines = [line.strip() for line in rendered.text.splitlines()]
+        assert lines.count("ProxySCGISendfile Off") == 1
+        assert lines.count("ProxySCGISendfile X-Sendfile") == 1 + said
+        assert len([text for text in rendered.warnings if "share their hosts" in text]) == said
+
+
 @GATEWAYS
 def test_exceptions_come_before_the_rule_for_everything(gateway: str) -> None:
     """ProxyPass takes the first that fits: static files, then the longest mount, then the root."""

@@ -11,6 +11,7 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import BinaryIO
 
 _BEGIN, _ABORT, _END, _PARAMS, _STDIN, _STDOUT = range(1, 7)
@@ -44,11 +45,11 @@ class Backend:
 
 
 @contextlib.contextmanager
-def listening(protocol: str) -> Iterator[Backend]:
-    """Answer one request for each connection until the block ends."""
+def listening(protocol: str, path: Path | None = None) -> Iterator[Backend]:
+    """Answer one request for each connection, on a free port or at ``path``, until the end."""
     speak = _PROTOCOLS[protocol]
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        backend = Backend(listener.getsockname()[1])
+    with _listener(path) as listener:
+        backend = Backend(0 if path else listener.getsockname()[1])
         thread = threading.Thread(target=_serve, args=(listener, backend, speak), daemon=True)
         thread.start()
         try:
@@ -56,6 +57,14 @@ def listening(protocol: str) -> Iterator[Backend]:
         finally:
             listener.shutdown(socket.SHUT_RDWR)
             thread.join(10)
+
+
+def _listener(path: Path | None) -> socket.socket:
+    if path is None:
+        return socket.create_server(("127.0.0.1", 0))
+    listener = socket.create_server(str(path), family=socket.AF_UNIX)
+    path.chmod(0o777)
+    return listener
 
 
 def _serve(listener: socket.socket, backend: Backend, speak: Callable[..., None]) -> None:

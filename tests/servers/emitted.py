@@ -22,19 +22,29 @@ _START_SECONDS = 30
 
 @contextlib.contextmanager
 def front(
-    target: str, gateway: str, site: SiteFacts, backend: Address, own: str = "", **choices: Any
+    target: str,
+    gateway: str,
+    site: SiteFacts,
+    backend: Address | Path,
+    *beside: SiteFacts,
+    own: str = "",
+    **choices: Any,
 ) -> Iterator[Server]:
-    """Run the front alone until the block ends; something listens at ``backend`` already.
+    """Run the front alone until the block ends; something listens at ``backend`` already, which
+    is an address, or with more sites ``beside`` the directory of their sockets.
 
     ``own`` is what the operator wrote into the file that the emitted one includes.
     """
     port = harness.free_port()
     user = harness.server_user()
     stack = Stack(renderers()[target], gateway)
-    deployment = Deployment(listen=(Address("127.0.0.1", port),), socket=backend)
+    sockets = backend if isinstance(backend, Path) else None
+    deployment = Deployment(
+        listen=(Address("127.0.0.1", port),), socket=None if sockets else backend
+    )
     with run_directory() as directory:
         deployment = replace(deployment, log_directory=directory / "log", **choices)
-        plan = stack.plan([site], deployment, directory)
+        plan = replace(stack.plan([site, *beside], deployment, directory), sockets=sockets)
         (process,) = lay_out(stack, plan, directory, user)
         (directory / "deploykit" / site.name).mkdir(parents=True)
         (directory / "deploykit" / site.name / "own.conf").write_text(own)

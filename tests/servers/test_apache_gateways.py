@@ -157,6 +157,28 @@ def test_scgi_sends_only_what_the_site_grants() -> None:
             assert CONTENT not in answer.text
 
 
+def test_a_site_without_protected_files_names_none() -> None:
+    """Of two sites on one host, only the one that has protected files can name them."""
+    local = Hosts(names=("localhost",))
+    with (
+        harness.public_directory() as directory,
+        backends.listening("scgi", directory / "shop.sock") as shop,
+        backends.listening("scgi", directory / "blog.sock") as blog,
+    ):
+        (directory / "file").write_text(CONTENT)
+        mount = Mount(url="/shop/protected/", directory=directory, setting="PROTECTED")
+        for backend in (shop, blog):
+            head = f"Status: 200 OK\r\n{SENDFILE}: {directory}/file"
+            backend.answer = f"{head}\r\n\r\nfrom the application".encode()
+        sites = (
+            site("shop", prefix="/shop", hosts=local, protected=(mount,)),
+            site("blog", prefix="/blog", hosts=local),
+        )
+        with emitted.front("apache", "scgi", sites[0], directory, sites[1]) as server:
+            assert server.request("GET", "/shop/").text == CONTENT
+            assert server.request("GET", "/blog/").text == "from the application"
+
+
 # Other sites beside Django
 
 

@@ -15,6 +15,7 @@ from django_deploykit import contract
 from django_deploykit.config import limits, path_hosts
 from django_deploykit.config.deployment import Version as Numbers
 from django_deploykit.config.facts import Mount, SiteFacts
+from django_deploykit.config.fronts import groups
 from django_deploykit.config.renderer import Plan
 from django_deploykit.config.servers.apache.dialect import Version, grant
 from django_deploykit.config.syntax import apache
@@ -82,7 +83,20 @@ def server_level(plan: Plan) -> list[Node]:
 
 
 def warnings(plan: Plan) -> list[str]:
-    return path_hosts.warnings(plan)
+    return [*path_hosts.warnings(plan), *_shared_files(plan)]
+
+
+def _shared_files(plan: Plan) -> list[str]:
+    """Access rules hold for a host, so that the sites of one are not kept apart by them."""
+    if plan.gateway != "scgi":
+        return []
+    found = [[one.name for one in group.sites if one.protected] for group in groups(plan.sites)]
+    return [
+        f"{' and '.join(names)}: these sites share their hosts, and over SCGI each can name the "
+        "protected files of the others. Use another gateway, or hosts of their own."
+        for names in found
+        if len(names) > 1
+    ]
 
 
 def modules(plan: Plan) -> set[str]:
@@ -233,14 +247,19 @@ def _scgi(plan: Plan, sites: tuple[SiteFacts, ...]) -> list[Node]:
     """By default mod_proxy_scgi reads a file of this server for "Location: /x" with status 200."""
     why = "a redirect without a host is the client's to follow, not Apache's"
     nodes: list[Node] = [directive("ProxySCGIInternalRedirect", "Off", why=why)]
-    protected = [mount for site in sites for mount in site.protected]
-    if not protected:
+    if len(sites) > 1 or not sites[0].protected:
         why = "no header of Django's opens a file here"
-        return [*nodes, directive("ProxySCGISendfile", "Off", why=why)]
+        nodes.append(directive("ProxySCGISendfile", "Off", why=why))
+    return [*nodes, *(_sendable(plan, mount) for site in sites for mount in site.protected)]
+
+
+def _sendfile(plan: Plan, site: SiteFacts) -> list[Node]:
+    """Only for the URLs of a site that has protected files."""
+    if plan.gateway != "scgi" or not site.protected:
+        return []
     why, setting = "Django decides who may read a protected file, Apache sends it", "PROTECTED"
     header = contract.SENDFILE_HEADER
-    nodes.append(directive("ProxySCGISendfile", header, why=why, setting=setting))
-    return [*nodes, *(_sendable(plan, mount) for mount in protected)]
+    return [directive("ProxySCGISendfile", header, why=why, setting=setting)]
 
 
 def _sendable(plan: Plan, mount: Mount) -> Node:
@@ -298,7 +317,7 @@ def site_variables(plan: Plan, site: SiteFacts) -> list[Node]:
     data = [
         tell(name, value, f"DEPLOYKIT['SITE']['ENVIRON'][{name!r}]") for name, value in site.environ
     ]
-    return [*data, *_authorization(plan, site)]
+    return [*data, *_authorization(plan, site), *_sendfile(plan, site)]
 
 
 def _parameter(name: str, value: str, setting: str) -> Node:
