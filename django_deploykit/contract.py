@@ -70,6 +70,9 @@ IDENTITY_HEADERS = (
 CLIENT_ADDRESS_HEADER = "X-Forwarded-For"
 SCHEME_HEADER = "X-Forwarded-Proto"
 
+# The header of a response in which an application names a file for its front to send, by path.
+SENDFILE_HEADER = "X-Sendfile"
+
 # Every header that a client may never bring to Django by itself.
 CLIENT_FORBIDDEN_HEADERS = FORWARDED_HEADERS + PREFIX_HEADERS + CGI_HEADERS + IDENTITY_HEADERS
 

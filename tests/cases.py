@@ -58,6 +58,7 @@ class Case:
 
     def plan(self, renderer: type[Renderer]) -> Plan:
         """The plan of this case; unlike ``Stack.plan`` it never looks at what is installed."""
+        self.stack(renderer).check(self.deployment)
         return Plan(
             sites=self.sites,
             deployment=self._deployment(renderer),
@@ -137,6 +138,11 @@ HSTS = SecurityHeaders(
     opener_policy="same-origin",
 )
 MEDIA = Mount(url="/media/", directory=Path("/srv/shop/media"), setting="MEDIA_ROOT")
+PROTECTED = Mount(
+    url="/protected/",
+    directory=Path("/srv/shop/private"),
+    setting="DEPLOYKIT['SITE']['PROTECTED']",
+)
 AWKWARD = '/srv/it\'s #1 ("böse") 100%'
 WHITENOISE = StaticFiles(
     mounts=(_static("/static/", Path("/srv/shop/static")),), hashed=True, twins=("br", "gz")
@@ -167,20 +173,8 @@ CASES: dict[str, Case] = {
             ),
         )
     ),
-    "protected": Case(
-        sites=(
-            site(
-                media=MEDIA,
-                protected=(
-                    Mount(
-                        url="/protected/",
-                        directory=Path("/srv/shop/private"),
-                        setting="DEPLOYKIT['SITE']['PROTECTED']",
-                    ),
-                ),
-            ),
-        )
-    ),
+    "protected": Case(sites=(site(media=MEDIA, protected=(PROTECTED,)),)),
+    "protected_scgi": Case(sites=(site(protected=(PROTECTED,)),), gateway="scgi"),
     "whitenoise": Case(
         sites=(
             site(
@@ -275,6 +269,19 @@ CASES: dict[str, Case] = {
         )
         for gateway in ("http", "uwsgi", "fastcgi", "scgi")
     },
+    "vhost_path": Case(
+        sites=(
+            site(tls=TLS, redirect_exempt=(r"^health/$",)),
+            site("blog", prefix="/blog", tls=TLS),
+        ),
+        deployment=replace(DEPLOYMENT, vhost_path="kX3-vhost"),
+        gateway="http",
+    ),
+    "apache2410": Case(
+        sites=(site(tls=TLS, headers=HSTS, media=MEDIA),),
+        gateway="http",
+        versions={"apache": (2, 4, 10)},
+    ),
     "nginx118": Case(sites=(site(tls=TLS),), versions={"nginx": (1, 18)}),
     "nginx130": Case(sites=(site(tls=TLS, headers=HSTS),), versions={"nginx": (1, 30)}),
     "admin_alias": Case(sites=(site(),), deployment=replace(DEPLOYMENT, admin_static="alias")),

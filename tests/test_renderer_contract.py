@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from django_deploykit.config import services
+from django_deploykit.config import servers, services
 from django_deploykit.config.renderer import Renderer
 from django_deploykit.config.stack import renderers, resolve
 from django_deploykit.config.syntax.nodes import Directive
@@ -42,6 +42,15 @@ def test_introduces_itself(target: str) -> None:
     assert renderer.summary
     assert renderer.__doc__
     assert len(set(renderer.gateways)) == len(renderer.gateways) > 0
+
+
+@pytest.mark.parametrize("target", RENDERERS)
+def test_a_front_says_whether_it_writes_hosts_into_paths(target: str) -> None:
+    """The choice vhost_path is honoured or refused by every front, and ignored by none."""
+    renderer = RENDERERS[target]
+    is_front = renderer.__module__.startswith(servers.__name__)
+    assert (renderer.path_hosts is not None) is is_front
+    assert set(renderer.path_hosts or ()) <= set(renderer.gateways)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -87,7 +96,8 @@ def test_explains_every_directive(target: str, name: str) -> None:
 def test_companions_exist(target: str) -> None:
     """The other files of a written set come from targets that exist."""
     renderer = RENDERERS[target]
-    for case in CASES.values():
+    written = [case for name, case in CASES.items() if produced(target, name)[0] != ".error"]
+    for case in written:
         assert {name for name, _ in renderer.companions(case.plan(renderer))} <= set(RENDERERS)
 
 

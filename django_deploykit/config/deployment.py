@@ -102,6 +102,12 @@ def _socket(text: str) -> Path | Address:
     return address
 
 
+def _segment(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_~-]{1,64}", text):
+        raise Invalid("one part of a URL's path: at most 64 letters, digits, '-', '_' and '~'")
+    return text
+
+
 def _group(text: str) -> str:
     if not re.fullmatch(r"%\{(GLOBAL|SERVER|RESOURCE|HOST)\}|[A-Za-z0-9_.:-]{1,64}", text):
         raise Invalid("'%{GLOBAL}', '%{SERVER}', '%{RESOURCE}', '%{HOST}' or a plain name")
@@ -171,11 +177,17 @@ class Deployment:
         "Where front and application server meet: a path, or '127.0.0.1:9000'; default: "
         "'/run/NAME/NAME.sock'.",
     )
+    vhost_path: str | None = _choice(
+        None,
+        _segment,
+        "The first part of the path in which the front tells the application its scheme, host "
+        "and port: '/PART/https/example.com:443/...'; default: it does not.",
+    )
     python_home: Path | None = _choice(
         None, _path, "The virtual environment on the server; default: the running one."
     )
-    log_directory: Path = _choice(
-        Path("/var/log/apache2"), _path, "Directory of the access and error logs."
+    log_directory: Path | None = _choice(
+        None, _path, "Directory of the access and error logs; default: the server's own."
     )
     server_version: Version | None = _choice(
         None, _version, "Version of the web server; default: the installed one."

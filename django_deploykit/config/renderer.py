@@ -25,6 +25,7 @@ class Plan:
     ``stands_alone`` says that no web server stands in front of the application server, which is
     otherwise named by ``app_server``; without both, the front runs Python itself.
     ``sockets`` is a directory for sockets in place of the usual ones.
+    ``path_host`` stands in front of every path that the front sends on (:mod:`.path_hosts`).
     Without a ``directory`` only one text is wanted (it is printed, not written), and the
     project's own wsgi.py stands in for the emitted script wherever it can.
     """
@@ -37,6 +38,7 @@ class Plan:
     stands_alone: bool = False
     app_server: str = ""
     sockets: Path | None = None
+    path_host: str = ""
 
     def socket(self, site: SiteFacts) -> Path | Address:
         """Where the front server meets the application server of ``site``."""
@@ -181,6 +183,8 @@ class Renderer(ABC):
     # What an application server speaks to a front; and whether it can do without one.
     protocols: ClassVar[tuple[str, ...]] = ()
     stands_alone: ClassVar[bool] = False
+    # A front's gateways that write the host into the path; None for what is no front.
+    path_hosts: ClassVar[tuple[str, ...] | None] = None
     # False for an application server that needs a front.
     answers_clients: ClassVar[bool] = True
 

@@ -34,7 +34,11 @@ class Stack:
     def plan(
         self, sites: Sequence[SiteFacts], deployment: Deployment, directory: Path | None = None
     ) -> Plan:
-        """What this stack's renderers are given; ``directory`` is where files will lie."""
+        """What this stack's renderers are given; ``directory`` is where files will lie.
+
+        Raise ChoiceError for a choice that the front does not have.
+        """
+        self.check(deployment)
         return Plan(
             sites=tuple(sites),
             deployment=self.renderer.installed(deployment),
@@ -43,6 +47,21 @@ class Stack:
             directory=directory,
             stands_alone=self.renderer.stands_alone,
             app_server=self.app_server.name if self.app_server else "",
+        )
+
+    def check(self, deployment: Deployment) -> None:
+        """Raise ChoiceError for a choice that the front does not have."""
+        known = self.renderer.path_hosts
+        if not deployment.vhost_path or known is None or self.gateway in known:
+            return
+        able = [
+            f"{one.name} with {name!r}"
+            for one in renderers().values()
+            for name in one.path_hosts or ()
+        ]
+        raise ChoiceError(
+            f"vhost_path: target {self.renderer.name!r} with gateway {self.gateway!r} cannot write "
+            f"the host into the path. These can: {', '.join(able)}."
         )
 
     def render(self, plan: Plan) -> list[Rendered]:

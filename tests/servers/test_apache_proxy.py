@@ -206,6 +206,25 @@ def test_hostile_values_arrive_exactly(public: Path, proxied: Stack) -> None:
     assert seen["HTTP_AUTHORIZATION"] == "Basic eDp5"
 
 
+def test_what_apache_lets_in_arrives(public: Path, proxied: Stack) -> None:
+    """Many headers, and large ones, are refused by the front or seen by Django: the application
+    server between them has no smaller limit."""
+    directory = _directory(public, proxied, "large")
+    project = small_projects.make(directory / "project", {"large": ""})
+    (project.directory / "large" / "urls.py").write_text(URLS)
+    large = [(f"X-Large-{number}", "a" * 7000) for number in range(8)]
+    many = [(f"X-Many-{number}", "b") for number in range(98)]  # And Host and Connection.
+    cookies = [("Cookie", f"c{number}={'d' * 4000}") for number in range(3)]
+    with harness.deployrun(project, *proxied.arguments) as server:
+        for sent in (large, many, cookies[:2]):
+            seen = server.get("/", *sent).json
+            names = {name.upper().replace("-", "_") for name, _ in sent}
+            assert names <= {key.removeprefix("HTTP_") for key in seen}
+        assert server.get("/", *many, ("X-One-More", "b")).status == 400
+        assert server.get("/", ("X-Larger", "a" * 8200)).status == 400
+        assert server.get("/", *cookies).status == 400
+
+
 def test_an_application_that_is_away_costs_nothing_but_its_answers(
     public: Path, proxied: Stack
 ) -> None:

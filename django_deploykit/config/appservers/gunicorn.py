@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from django_deploykit.config import limits
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.renderer import (
     Foreground,
@@ -36,10 +37,10 @@ _TEXT = """
     workers = <<workers>>
     threads = <<threads>>
     timeout = <<timeout>>
-    graceful_timeout = 30
+    graceful_timeout = <<graceful_timeout>>
     keepalive = <<keepalive>>
-    backlog = 1024
-    limit_request_line = 8190
+    backlog = <<backlog>>
+    limit_request_line = <<request_line>>
 
     # Headers are believed, if at all, by the script that it loads: never by gunicorn itself.
     forwarded_allow_ips = ""
@@ -51,6 +52,11 @@ _TEXT = """
     accesslog = "-"
     errorlog = "-"
     control_socket_disable = True
+"""
+
+_BEHIND = """
+    # The front refuses first, and adds some of its own.
+    limit_request_fields = <<headers>>
 """
 
 _USER = """
@@ -83,20 +89,26 @@ class GunicornRenderer(Renderer):
         return [("wsgi", plan)]
 
     def render(self) -> Rendered:
-        site, deployment = self._site(), self.deployment
+        site, deployment, alone = self._site(), self.deployment, self.plan.stands_alone
         lines = python_lines(
             _TEXT,
             bind=self._bind(site),
-            # Longer than any front keeps an idle connection, so that none is closed under it.
-            keepalive=5 if self.plan.stands_alone else 75,
+            keepalive=limits.CLIENT_KEEP_ALIVE if alone else limits.FRONT_KEEP_ALIVE,
+            backlog=limits.BACKLOG,
+            request_line=limits.REQUEST_LINE,
             wsgi_app=f"{self.plan.script(site).stem}:application",
             scripts=str(self.plan.script(site).parent),
             chdir=str(site.application.root),
             workers=deployment.processes,
             threads=deployment.threads,
-            timeout=deployment.request_timeout,
+            timeout=limits.application_timeout(deployment),
+            graceful_timeout=limits.reload_timeout(deployment),
             raw_env=[f"LANG={deployment.locale}", f"LC_ALL={deployment.locale}"],
         )
+        if not alone:
+            headers = limits.HEADERS + limits.HEADERS_ADDED
+            lines += (Line("", None),)
+            lines += python_lines(_BEHIND, headers=headers)
         if deployment.user:
             account = _USER_AND_GROUP if deployment.group else _USER
             lines += (Line("", None),)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
+from django_deploykit.config import limits
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.renderer import (
     Foreground,
@@ -115,7 +116,10 @@ class UwsgiRenderer(Renderer):
             nodes.append(
                 directive("chmod-socket", "660", why="for its user and group, nobody else")
             )
-        return [*nodes, directive("listen", 1024, why="a full queue of a unix socket is a 502")]
+        return [
+            *nodes,
+            directive("listen", limits.BACKLOG, why="a full queue of a unix socket is a 502"),
+        ]
 
     def _locale(self) -> list[Node]:
         why, locale = "any file name can be stored", self.deployment.locale
@@ -125,18 +129,27 @@ class UwsgiRenderer(Renderer):
         ]
 
     def _sizes(self) -> list[Node]:
-        deployment, seconds = self.deployment, self.deployment.request_timeout
+        deployment = self.deployment
         return [
             directive("processes", deployment.processes, why="workers", setting="processes"),
             directive("threads", deployment.threads, why="in each worker", setting="threads"),
-            directive("buffer-size", 32768, why="large cookies and URLs; its default is 4096"),
+            directive(
+                "buffer-size",
+                limits.REQUEST_HEAD,
+                why="all that a front lets in, and adds; its default is 4096",
+            ),
             directive(
                 "harakiri",
-                seconds,
+                limits.application_timeout(deployment),
                 why="a request that hangs costs its worker",
                 setting="request_timeout",
             ),
-            directive("worker-reload-mercy", 60, why="running requests end before a reload"),
+            directive(
+                "worker-reload-mercy",
+                limits.reload_timeout(deployment),
+                why="running requests end before a reload",
+                setting="request_timeout",
+            ),
         ]
 
     def foreground(self, directory: Path, user: str | None) -> Foreground:

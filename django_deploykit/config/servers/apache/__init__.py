@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from django_deploykit.config import limits
 from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.fronts import admin_steps
 from django_deploykit.config.renderer import (
@@ -37,6 +38,7 @@ class ApacheRenderer(Renderer):
     name = "apache"
     summary = "Apache httpd 2.4 (2.2 on request) with mod_wsgi, daemon or embedded, or mod_proxy"
     gateways = ("mod_wsgi", "mod_wsgi-embedded", *proxy.SPEAKS)
+    path_hosts = ("http",)
 
     @classmethod
     def installed(cls, deployment: Deployment) -> Deployment:
@@ -88,14 +90,10 @@ class ApacheRenderer(Renderer):
         ]
 
     def _warnings(self) -> tuple[str, ...]:
-        limit = self.deployment.body_limit
-        too_large = [
-            f"{site.name}: DATA_UPLOAD_MAX_MEMORY_SIZE is {site.limits.upload_memory}, but the "
-            f"server refuses bodies above {limit} bytes (--set body_limit=...)."
-            for site in self.plan.sites
-            if site.limits.upload_memory and site.limits.upload_memory > limit
-        ]
-        return (*too_large, *gateways.of(self.plan).warnings(self.plan))
+        return (
+            *limits.contradictions(self.plan.sites, self.deployment),
+            *gateways.of(self.plan).warnings(self.plan),
+        )
 
     def _needs(self) -> Needs:
         return Needs(

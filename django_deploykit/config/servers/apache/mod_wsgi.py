@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from django_deploykit import contract
+from django_deploykit.config import limits
 from django_deploykit.config.deployment import Version as Numbers
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.renderer import Plan
@@ -244,7 +245,7 @@ def _process_options(plan: Plan) -> list[Option]:
         *(Option(key, value) for key, value in account if value),
         Option("processes", deployment.processes),
         Option("threads", deployment.threads),
-        Option("listen-backlog", 1024),
+        Option("listen-backlog", limits.BACKLOG),
         Option("display-name", "%{GROUP}"),
     ]
 
@@ -275,12 +276,12 @@ def _environment_options(plan: Plan, site: SiteFacts) -> list[Option]:
 
 def _request_timeouts(plan: Plan) -> list[Option]:
     """None has a default that fits; the application gives up before Apache does."""
-    seconds = plan.deployment.request_timeout
+    deployment = plan.deployment
     return [
         Option("connect-timeout", 15),
-        Option("queue-timeout", 45),
-        Option("request-timeout", seconds),
-        Option("socket-timeout", seconds + 15),
+        Option("queue-timeout", limits.queue_timeout(deployment)),
+        Option("request-timeout", limits.application_timeout(deployment)),
+        Option("socket-timeout", limits.front_timeout(deployment)),
         Option("startup-timeout", 30),
     ]
 

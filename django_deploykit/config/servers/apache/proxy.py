@@ -12,12 +12,22 @@ from itertools import product
 from pathlib import Path
 
 from django_deploykit import contract
+from django_deploykit.config import limits, path_hosts
 from django_deploykit.config.deployment import Version as Numbers
-from django_deploykit.config.facts import SiteFacts
+from django_deploykit.config.facts import Mount, SiteFacts
+from django_deploykit.config.fronts import groups
 from django_deploykit.config.renderer import Plan
-from django_deploykit.config.servers.apache.dialect import Version
+from django_deploykit.config.servers.apache.dialect import Version, grant
 from django_deploykit.config.syntax import apache
-from django_deploykit.config.syntax.nodes import Comment, Format, Node, Raw, block, directive
+from django_deploykit.config.syntax.nodes import (
+    Comment,
+    Format,
+    Glob,
+    Node,
+    Raw,
+    block,
+    directive,
+)
 from django_deploykit.exceptions import ChoiceError, UnrepresentableValue
 
 
@@ -30,18 +40,17 @@ class Speaks:
     since: Numbers
 
 
+# Unix sockets came with 2.4.7; "RequestHeader set … expr=" with 2.4.10, mod_proxy_uwsgi with 2.4.30
+# and ProxyFCGIBackendType with 2.4.26 (the line "Compatibility" of each in the manual).
 SPEAKS = {
     "http": Speaks("http", "proxy_http", (2, 4, 10)),
     "uwsgi": Speaks("uwsgi", "proxy_uwsgi", (2, 4, 30)),
     "fastcgi": Speaks("fcgi", "proxy_fcgi", (2, 4, 26)),
-    "scgi": Speaks("scgi", "proxy_scgi", (2, 4, 10)),
+    "scgi": Speaks("scgi", "proxy_scgi", (2, 4, 7)),
 }
 
 # mod_proxy_http and mod_proxy_uwsgi pass this header on; these make no parameter of it.
 _HOLD_BACK_AUTHORIZATION = ("fastcgi", "scgi")
-
-# How much longer than the application's own limit Apache waits for it.
-_GRACE = 15
 
 # A name with more underscores has too many spellings as a header to remove each of them.
 _MOST_UNDERSCORES = 4
@@ -74,7 +83,20 @@ def server_level(plan: Plan) -> list[Node]:
 
 
 def warnings(plan: Plan) -> list[str]:
-    return []
+    return [*path_hosts.warnings(plan), *_shared_files(plan)]
+
+
+def _shared_files(plan: Plan) -> list[str]:
+    """Access rules hold for a host, so that the sites of one are not kept apart by them."""
+    if plan.gateway != "scgi":
+        return []
+    found = [[one.name for one in group.sites if one.protected] for group in groups(plan.sites)]
+    return [
+        f"{' and '.join(names)}: these sites share their hosts, and over SCGI each can name the "
+        "protected files of the others. Use another gateway, or hosts of their own."
+        for names in found
+        if len(names) > 1
+    ]
 
 
 def modules(plan: Plan) -> set[str]:
@@ -135,12 +157,24 @@ def mount(plan: Plan, sites: tuple[SiteFacts, ...], own: Sequence[str]) -> list[
     kept = [url for url in own if any(_lies_below(url, mount) for mount, _ in mounted)]
     why = "answered by Apache itself: mod_proxy is asked before Alias"
     return [
+        *_marker(plan),
         directive("ProxyRequests", "Off", why="this is no proxy for everybody"),
-        *_protocol(plan),
+        *_protocol(plan, sites),
         *(directive("ProxyPass", url, Raw("!"), why=why) for url in kept),
         *_bare_prefixes(sites),
         *(_pass(plan, site, url) for url, site in mounted),
     ]
+
+
+def _marker(plan: Plan) -> list[Node]:
+    """No client may write the host into the path, in any spelling: <Location> sees the path
+    decoded, with single slashes and without dots."""
+    marker, setting, why = plan.deployment.vhost_path, "vhost_path", path_hosts.DENIED
+    if not marker:
+        return []
+    refusal = directive("Redirect", 404, "/", why=why, setting=setting)
+    denied = path_hosts.pattern(marker)
+    return [block("LocationMatch", denied, children=[refusal], why=why, setting=setting)]
 
 
 def _urls(site: SiteFacts) -> list[str]:
@@ -171,7 +205,7 @@ def _pass(plan: Plan, site: SiteFacts, url: str) -> Node:
         url,
         _target(plan, site, url),
         Raw("connectiontimeout=5"),
-        Raw(f"timeout={plan.deployment.request_timeout + _GRACE}"),
+        Raw(f"timeout={limits.front_timeout(plan.deployment)}"),
         Raw("retry=0"),
         Raw("disablereuse=On"),
         *([Raw("flushpackets=On")] if plan.gateway == "fastcgi" else []),
@@ -185,6 +219,7 @@ def _target(plan: Plan, site: SiteFacts, url: str) -> str:
     """Where the application server listens. A socket's name stands for it in Apache's table, so
     that it has to differ from site to site."""
     socket, scheme = plan.socket(site), SPEAKS[plan.gateway].scheme
+    url = f"{plan.path_host}{url}"
     if not isinstance(socket, Path):
         return f"{scheme}://{socket}{url}"
     if found := re.search(r"[?#|]", str(socket)):
@@ -193,23 +228,49 @@ def _target(plan: Plan, site: SiteFacts, url: str) -> str:
     return f"unix:{socket}|{scheme}://{site.name}.invalid{url}"
 
 
-def _protocol(plan: Plan) -> list[Node]:
+def _protocol(plan: Plan, sites: tuple[SiteFacts, ...]) -> list[Node]:
     """What differs from protocol to protocol, apart from the name."""
     if plan.gateway == "http":
         return [*_http(plan), *_bodies(plan)]
     if plan.gateway == "fastcgi":
         why = "plain CGI names; the other kinds rewrite SCRIPT_FILENAME for PHP"
         return [directive("ProxyFCGIBackendType", "GENERIC", why=why), *_bodies(plan)]
-    if plan.gateway == "scgi":
-        return [
-            directive(
-                "ProxySCGIInternalRedirect",
-                "Off",
-                why="a redirect without a host is the client's to follow, not Apache's",
-            ),
-            directive("ProxySCGISendfile", "Off", why="no header of Django's opens a file here"),
-        ]
-    return []
+    return _scgi(plan, sites) if plan.gateway == "scgi" else []
+
+
+# Neither proxy-scgi-pathinfo nor proxy-fcgi-pathinfo is set. With them PATH_INFO would be encoded,
+# and cut out of a decoded URL: "/app/a%20b/" becomes SCRIPT_NAME "/app/a b" and PATH_INFO
+# "/a%20b/". Without them SCRIPT_NAME has the whole decoded path, which the script splits.
+
+
+def _scgi(plan: Plan, sites: tuple[SiteFacts, ...]) -> list[Node]:
+    """By default mod_proxy_scgi reads a file of this server for "Location: /x" with status 200."""
+    why = "a redirect without a host is the client's to follow, not Apache's"
+    nodes: list[Node] = [directive("ProxySCGIInternalRedirect", "Off", why=why)]
+    if len(sites) > 1 or not sites[0].protected:
+        why = "no header of Django's opens a file here"
+        nodes.append(directive("ProxySCGISendfile", "Off", why=why))
+    return [*nodes, *(_sendable(plan, mount) for site in sites for mount in site.protected)]
+
+
+def _sendfile(plan: Plan, site: SiteFacts) -> list[Node]:
+    """Only for the URLs of a site that has protected files."""
+    if plan.gateway != "scgi" or not site.protected:
+        return []
+    why, setting = "Django decides who may read a protected file, Apache sends it", "PROTECTED"
+    header = contract.SENDFILE_HEADER
+    return [directive("ProxySCGISendfile", header, why=why, setting=setting)]
+
+
+def _sendable(plan: Plan, mount: Mount) -> Node:
+    """The access rules hold for the file that a response names; no URL leads to it."""
+    children = [
+        *grant(Version.of(plan.deployment), "no URL leads here", mount.setting),
+        directive("Options", "None", why="no symbolic link leads out"),
+        directive("AllowOverride", "None", why="no .htaccess is looked for"),
+    ]
+    why, where = "what Django may name in its header", Glob(str(mount.directory))
+    return block("Directory", where, children=children, why=why, setting=mount.setting)
 
 
 def _http(plan: Plan) -> list[Node]:
@@ -256,7 +317,7 @@ def site_variables(plan: Plan, site: SiteFacts) -> list[Node]:
     data = [
         tell(name, value, f"DEPLOYKIT['SITE']['ENVIRON'][{name!r}]") for name, value in site.environ
     ]
-    return [*data, *_authorization(plan, site)]
+    return [*data, *_authorization(plan, site), *_sendfile(plan, site)]
 
 
 def _parameter(name: str, value: str, setting: str) -> Node:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from django_deploykit.config import path_hosts
 from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.fronts import admin_steps
@@ -44,6 +45,7 @@ class LighttpdRenderer(Renderer):
     name = "lighttpd"
     summary = "lighttpd in front of an application server (http, uwsgi, fastcgi or scgi)"
     gateways = ("http", "uwsgi", "fastcgi", "scgi")
+    path_hosts = ("http",)
 
     @classmethod
     def installed(cls, deployment: Deployment) -> Deployment:
@@ -125,12 +127,13 @@ class LighttpdRenderer(Renderer):
 
     def _warnings(self) -> tuple[str, ...]:
         limit = self.deployment.body_limit
-        return tuple(
+        too_large = tuple(
             f"{site.name}: DATA_UPLOAD_MAX_MEMORY_SIZE is {site.limits.upload_memory}, but the "
             f"server refuses bodies above {limit} bytes (--set body_limit=...)."
             for site in self.plan.sites
             if site.limits.upload_memory and site.limits.upload_memory > limit
         )
+        return (*too_large, *path_hosts.warnings(self.plan))
 
     def _needs(self) -> Needs:
         packages, access = ["lighttpd"], []

@@ -11,6 +11,7 @@ from pathlib import Path
 from django_deploykit import contract
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.renderer import Plan
+from django_deploykit.config.servers.lighttpd import vhost_path
 from django_deploykit.config.servers.lighttpd.content import hsts, response_headers
 from django_deploykit.config.servers.lighttpd.dialect import array, pair
 from django_deploykit.config.syntax.lighttpd import PAIR
@@ -57,6 +58,7 @@ def application(plan: Plan, site: SiteFacts, secure: bool) -> list[Node]:
         *_parameters(plan, site),
         *response_headers(hsts(site, secure)),
         *_backend(plan, site),
+        *vhost_path.written(plan),
     ]
 
 

@@ -9,8 +9,9 @@ from django_deploykit.config import tls as guideline
 from django_deploykit.config.deployment import Address, Deployment
 from django_deploykit.config.facts import SiteFacts, Tls
 from django_deploykit.config.fronts import Group, exempt_patterns, groups
+from django_deploykit.config.path_hosts import each_name, in_path
 from django_deploykit.config.renderer import Plan
-from django_deploykit.config.servers.lighttpd import content, gateway
+from django_deploykit.config.servers.lighttpd import content, gateway, vhost_path
 from django_deploykit.config.servers.lighttpd.dialect import (
     HOST,
     NOTHING,
@@ -41,7 +42,7 @@ _NO_TARGET = "no other URL belongs to a site"
 
 def conditions(plan: Plan) -> list[Node]:
     """Every condition: addresses, then for each scheme the sites by name, and the refusal."""
-    found = sorted(groups(plan.sites), key=_breadth)
+    found = sorted(each_name(plan, groups(plan.sites)), key=_breadth)
     secure = [group for group in found if group.tls]
     nodes = [*_sockets(plan, secure), *_hosts(plan, found, secure)]
     return nodes
@@ -190,8 +191,7 @@ def _basics(plan: Plan, group: Group) -> list[Node]:
 
 def log_directory(deployment: Deployment) -> Path:
     """Where the logs are, unless told otherwise: as Debian's package has it."""
-    chosen = deployment.log_directory
-    return Path("/var/log/lighttpd") if chosen == Deployment().log_directory else chosen
+    return deployment.log_directory or Path("/var/log/lighttpd")
 
 
 def _limits(deployment: Deployment) -> list[Node]:
@@ -224,7 +224,8 @@ def _urls(plan: Plan, group: Group, secure: bool) -> list[Node]:
     """Everything that answers a URL of these names, as one chain of conditions."""
     ordered = sorted(group.sites, key=lambda site: (-len(site.prefix), site.name))
     served = [one for site in ordered for one in content.blocks(plan, site, secure)]
-    return chain([*served, *applications(plan, ordered, secure)])
+    plan = in_path(plan, group, secure=secure)
+    return chain([*vhost_path.denied(plan), *served, *applications(plan, ordered, secure)])
 
 
 def applications(plan: Plan, sites: list[SiteFacts], secure: bool) -> list[Block]:
@@ -307,7 +308,8 @@ def _exempt(plan: Plan, group: Group) -> list[Block]:
     if not patterns:
         return []
     ordered = sorted(group.sites, key=lambda site: (-len(site.prefix), site.name))
-    inner = applications(plan, ordered, False)
+    plan = in_path(plan, group, secure=False)
+    inner = [*vhost_path.denied(plan), *applications(plan, ordered, False)]
     why = "these paths stay on plain HTTP"
     children = [
         directive("url.redirect", NOTHING, why=why),

@@ -33,6 +33,7 @@ class NginxRenderer(Renderer):
     """A site file for nginx: what Debian keeps in ``sites-available``."""
 
     name = "nginx"
+    path_hosts = ()
     summary = "nginx in front of gunicorn or uWSGI (http, uwsgi, fastcgi or scgi)"
     gateways = tuple(gateways.WORDS)
 

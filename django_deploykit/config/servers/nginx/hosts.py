@@ -178,8 +178,7 @@ def _logs(plan: Plan, group: Group) -> list[Node]:
 
 def log_directory(deployment: Deployment) -> Path:
     """Where logs lie; the default of the choice is another server's."""
-    chosen = deployment.log_directory
-    return Path("/var/log/nginx") if chosen == Deployment().log_directory else chosen
+    return deployment.log_directory or Path("/var/log/nginx")
 
 
 def _parsing() -> list[Node]:

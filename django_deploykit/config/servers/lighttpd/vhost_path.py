@@ -1,0 +1,37 @@
+"""Path-encoded virtual hosts in lighttpd: ``map-urlpath`` writes, and a condition denies.
+
+Manual: https://redmine.lighttpd.net/projects/lighttpd/wiki/Docs_ModProxy (proxy.header).
+"""
+
+from __future__ import annotations
+
+from django_deploykit.config import path_hosts
+from django_deploykit.config.renderer import Plan
+from django_deploykit.config.servers.lighttpd.content import NOWHERE
+from django_deploykit.config.servers.lighttpd.dialect import URL, array, pair, when
+from django_deploykit.config.syntax.nodes import Block, Node, Raw, directive
+
+_PATHS = "var.deploykit_paths"
+_SETTING = "vhost_path"
+
+
+def denied(plan: Plan) -> list[Block]:
+    """404 for the marker in any spelling: conditions see the path decoded and without dots."""
+    marker, why = plan.deployment.vhost_path, path_hosts.DENIED
+    if not marker:
+        return []
+    nothing = directive("server.document-root", NOWHERE, why=why, setting=_SETTING)
+    return [when(URL, path_hosts.pattern(marker), [nothing], why, _SETTING)]
+
+
+def written(plan: Plan) -> list[Node]:
+    """Scheme, host and port before the path, whose own bytes stay as they are."""
+    if not plan.path_host:
+        return []
+    why = "the application reads scheme, host and port out of the path"
+    paths = [pair("/", f"{plan.path_host}/", why=why, setting=_SETTING)]
+    header = pair("map-urlpath", Raw(_PATHS), why=why, setting=_SETTING)
+    return [
+        array(f"{_PATHS} :=", paths, why, _SETTING),
+        array("proxy.header", [header], why, _SETTING),
+    ]

@@ -1,0 +1,150 @@
+"""Apache's proxy gateways: which httpd has them, and what none of them can say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from django_deploykit.config.facts import SiteFacts
+from django_deploykit.config.servers.apache import ApacheRenderer
+from django_deploykit.config.servers.apache.proxy import SPEAKS
+from django_deploykit.exceptions import ChoiceError, UnrepresentableValue
+from tests.cases import DEPLOYMENT, PROTECTED, Case, site
+
+GATEWAYS = pytest.mark.parametrize("gateway", SPEAKS)
+
+
+def text(gateway: str, *sites: SiteFacts, **choices: Any) -> str:
+    deployment = replace(DEPLOYMENT, **choices)
+    plan = Case(sites=sites, deployment=deployment, gateway=gateway).plan(ApacheRenderer)
+    return ApacheRenderer(plan).render().text
+
+
+# Refusals
+
+
+@GATEWAYS
+def test_an_httpd_that_is_too_old_is_refused_with_both_versions(gateway: str) -> None:
+    """The first version that has all of it is taken, and so is a short one; none before."""
+    major, minor, patch = SPEAKS[gateway].since
+    for version in ((major, minor, patch), (major, minor), None):
+        assert "ProxyPass" in text(gateway, site(), server_version=version)
+    for version in ((major, minor, patch - 1), (2, 2), (2, 2, 34)):
+        named = ".".join(map(str, version))
+        with pytest.raises(
+            ChoiceError, match=rf"needs Apache {major}\.{minor}\.{patch}, not "
+        ) as e:
+            text(gateway, site(), server_version=version)
+        assert named in str(e.value)
+
+
+@GATEWAYS
+@pytest.mark.parametrize(
+    ("choices", "message"),
+    [
+        ({"isolation": "interpreters"}, "isolation='interpreters' is for gateway 'mod_wsgi'"),
+        ({"socket": Path("/run/one.sock")}, "several sites cannot share one"),
+    ],
+)
+def test_sites_keep_their_own_application_servers(
+    gateway: str, choices: dict[str, Any], message: str
+) -> None:
+    """What would bring two sites together in one process is refused; one site may have it."""
+    sites = site("shop", prefix="/shop"), site("blog", prefix="/blog")
+    with pytest.raises(ChoiceError, match=message):
+        text(gateway, *sites, **choices)
+    assert "ProxyPass" in text(gateway, sites[0], **choices)
+
+
+@GATEWAYS
+@pytest.mark.parametrize("sign", ["?", "#", "|"])
+def test_a_socket_that_would_end_early_is_refused(gateway: str, sign: str) -> None:
+    """A character that ends the path of a socket in ProxyPass is refused by the choice's name."""
+    with pytest.raises(UnrepresentableValue, match=r"from socket.* cannot be written") as refusal:
+        text(gateway, site(), socket=Path(f"/run/a{sign}b.sock"))
+    assert repr(sign) in str(refusal.value)
+
+
+@pytest.mark.parametrize("value", [" x", "x ", "\tx"])
+def test_blanks_at_the_ends_of_a_header_are_refused(value: str) -> None:
+    """Over HTTP they would be lost; as a parameter they arrive."""
+    facts = site(environ=(("MOTTO", value),))
+    with pytest.raises(UnrepresentableValue, match=r"ENVIRON'\]\['MOTTO'\]"):
+        text("http", facts)
+    for gateway in set(SPEAKS) - {"http"}:
+        if value.isprintable():
+            assert "SetEnv MOTTO" in text(gateway, facts)
+
+
+def test_a_name_with_too_many_spellings_is_refused_over_http() -> None:
+    """Each underscore doubles the headers to take away; as a parameter the name has one."""
+    most, more = site(environ=(("A_B_C_D_E", "x"),)), site(environ=(("A_B_C_D_E_F", "x"),))
+    assert "X-Deploykit-A-B-C-D-E" in text("http", most)
+    with pytest.raises(ChoiceError, match="at most 4 underscores, or another gateway"):
+        text("http", more)
+    for gateway in set(SPEAKS) - {"http"}:
+        assert "SetEnv A_B_C_D_E_F" in text(gateway, more)
+
+
+# Versions
+
+
+@pytest.mark.parametrize(
+    ("version", "present", "absent"),
+    [
+        ((2, 4, 10), "RequestHeader set X-Forwarded-For", "LogIOTrackTTFB"),
+        ((2, 4, 13), "%D %^FB", "Proxy100Continue"),
+        ((2, 4, 39), "LogIOTrackTTFB", "Proxy100Continue"),
+        ((2, 4, 40), "Proxy100Continue Off", "SSLCertificateChainFile"),
+        ((2, 4), "Proxy100Continue Off", "SSLCertificateChainFile"),
+    ],
+)
+def test_directives_follow_the_version(version: tuple[int, ...], present: str, absent: str) -> None:
+    """Nothing is written that the named httpd does not know."""
+    written = text("http", site(), server_version=version)
+    assert present in written
+    assert absent not in written
+
+
+# Internal redirects and files
+
+
+def test_scgi_states_both_of_its_ways_to_a_file() -> None:
+    """Both are closed; protected files open the one of the contract, for their directory alone."""
+    assert "ProxySCGISendfile Off" in text("scgi", site())
+    written = text("scgi", site(protected=(PROTECTED,)))
+    assert "ProxySCGISendfile X-Sendfile" in written
+    assert "<Directory /srv/shop/private>" in written
+    for facts in (site(), site(protected=(PROTECTED,))):
+        assert "ProxySCGIInternalRedirect Off" in text("scgi", facts)
+    for gateway in set(SPEAKS) - {"scgi"}:
+        assert "/srv/shop/private" not in text(gateway, site(protected=(PROTECTED,)))
+
+
+def test_protected_files_are_those_of_one_site() -> None:
+    """A site beside it names none; where both have some, it is said that Apache mixes them."""
+    shop = site("shop", prefix="/shop", protected=(PROTECTED,))
+    other = replace(PROTECTED, url="/blog/protected/", directory=Path("/srv/blog/private"))
+    blog = site("blog", prefix="/blog")
+    deployment = DEPLOYMENT
+    for sites, said in (((shop, blog), 0), ((shop, replace(blog, protected=(other,))), 1)):
+        case = Case(sites=sites, deployment=deployment, gateway="scgi")
+        rendered = ApacheRenderer(case.plan(ApacheRenderer)).render()
+        lines = [line.strip() for line in rendered.text.splitlines()]
+        assert lines.count("ProxySCGISendfile Off") == 1
+        assert lines.count("ProxySCGISendfile X-Sendfile") == 1 + said
+        assert len([text for text in rendered.warnings if "share their hosts" in text]) == said
+
+
+@GATEWAYS
+def test_exceptions_come_before_the_rule_for_everything(gateway: str) -> None:
+    """ProxyPass takes the first that fits: static files, then the longest mount, then the root."""
+    sites = site("shop"), site("blog", prefix="/blog")
+    lines = [line.strip() for line in text(gateway, *sites).splitlines()]
+    urls = [line.split()[1:] for line in lines if line.startswith("ProxyPass ")]
+    exceptions = [rest[1] == "!" for rest in urls]
+    assert exceptions == sorted(exceptions, reverse=True)
+    assert [rest[0] for rest in urls if rest[1] != "!"] == ["/blog/", "/"]

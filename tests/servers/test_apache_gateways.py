@@ -1,0 +1,232 @@
+"""What Apache's gateways say to an application server, and what they make of its answer.
+
+The emitted configuration stands before a recording application: no Django corrects anything.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from django_deploykit import contract
+from django_deploykit.config.deployment import Address
+from django_deploykit.config.facts import Hosts, Mount
+from django_deploykit.config.servers.apache.proxy import SPEAKS
+from django_deploykit.config.syntax.nodes import Raw, directive
+from tests.cases import site
+from tests.servers import backends, emitted, harness
+from tests.servers.apache_process import apache
+from tests.servers.backends import Backend
+from tests.servers.harness import Response, Server
+
+CONTENT = "a file of the server"
+SENDFILE = contract.SENDFILE_HEADER
+CGI_LIKE = pytest.mark.parametrize("gateway", ["fastcgi", "scgi"])
+
+
+@dataclass(frozen=True)
+class Front:
+    """A running front, the application behind it, and a directory of files beside both."""
+
+    server: Server
+    backend: Backend
+    directory: Path
+
+    def answers(self, head: str, method: str = "GET") -> Response:
+        """The response to a request that the application answers with these headers."""
+        self.backend.answer = f"{head}\r\n\r\nfrom the application".encode()
+        spoofed = (SENDFILE, str(self.directory / "private/file")), ("Location", "/static/file")
+        return self.server.get("/page/", *spoofed, method=method)
+
+
+@contextlib.contextmanager
+def front(gateway: str, protected: str = "", own: str = "", **facts: Any) -> Iterator[Front]:
+    """Apache as emitted for a site whose files lie in a temporary directory."""
+    with harness.public_directory() as directory, backends.listening(gateway) as backend:
+        for name in ("static", "private", "elsewhere"):
+            (directory / name).mkdir()
+            (directory / name / "file").write_text(CONTENT)
+        (directory / "private" / "link").symlink_to(directory / "elsewhere" / "file")
+        if protected:
+            mount = Mount(url=protected, directory=directory / "private", setting="PROTECTED")
+            facts["protected"] = (mount,)
+        made = site(root=str(directory), hosts=Hosts(names=("localhost",)), **facts)
+        behind, written = Address("127.0.0.1", backend.port), own.format(directory=directory)
+        with emitted.front("apache", gateway, made, behind, own=written) as server:
+            yield Front(server, backend, directory)
+
+
+# The path
+
+
+@CGI_LIKE
+def test_the_application_is_told_the_whole_path_decoded_once(gateway: str) -> None:
+    """SCRIPT_NAME holds every byte of the path and PATH_INFO none: there is nothing to guess."""
+    with front(gateway, prefix="/app") as running:
+        for sent, path in {
+            "/": "/",
+            "/a%20b/": "/a b/",
+            "/a%3Fb%25?c=%2F": "/a?b%",
+            "/%C3%BC+;x": "/\u00c3\u00bc+;x",
+        }.items():
+            running.server.get(sent)
+            parameters = running.backend.last.parameters
+            assert parameters["SCRIPT_NAME"] == f"/app{path}"
+            assert "PATH_INFO" not in parameters
+            assert parameters["QUERY_STRING"] == sent.partition("?")[2]
+
+
+@CGI_LIKE
+def test_the_best_guess_of_apache_is_wrong(gateway: str) -> None:
+    """Why no proxy-…-pathinfo is emitted: what is guessed is encoded, in front of it is decoded.
+
+    If this fails, httpd has changed, and SCRIPT_NAME could be left to it.
+    """
+    scheme = {"fastcgi": "fcgi"}.get(gateway, gateway)
+    with backends.listening(gateway) as backend, harness.public_directory() as directory:
+        target, why = f"{scheme}://127.0.0.1:{backend.port}/", "the recipe of httpd's manual"
+        recipe = [
+            directive("SetEnvIf", "Request_URI", ".", Raw(f"proxy-{scheme}-pathinfo"), why=why),
+            directive("ProxyPass", "/app/", target, why=why),
+        ]
+        modules = "proxy", f"proxy_{scheme}", "setenvif"
+        with apache(directory, recipe, modules=modules) as server:
+            server.get("/app/a%20b/")
+    parameters = backend.last.parameters
+    assert (parameters["SCRIPT_NAME"], parameters["PATH_INFO"]) == ("/app/a b", "/a%20b/")
+
+
+# The answer
+
+
+@CGI_LIKE
+@pytest.mark.parametrize("status", ["Status: 200 OK\r\n", "Status: 302 Found\r\n", ""])
+@pytest.mark.parametrize("protected", ["", "/protected/"])
+def test_a_location_is_for_the_client(gateway: str, status: str, protected: str) -> None:
+    """A Location without a host is passed on, even with status 200: Apache never follows it."""
+    with front(gateway, protected) as running:
+        for target in ("/static/file", "/protected/file"):
+            answer = running.answers(f"{status}Location: {target}")
+            assert answer.text == "from the application"
+            assert answer.location == target
+
+
+@pytest.mark.parametrize("gateway", SPEAKS)
+def test_no_header_opens_a_file(gateway: str) -> None:
+    """Without protected files, the header that names a file is nothing but a header, and a
+    client's own is nothing at all."""
+    with front(gateway) as running:
+        for name in (SENDFILE, "X-Location", "X-Accel-Redirect"):
+            answer = running.answers(f"Status: 200 OK\r\n{name}: {running.directory}/static/file")
+            assert answer.text == "from the application"
+
+
+def test_scgi_sends_the_protected_file_that_the_application_names() -> None:
+    """With protected files the header of the contract names one, and does not reach the client."""
+    with front("scgi", "/protected/") as running:
+        named = f"{SENDFILE}: {running.directory}/private/file"
+        answer = running.answers(f"Status: 200 OK\r\nContent-Type: text/plain\r\n{named}")
+        assert (answer.status, answer.text) == (200, CONTENT)
+        assert answer.headers[SENDFILE] is None
+        assert answer.headers["Content-Type"] == "text/plain"
+        head = running.answers(f"Status: 200 OK\r\n{named}", method="HEAD")
+        assert (head.status, head.body) == (200, b"")
+
+
+def test_only_the_application_names_a_protected_file() -> None:
+    """A client's own header, and every other name, send nothing; nor does a URL."""
+    with front("scgi", "/protected/") as running:
+        for name in ("X-Location", "X-Accel-Redirect", "X-Lighttpd-Send-File"):
+            answer = running.answers(f"Status: 200 OK\r\n{name}: {running.directory}/private/file")
+            assert answer.text == "from the application"
+        for url in ("/protected/file", "//protected/file", "/%70rotected/file", "/a/../protected/"):
+            assert running.server.get(url).text == "from the application"
+
+
+def test_scgi_sends_only_what_the_site_grants() -> None:
+    """A path outside of the granted directories, or a link that leads there, is an error."""
+    with front("scgi", "/protected/") as running:
+        for path in ("elsewhere/file", "private/link", "private/../elsewhere/file", "private"):
+            answer = running.answers(f"Status: 200 OK\r\n{SENDFILE}: {running.directory}/{path}")
+            assert answer.status >= 400
+            assert CONTENT not in answer.text
+
+
+def test_a_site_without_protected_files_names_none() -> None:
+    """Of two sites on one host, only the one that has protected files can name them."""
+    local = Hosts(names=("localhost",))
+    with (
+        harness.public_directory() as directory,
+        backends.listening("scgi", directory / "shop.sock") as shop,
+        backends.listening("scgi", directory / "blog.sock") as blog,
+    ):
+        (directory / "file").write_text(CONTENT)
+        mount = Mount(url="/shop/protected/", directory=directory, setting="PROTECTED")
+        for backend in (shop, blog):
+            head = f"Status: 200 OK\r\n{SENDFILE}: {directory}/file"
+            backend.answer = f"{head}\r\n\r\nfrom the application".encode()
+        sites = (
+            site("shop", prefix="/shop", hosts=local, protected=(mount,)),
+            site("blog", prefix="/blog", hosts=local),
+        )
+        with emitted.front("apache", "scgi", sites[0], directory, sites[1]) as server:
+            assert server.request("GET", "/shop/").text == CONTENT
+            assert server.request("GET", "/blog/").text == "from the application"
+
+
+# Other sites beside Django
+
+
+# What docs/howto/own-directives.md tells an operator to write.
+_EXISTING = """
+ProxyPass /old/ !
+Alias /old/ "{directory}/elsewhere/"
+<Directory "{directory}/elsewhere">
+    Require all granted
+</Directory>
+ProxyPass /older/ %s://127.0.0.1:%d/there/
+"""
+
+
+@pytest.mark.parametrize("gateway", SPEAKS)
+def test_an_existing_site_below_django(gateway: str) -> None:
+    """An operator's directory and another server answer their URLs, and Django all others."""
+    with backends.listening(gateway) as other:
+        other.answer = b"Status: 200 OK\r\nX-Other: yes\r\n\r\nfrom the other server"
+        with front(gateway, own=_EXISTING % (SPEAKS[gateway].scheme, other.port)) as running:
+            assert running.server.get("/old/file").text == CONTENT
+            assert running.server.get("/old/missing").status == 404
+            assert running.backend.requests == []
+            assert running.server.get("/older/x%20y?z=1").text == "from the other server"
+            assert len(other.requests) == 1
+            for url in ("/", "/old", "/oldest/", "/x/old/file"):
+                assert running.server.get(url).text == "from the application"
+
+
+@pytest.mark.parametrize("gateway", SPEAKS)
+def test_django_below_an_existing_site(gateway: str) -> None:
+    """A directory answers at the root, and Django the URLs of its prefix or its routes."""
+    for facts in ({"prefix": "/app"}, {"routes": ("/app/",)}):
+        with harness.public_directory() as documents:
+            (documents / "index.html").write_text("the old site")
+            with front(gateway, documents=documents, **facts) as running:
+                assert running.server.request("GET", "/").text == "the old site"
+                for url in ("/app/", "/app/x%20y/"):
+                    assert running.server.request("GET", url).text == "from the application"
+                for url in ("/application/", "/x/app/"):
+                    assert running.server.request("GET", url).status == 404
+
+
+@pytest.mark.parametrize("gateway", SPEAKS)
+def test_files_come_before_django_whatever_the_prefix(gateway: str) -> None:
+    """The exceptions stand before the rule for everything: no static URL is ever Django's."""
+    for prefix in ("", "/app"):
+        with front(gateway, prefix=prefix) as running:
+            assert running.server.get("/static/file").text == CONTENT
+            assert running.server.get("/static/missing").status == 404
+            assert running.backend.requests == []
