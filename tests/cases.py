@@ -276,7 +276,9 @@ CASES: dict[str, Case] = {
         for gateway in ("http", "uwsgi", "fastcgi", "scgi")
     },
     "nginx118": Case(sites=(site(tls=TLS),), versions={"nginx": (1, 18)}),
+    "nginx125": Case(sites=(site(tls=TLS),), versions={"nginx": (1, 25, 1)}),
     "nginx130": Case(sites=(site(tls=TLS, headers=HSTS),), versions={"nginx": (1, 30)}),
+    "lighttpd1459": Case(sites=(site(tls=TLS),), versions={"lighttpd": (1, 4, 59)}),
     "admin_alias": Case(sites=(site(),), deployment=replace(DEPLOYMENT, admin_static="alias")),
 }
 

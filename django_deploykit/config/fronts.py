@@ -1,5 +1,5 @@
-"""What every front server has in common: sites that share their hosts, paths that stay on plain
-HTTP, and the admin's static files."""
+"""What every front server has in common: sites that share their hosts, what is refused or worth a
+warning, paths that stay on plain HTTP, headers of files, and the admin's static files."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ import shlex
 from dataclasses import dataclass
 from itertools import groupby
 
-from django_deploykit.config.facts import Hosts, SiteFacts, Tls
+from django_deploykit.config.facts import Hosts, SecurityHeaders, SiteFacts, Tls
 from django_deploykit.config.renderer import Plan
 from django_deploykit.exceptions import ChoiceError
+
+# Django's hashed names: twelve hexadecimal digits of MD5 before the last extension
+# (django.contrib.staticfiles.storage.HashedFilesMixin); a compressed twin adds one more.
+HASHED = r"\.[0-9a-f]{12}(?:\.[^./]+)?(?:\.(?:br|gz))?$"
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,57 @@ def groups(sites: tuple[SiteFacts, ...]) -> list[Group]:
             raise ChoiceError(f"{names}: sites with the same hosts need the same SITE['TLS'].")
         found.append(Group(members[0].hosts, members[0].tls, members))
     return found
+
+
+def file_name(plan: Plan) -> str:
+    """The name of the emitted file, without its ending; it tells the file's names apart."""
+    return plan.sites[0].name if len(plan.sites) == 1 else "sites"
+
+
+def site_names(plan: Plan) -> str:
+    """The sites, for the first line of the emitted file."""
+    return ", ".join(site.name for site in plan.sites)
+
+
+def check_applications(plan: Plan) -> None:
+    """Raise ChoiceError for a site that has nothing to hand requests to."""
+    for site in plan.sites:
+        if site.application.wsgi is None:
+            raise ChoiceError(
+                f"{site.name}: gateway {plan.gateway!r} is for WSGI applications, and "
+                "WSGI_APPLICATION is unset."
+            )
+
+
+def check_sockets(plan: Plan) -> None:
+    """Raise ChoiceError where several sites would share one application server's socket."""
+    if len({plan.socket(site) for site in plan.sites}) < len(plan.sites):
+        raise ChoiceError("socket: several sites cannot share one. Leave it out: each has its own.")
+
+
+def limit_warnings(plan: Plan) -> list[str]:
+    """Bodies that Django would take, and the server refuses."""
+    limit = plan.deployment.body_limit
+    return [
+        f"{site.name}: DATA_UPLOAD_MAX_MEMORY_SIZE is {site.limits.upload_memory}, but the "
+        f"server refuses bodies above {limit} bytes (--set body_limit=...)."
+        for site in plan.sites
+        if site.limits.upload_memory and site.limits.upload_memory > limit
+    ]
+
+
+# Why each of these headers is there.
+AS_DJANGO = "as SecurityMiddleware does for Django's own responses"
+
+
+def security_headers(headers: SecurityHeaders) -> list[tuple[str, str, str]]:
+    """Django's own headers, for responses that Django never sees: name, value, setting."""
+    wanted = (
+        ("X-Content-Type-Options", "nosniff" if headers.nosniff else None, "CONTENT_TYPE_NOSNIFF"),
+        ("Referrer-Policy", headers.referrer_policy, "REFERRER_POLICY"),
+        ("Cross-Origin-Opener-Policy", headers.opener_policy, "CROSS_ORIGIN_OPENER_POLICY"),
+    )
+    return [(name, value, f"SECURE_{setting}") for name, value, setting in wanted if value]
 
 
 def exempt_patterns(site: SiteFacts) -> list[str]:

@@ -12,7 +12,7 @@ import pytest
 import trustme
 
 from django_deploykit import contract
-from django_deploykit.config.deployment import Address
+from django_deploykit.config.deployment import Address, Deployment
 from django_deploykit.config.facts import Hosts, Limits, SiteFacts
 from django_deploykit.config.renderer import Rendered
 from django_deploykit.config.servers.nginx import NginxRenderer
@@ -22,8 +22,10 @@ from tests.cases import CASES, TLS, Case, produced, site
 from tests.servers import harness
 
 ACCEPTED = [name for name in CASES if produced("nginx", name)[0] == ".conf"]
-# What the emitted file says for other versions than the one that is installed.
-INSTALLED_READS = [name for name in ACCEPTED if name != "nginx130"]
+# What only an nginx of these versions, or newer, can read.
+NEWER = {"nginx125": (1, 25, 1), "nginx130": (1, 29, 7)}
+INSTALLED = NginxRenderer.installed(Deployment()).server_version or (0,)
+INSTALLED_READS = [name for name in ACCEPTED if NEWER.get(name, (0,)) <= INSTALLED]
 
 
 def rendered(*sites: SiteFacts, gateway: str = "", **choices: Any) -> Rendered:
@@ -69,11 +71,14 @@ def test_nginx_accepts(name: str, gateway: str, certificate: Path, tmp_path: Pat
         ((1, 18), "listen 443 ssl http2;", "ssl_reject_handshake on;"),
         ((1, 22, 1), "ssl_reject_handshake on;", "http2 on;"),
         ((1, 25, 1), "http2 on;", "ssl http2;"),
+        ((1, 29, 6), "http2 on;", "keepalive 0;"),
+        ((1, 29, 7), "keepalive 0;", "ssl http2;"),
         ((1, 30), "http2 on;", "ssl http2;"),
     ],
 )
 def test_each_version_gets_its_own_words(version: tuple[int, ...], said: str, unsaid: str) -> None:
-    """HTTP/2 is a word of listen before 1.25.1; a handshake can be refused since 1.19.4."""
+    """HTTP/2 is a word of listen before 1.25.1, a handshake can be refused since 1.19.4, and
+    connections to the application are kept since 1.29.7 unless that is declined."""
     text = rendered(site(tls=TLS), server_version=version).text
     assert said in text
     assert unsaid not in text

@@ -9,7 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from django_deploykit.config.deployment import Deployment
-from django_deploykit.config.fronts import admin_steps
+from django_deploykit.config.fronts import (
+    admin_steps,
+    check_applications,
+    file_name,
+    limit_warnings,
+    site_names,
+)
 from django_deploykit.config.renderer import (
     Foreground,
     Needs,
@@ -28,7 +34,6 @@ from django_deploykit.config.servers.apache import (
 from django_deploykit.config.servers.apache.dialect import Version, dialect
 from django_deploykit.config.syntax.nodes import Comment, Node
 from django_deploykit.config.syntax.printer import print_lines
-from django_deploykit.exceptions import ChoiceError
 
 
 class ApacheRenderer(Renderer):
@@ -56,7 +61,7 @@ class ApacheRenderer(Renderer):
             *hosts.virtual_hosts(self.plan),
         ]
         return Rendered(
-            filename=f"apache/{self._file_name()}.conf",
+            filename=f"apache/{file_name(self.plan)}.conf",
             lines=tuple(print_lines(nodes, dialect)),
             warnings=self._warnings(),
             needs=self._needs(),
@@ -65,21 +70,12 @@ class ApacheRenderer(Renderer):
     def foreground(self, directory: Path, user: str | None) -> Foreground:
         return private.foreground(self.plan, self.render(), directory, user)
 
-    def _file_name(self) -> str:
-        return self.plan.sites[0].name if len(self.plan.sites) == 1 else "sites"
-
     def _check(self) -> None:
-        for site in self.plan.sites:
-            if site.application.wsgi is None:
-                raise ChoiceError(
-                    f"{site.name}: gateway {self.plan.gateway!r} is for WSGI applications, and "
-                    "WSGI_APPLICATION is unset."
-                )
+        check_applications(self.plan)
         gateways.of(self.plan).check(self.plan)
 
     def _introduction(self) -> list[Node]:
-        version = Version.of(self.deployment)
-        names = ", ".join(site.name for site in self.plan.sites)
+        version, names = Version.of(self.deployment), site_names(self.plan)
         return [
             Comment(
                 f"{names}: for Apache httpd {version}, gateway {self.plan.gateway}.\n"
@@ -88,14 +84,7 @@ class ApacheRenderer(Renderer):
         ]
 
     def _warnings(self) -> tuple[str, ...]:
-        limit = self.deployment.body_limit
-        too_large = [
-            f"{site.name}: DATA_UPLOAD_MAX_MEMORY_SIZE is {site.limits.upload_memory}, but the "
-            f"server refuses bodies above {limit} bytes (--set body_limit=...)."
-            for site in self.plan.sites
-            if site.limits.upload_memory and site.limits.upload_memory > limit
-        ]
-        return (*too_large, *gateways.of(self.plan).warnings(self.plan))
+        return (*limit_warnings(self.plan), *gateways.of(self.plan).warnings(self.plan))
 
     def _needs(self) -> Needs:
         return Needs(

@@ -10,7 +10,14 @@ from pathlib import Path
 
 from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.facts import SiteFacts
-from django_deploykit.config.fronts import admin_steps
+from django_deploykit.config.fronts import (
+    admin_steps,
+    check_applications,
+    check_sockets,
+    file_name,
+    limit_warnings,
+    site_names,
+)
 from django_deploykit.config.renderer import (
     Access,
     Foreground,
@@ -28,6 +35,7 @@ from django_deploykit.config.servers.lighttpd import (
     private,
 )
 from django_deploykit.config.servers.lighttpd.dialect import (
+    Version,
     check_version,
     dialect,
     pair,
@@ -35,7 +43,6 @@ from django_deploykit.config.servers.lighttpd.dialect import (
 )
 from django_deploykit.config.syntax.nodes import Comment, Node, block, directive
 from django_deploykit.config.syntax.printer import print_lines
-from django_deploykit.exceptions import ChoiceError
 
 
 class LighttpdRenderer(Renderer):
@@ -57,7 +64,7 @@ class LighttpdRenderer(Renderer):
         self._check()
         nodes = [*self._introduction(), *self._server_level(), *hosts.conditions(self.plan)]
         return Rendered(
-            filename=f"lighttpd/{self._file_name()}.conf",
+            filename=f"lighttpd/{file_name(self.plan)}.conf",
             lines=tuple(print_lines(nodes, dialect)),
             warnings=self._warnings(),
             needs=self._needs(),
@@ -66,26 +73,16 @@ class LighttpdRenderer(Renderer):
     def foreground(self, directory: Path, user: str | None) -> Foreground:
         return private.foreground(self.plan, self.render(), directory, user)
 
-    def _file_name(self) -> str:
-        return self.plan.sites[0].name if len(self.plan.sites) == 1 else "sites"
-
     def _check(self) -> None:
         check_version(self.deployment)
-        for site in self.plan.sites:
-            if site.application.wsgi is None:
-                raise ChoiceError(f"{site.name}: WSGI_APPLICATION is unset; nothing to run here.")
-        if len(self.plan.sites) > 1 and self.deployment.socket:
-            raise ChoiceError(
-                "several SITES cannot share one socket: without --set socket, "
-                "each has its own, '/run/NAME/NAME.sock'."
-            )
+        check_applications(self.plan)
+        check_sockets(self.plan)
 
     def _introduction(self) -> list[Node]:
-        names = ", ".join(site.name for site in self.plan.sites)
-        version = ".".join(map(str, self.deployment.server_version or (1, 4)))
+        version = Version.of(self.deployment)
         return [
             Comment(
-                f"{names}: for lighttpd {version}, gateway {self.plan.gateway}.\n"
+                f"{site_names(self.plan)}: for lighttpd {version}, gateway {self.plan.gateway}.\n"
                 "Why each line is here: manage.py deployconfig lighttpd --explain"
             )
         ]
@@ -124,13 +121,7 @@ class LighttpdRenderer(Renderer):
         return any(site.tls for site in self.plan.sites)
 
     def _warnings(self) -> tuple[str, ...]:
-        limit = self.deployment.body_limit
-        return tuple(
-            f"{site.name}: DATA_UPLOAD_MAX_MEMORY_SIZE is {site.limits.upload_memory}, but the "
-            f"server refuses bodies above {limit} bytes (--set body_limit=...)."
-            for site in self.plan.sites
-            if site.limits.upload_memory and site.limits.upload_memory > limit
-        )
+        return tuple(limit_warnings(self.plan))
 
     def _needs(self) -> Needs:
         packages, access = ["lighttpd"], []

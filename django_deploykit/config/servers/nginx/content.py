@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from django_deploykit.config.facts import Mount, RootFile, SecurityHeaders, SiteFacts, StaticFiles
+from django_deploykit.config.fronts import AS_DJANGO, HASHED, security_headers
 from django_deploykit.config.renderer import Plan
 from django_deploykit.config.servers.nginx.dialect import variable
 from django_deploykit.config.syntax import nginx
@@ -20,11 +21,9 @@ from django_deploykit.config.syntax.nodes import (
     directive,
 )
 
-# Django's hashed names: twelve hexadecimal digits of MD5 before the last extension
-# (django.contrib.staticfiles.storage.HashedFilesMixin); a compressed twin adds one more.
-_HASHED = r"~\.[0-9a-f]{12}(?:\.[^./]+)?(?:\.(?:br|gz))?$"
 _IMMUTABLE = "public, max-age=31536000, immutable"
 _REVALIDATE = "no-cache"
+_CACHED = {"default": _REVALIDATE, f"~{HASHED}": _IMMUTABLE}
 
 # Types that a browser would run in the site's own origin.
 _ACTIVE_CONTENT = r"~*^(?:text/html|multipart/)|[/+]xml"
@@ -37,7 +36,13 @@ def maps(plan: Plan) -> list[Node]:
     if any(site.static and site.static.hashed for site in plan.sites):
         nodes += [
             Comment("A static file with a hash in its name never changes."),
-            _map(plan, "$uri", "cache", {"default": _REVALIDATE, _HASHED: _IMMUTABLE}, "STORAGES"),
+            _map(
+                plan,
+                "$uri",
+                "cache",
+                {"default": _REVALIDATE, f"~{HASHED}": _IMMUTABLE},
+                "STORAGES",
+            ),
         ]
     if any(site.media for site in plan.sites):
         active = {"default": "", _ACTIVE_CONTENT: _SANDBOX}
@@ -208,21 +213,10 @@ def _cache_control(value: Argument, why: str) -> Node:
 
 def _headers(headers: SecurityHeaders, hsts: list[Node]) -> list[Node]:
     """HSTS, and Django's own headers for responses that Django never sees."""
-    wanted = [
-        (
-            "X-Content-Type-Options",
-            "nosniff" if headers.nosniff else None,
-            "SECURE_CONTENT_TYPE_NOSNIFF",
-        ),
-        ("Referrer-Policy", headers.referrer_policy, "SECURE_REFERRER_POLICY"),
-        ("Cross-Origin-Opener-Policy", headers.opener_policy, "SECURE_CROSS_ORIGIN_OPENER_POLICY"),
-    ]
-    why = "as SecurityMiddleware does for Django's own responses"
     return [
         *hsts,
         *(
-            directive("add_header", name, value, "always", why=why, setting=setting)
-            for name, value, setting in wanted
-            if value
+            directive("add_header", name, value, "always", why=AS_DJANGO, setting=setting)
+            for name, value, setting in security_headers(headers)
         ),
     ]

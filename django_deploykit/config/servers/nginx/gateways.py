@@ -12,7 +12,7 @@ from pathlib import Path
 from django_deploykit import contract
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.renderer import Plan
-from django_deploykit.config.servers.nginx.dialect import shared_name, variable
+from django_deploykit.config.servers.nginx.dialect import Version, shared_name, variable
 from django_deploykit.config.syntax import nginx
 from django_deploykit.config.syntax.nodes import (
     Argument,
@@ -56,11 +56,19 @@ def upstreams(plan: Plan) -> list[Node]:
         where = f"unix:{socket}" if isinstance(socket, Path) else str(socket)
         why = "where the application server listens; one that was away is asked again at once"
         children: list[Node] = [
-            directive("server", where, Raw("max_fails=0"), why=why, setting="socket")
+            directive("server", where, Raw("max_fails=0"), why=why, setting="socket"),
+            *_kept(plan),
         ]
         why = "named once, for every location"
         nodes.append(block("upstream", shared_name(site.name), children=children, why=why))
     return nodes
+
+
+def _kept(plan: Plan) -> list[Node]:
+    """Since 1.29.7 connections are kept unless this is said, which before would be an error."""
+    if not Version.of(plan.deployment).at_least(1, 29, 7):
+        return []
+    return [directive("keepalive", 0, why="a connection that idles would hold a worker")]
 
 
 def host_map(plan: Plan) -> list[Node]:

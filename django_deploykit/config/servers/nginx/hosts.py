@@ -6,10 +6,10 @@ from pathlib import Path
 
 from django_deploykit.config.deployment import Address, Deployment
 from django_deploykit.config.facts import SiteFacts, Tls
-from django_deploykit.config.fronts import Group, groups
+from django_deploykit.config.fronts import Group, file_name, groups
 from django_deploykit.config.renderer import Plan
 from django_deploykit.config.servers.nginx import content, gateways, tls
-from django_deploykit.config.servers.nginx.dialect import file_name, shared_name
+from django_deploykit.config.servers.nginx.dialect import shared_name
 from django_deploykit.config.syntax.nodes import (
     Comment,
     Node,
