@@ -98,11 +98,18 @@ SCRIPT = "the WSGI script"
 
 @dataclass(frozen=True)
 class Access:
-    """A path that the web server's processes must be able to read (or also to write)."""
+    """A path that the web server's processes must be able to read (or also to write); nobody
+    else may where it is ``private``."""
 
     path: Path
     why: str
     write: bool = False
+    private: bool = False
+
+    @property
+    def mode(self) -> str:
+        """The mode of such a directory: a private one is open to the server's group alone."""
+        return "0750" if self.private else "0755"
 
 
 def site_access(plan: Plan, site: SiteFacts) -> list[Access]:
@@ -115,8 +122,9 @@ def site_access(plan: Plan, site: SiteFacts) -> list[Access]:
     found += [Access(mount.directory, "static files") for mount in plan.static_mounts(site)]
     if site.media:
         found.append(Access(site.media.directory, "uploaded files", write=True))
-    found += [Access(mount.directory, "protected files", write=True) for mount in site.protected]
-    found += [Access(path.parent, "the SQLite database", write=True) for path in site.databases]
+    private = [(mount.directory, "protected files") for mount in site.protected]
+    private += [(path.parent, "the SQLite database") for path in site.databases]
+    found += [Access(path, why, write=True, private=True) for path, why in private]
     found += [Access(file.path, "a file at the root") for file in site.root_files]
     if site.application.env_file:
         found.append(Access(site.application.env_file, "the environment file"))
