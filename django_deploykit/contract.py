@@ -70,6 +70,11 @@ IDENTITY_HEADERS = (
 CLIENT_ADDRESS_HEADER = "X-Forwarded-For"
 SCHEME_HEADER = "X-Forwarded-Proto"
 
+# An answer with this header is passed on as it is written, where the front is one of these; they
+# keep the header to themselves, and others would show it to clients.
+STREAM_HEADER = "X-Accel-Buffering"
+STREAM_FRONTS = ("nginx",)
+
 # Every header that a client may never bring to Django by itself.
 CLIENT_FORBIDDEN_HEADERS = FORWARDED_HEADERS + PREFIX_HEADERS + CGI_HEADERS + IDENTITY_HEADERS
 

@@ -38,6 +38,11 @@ class Plan:
     app_server: str = ""
     sockets: Path | None = None
 
+    @property
+    def front(self) -> str:
+        """The target whose stack this is: the first part of its label."""
+        return self.label.partition("/")[0]
+
     def socket(self, site: SiteFacts) -> Path | Address:
         """Where the front server meets the application server of ``site``."""
         if self.sockets and self.deployment.socket is None:
@@ -89,7 +94,7 @@ def script_name(plan: Plan, site: SiteFacts) -> str:
     """Where the WSGI script of a site lies in the written set: beside the text of its own stack,
     so that another stack in the same directory has another script."""
     # Not the bare name: that is often the project's package, which a module must not hide.
-    return f"{plan.label.partition('/')[0]}/{site.name}_wsgi.py"
+    return f"{plan.front}/{site.name}_wsgi.py"
 
 
 # The reason under which a plan's own script is needed: it may not exist yet.
