@@ -137,6 +137,7 @@ HSTS = SecurityHeaders(
     opener_policy="same-origin",
 )
 MEDIA = Mount(url="/media/", directory=Path("/srv/shop/media"), setting="MEDIA_ROOT")
+PUBLIC = Path("/srv/www/example.com")
 AWKWARD = '/srv/it\'s #1 ("böse") 100%'
 WHITENOISE = StaticFiles(
     mounts=(_static("/static/", Path("/srv/shop/static")),), hashed=True, twins=("br", "gz")
@@ -279,6 +280,25 @@ CASES: dict[str, Case] = {
     "nginx125": Case(sites=(site(tls=TLS),), versions={"nginx": (1, 25, 1)}),
     "nginx130": Case(sites=(site(tls=TLS, headers=HSTS),), versions={"nginx": (1, 30)}),
     "lighttpd1459": Case(sites=(site(tls=TLS),), versions={"lighttpd": (1, 4, 59)}),
+    "files": Case(
+        sites=(
+            site(
+                static=replace(WHITENOISE, mounts=(_static("/static/", PUBLIC / "static"),)),
+                media=replace(MEDIA, directory=PUBLIC / "media"),
+                root_files=_root_files("/srv/shop/root", ("robots.txt",)),
+            ),
+            site(
+                "blog",
+                prefix="/blog",
+                static=StaticFiles(mounts=(_static("/blog/static/", PUBLIC / "blog/static"),)),
+            ),
+        ),
+        deployment=replace(DEPLOYMENT, static_lookup="file"),
+    ),
+    # The directory above STATIC_ROOT is the project's own.
+    "files_beside_code": Case(
+        sites=(site(),), deployment=replace(DEPLOYMENT, static_lookup="file")
+    ),
     "admin_alias": Case(sites=(site(),), deployment=replace(DEPLOYMENT, admin_static="alias")),
 }
 

@@ -165,6 +165,11 @@ class Deployment:
         _one_of("collectstatic", "alias", "symlink", "copy"),
         "Where the admin's static files come from.",
     )
+    static_lookup: str = _choice(
+        "url",
+        _one_of("url", "file"),
+        "How nginx and lighttpd tell static files: by their URL, or by looking for a file.",
+    )
     socket: Path | Address | None = _choice(
         None,
         _socket,

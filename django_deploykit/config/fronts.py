@@ -7,8 +7,9 @@ import re
 import shlex
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 
-from django_deploykit.config.facts import Hosts, SecurityHeaders, SiteFacts, Tls
+from django_deploykit.config.facts import Hosts, Mount, SecurityHeaders, SiteFacts, Tls
 from django_deploykit.config.renderer import Plan
 from django_deploykit.exceptions import ChoiceError
 
@@ -78,6 +79,63 @@ def limit_warnings(plan: Plan) -> list[str]:
         for site in plan.sites
         if site.limits.upload_memory and site.limits.upload_memory > limit
     ]
+
+
+def files_root(plan: Plan, site: SiteFacts) -> Path:
+    """The directory in which every static file lies at the path of its URL, for a front that looks
+    for a file at any URL. Raise ChoiceError where there is none, or where it holds more."""
+    problem = "there are no static files to look for"
+    if site.routes or site.documents:
+        problem = "SITE['ROUTES'] and SITE['DOCUMENTS'] already say which URLs are files"
+    elif mounts := plan.static_mounts(site):
+        root = _above(mounts[0])
+        problem = _layout_problem(mounts) or _private_problem(plan, site, root)
+        if not problem:
+            return root
+    raise ChoiceError(f"{site.name}: static_lookup='file' is not possible: {problem}.")
+
+
+def _above(mount: Mount) -> Path:
+    """The directory that lies as far above a mount's as the root lies above its URL."""
+    return Path(*mount.directory.parts[: -mount.url.count("/") + 1])
+
+
+def _layout_problem(mounts: tuple[Mount, ...]) -> str:
+    root = _above(mounts[0])
+    for mount in mounts:
+        if root == Path("/") or root / mount.url.strip("/") != mount.directory:
+            return (
+                f"{mount.setting} {str(mount.directory)!r} would have to end in {mount.url!r}, "
+                "below one directory for all static files"
+            )
+    return ""
+
+
+def _private_problem(plan: Plan, site: SiteFacts, root: Path) -> str:
+    """What would be public that is not: all that a URL below the prefix of ``site`` reaches."""
+    reached = root / site.prefix.strip("/")
+    found = [
+        f"{what} ({str(path)!r})"
+        for other in plan.sites
+        for what, path in _private(plan, other, root if other.hosts == site.hosts else None)
+        if path.is_relative_to(reached)
+    ]
+    return f"{str(reached)!r} holds {', '.join(dict.fromkeys(found))}" if found else ""
+
+
+def _private(plan: Plan, site: SiteFacts, root: Path | None) -> list[tuple[str, Path]]:
+    """What no lookup of files may reach; uploads are safe where their own URL comes first."""
+    home = plan.deployment.python_home or site.interpreter.prefix
+    found = [("the application's code", site.application.root), ("the interpreter", home)]
+    found += [("protected files", mount.directory) for mount in site.protected]
+    found += [("the database", path) for path in site.databases]
+    if site.application.env_file:
+        found.append(("the environment file", site.application.env_file))
+    if site.tls:
+        found.append(("the key of the certificate", site.tls.key))
+    if site.media and (root is None or site.media.directory != root / site.media.url.strip("/")):
+        found.append(("uploaded files, which have a URL of their own", site.media.directory))
+    return found
 
 
 # Why each of these headers is there.

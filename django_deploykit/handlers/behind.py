@@ -27,6 +27,7 @@ def behind_front(
     front: str,
     gateway: str,
     prefix: str = "",
+    rewritten: str = "",
     data: Iterable[str] = (),
 ) -> WSGIApplication:
     """Wrap ``application`` to stand behind the server ``front``, which speaks ``gateway`` to it.
@@ -34,8 +35,9 @@ def behind_front(
     Over ``"http"`` the client's address, the scheme and the ``data`` (names of SITE["ENVIRON"])
     are taken from the headers of the contract; over the other gateways they have arrived as
     parameters, which no client can write. The path is split at ``prefix``, however the server
-    split it; a path outside of it is answered with 404. Every other header that only a proxy may
-    set is dropped.
+    split it; a path outside of it is answered with 404. ``rewritten`` is a URL below which the
+    server puts what it hands over, and is no part of any path. Every other header that only a
+    proxy may set is dropped.
     """
     names, marks_streams = tuple(data), front in contract.STREAM_FRONTS
 
@@ -44,7 +46,7 @@ def behind_front(
             _believe(environ, names)
         for key in contract.CLIENT_FORBIDDEN_KEYS:
             environ.pop(key, None)
-        if not _split(environ, prefix):
+        if not _split(environ, prefix, rewritten):
             start_response("404 Not Found", [("Content-Type", "text/plain; charset=utf-8")])
             return [b"Not Found\n"]
         return application(environ, _marked(start_response) if marks_streams else start_response)
@@ -85,9 +87,10 @@ def _believe(environ: WSGIEnvironment, names: tuple[str, ...]) -> None:
         environ[name] = environ.pop(contract.environ_key(contract.data_header(name)), "")
 
 
-def _split(environ: WSGIEnvironment, prefix: str) -> bool:
+def _split(environ: WSGIEnvironment, prefix: str, rewritten: str) -> bool:
     """Put the prefix into SCRIPT_NAME and the rest into PATH_INFO; False for another path."""
     path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+    path = path.removeprefix(rewritten)
     if prefix and not path.startswith(f"{prefix}/"):
         return False
     environ["SCRIPT_NAME"], environ["PATH_INFO"] = prefix, path[len(prefix) :]

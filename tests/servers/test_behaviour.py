@@ -504,6 +504,7 @@ def test_a_stream_arrives_as_it_is_written(server: Server) -> None:
             for line in (b"1\n", b"4\n"):
                 if line in received:
                     arrivals.setdefault(line, time.monotonic() - started)
+    assert contract.STREAM_HEADER.lower().encode() not in received.lower()
     # The view pauses 1.5 seconds between the two lines; a buffer would bring them together.
     assert arrivals[b"4\n"] - arrivals[b"1\n"] > 0.7
 

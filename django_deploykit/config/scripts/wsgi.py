@@ -37,6 +37,7 @@ _BEHIND = """
         front=<<front>>,
         gateway=<<gateway>>,
         prefix=<<prefix>>,
+        rewritten=<<rewritten>>,
         data=<<data>>,
     )
 """

@@ -104,7 +104,8 @@ class LighttpdRenderer(Renderer):
         return nodes
 
     def _modules(self) -> list[str]:
-        found = ["mod_setenv"]
+        found = ["mod_rewrite"] if self.plan.finds_files else []
+        found.append("mod_setenv")
         if any(site.static and site.static.hashed for site in self.plan.sites):
             # It has to come before mod_setenv, which adds to the header that this one begins.
             found.insert(0, "mod_expire")

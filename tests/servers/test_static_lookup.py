@@ -1,0 +1,151 @@
+"""Static files that are found by looking for a file: the same rows as where the URL decides."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from django_deploykit import contract
+from tests.servers import harness
+from tests.servers.harness import Project, Server
+from tests.servers.stacks import STACKS, Stack
+
+# Collected here too, with the fixtures of this module.
+__all__ = [name for name in dir() if name.startswith("test_")]
+
+LOOKING = {
+    label: replace(stack, choices=("static_lookup=file",))
+    for label, stack in STACKS.items()
+    if stack.target in ("lighttpd", "nginx")
+}
+# Static files lie apart from all other data, at the paths of their URLs.
+SETTINGS = """
+from example.settings import *
+
+STATIC_ROOT = {root!r} + (FORCE_SCRIPT_NAME or "") + "/static"
+"""
+
+
+@pytest.fixture(scope="session")
+def examples() -> Iterator[Callable[[str], Project]]:
+    """Make an example project for a prefix, with a directory for files of its own."""
+    made: dict[str, Project] = {}
+    with contextlib.ExitStack() as stack:
+
+        def make(prefix: str) -> Project:
+            if prefix not in made:
+                made[prefix] = _example(stack.enter_context(harness.public_directory()), prefix)
+            return made[prefix]
+
+        yield make
+
+
+def _example(directory: Path, prefix: str) -> Project:
+    example = harness.example_project(directory)
+    root = directory / "public"
+    (example.directory / "looking.py").write_text(SETTINGS.format(root=str(root)))
+    environ = {"DJANGO_SETTINGS_MODULE": "looking", "FORCE_SCRIPT_NAME": prefix}
+    project = replace(example, environ={**example.environ, **environ})
+    made = project.manage("collectstatic", "--noinput")
+    assert made.returncode == 0, made.stderr
+    # Where the rows look for static files on disk.
+    static = Path(example.environ["DATA_DIR"]) / "static"
+    subprocess.run(["rm", "-r", str(static)], check=True)
+    static.symlink_to(root / prefix.strip("/") / "static")
+    return project
+
+
+@pytest.fixture
+def example(examples: Callable[[str], Project], prefix: str) -> Project:
+    """The example project of this prefix."""
+    return examples(prefix)
+
+
+@pytest.fixture(params=LOOKING.values(), ids=LOOKING.keys())
+def stack(request: pytest.FixtureRequest) -> Stack:
+    """Every stack of the fronts that have the choice."""
+    found: Stack = request.param
+    return found
+
+
+@pytest.fixture(scope="session")
+def looking(examples: Callable[[str], Project]) -> Iterator[Callable[[Stack, str], Server]]:
+    """Start a stack below a prefix, or hand out the one that already runs."""
+    started: dict[tuple[str, str], Server] = {}
+    with contextlib.ExitStack() as running:
+
+        def start(stack: Stack, prefix: str) -> Server:
+            key = stack.label, prefix
+            if key not in started:
+                stack.require()
+                run = harness.deployrun(examples(prefix), *stack.arguments, prefix=prefix)
+                started[key] = running.enter_context(run)
+            return started[key]
+
+        yield start
+
+
+@pytest.fixture
+def server(looking: Callable[[Stack, str], Server], stack: Stack, prefix: str) -> Server:
+    """The stack, which looks for a file at every URL below the prefix."""
+    return looking(stack, prefix)
+
+
+def _public(example: Project, prefix: str) -> Path:
+    return example.directory.parent / "public" / prefix.strip("/")
+
+
+def test_a_new_file_is_found(example: Project, server: Server) -> None:
+    """It needs no word in the configuration; Django is asked where there is none."""
+    path = _public(example, server.prefix) / "new file.html"
+    path.write_text("<p>new</p>")
+    answer = server.get("/new%20file.html")
+    assert (answer.status, answer.body) == (200, b"<p>new</p>")
+    assert answer.headers.get_content_type() == "text/html"
+    missing = server.get("/no%20file.html")
+    assert missing.status == 404
+    assert "X-Frame-Options" in missing.headers
+
+
+@pytest.mark.parametrize("path", ["/.env", "/static/.env", "/.git/config", "/%2eenv", "/a/.b/c"])
+def test_no_dot_file_is_found(example: Project, server: Server, path: str) -> None:
+    """A name with a leading dot is Django's to answer, file or not."""
+    file = _public(example, server.prefix) / path.strip("/").replace("%2e", ".")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("SECRET=1")
+    answer = server.get(path)
+    assert answer.status == 404
+    assert b"SECRET" not in answer.body
+
+
+def test_no_link_out_is_followed(example: Project, server: Server) -> None:
+    """Not even one that lies where files are looked for."""
+    link = _public(example, server.prefix) / "escape.txt"
+    link.unlink(missing_ok=True)
+    link.symlink_to(example.directory / "manage.py")
+    answer = server.get("/escape.txt")
+    assert answer.status in (403, 404)
+    assert b"DJANGO_SETTINGS_MODULE" not in answer.body
+
+
+def test_an_internal_url_is_nobodys(server: Server) -> None:
+    """A client that asks for what lighttpd rewrites to gets no page of Django's."""
+    internal = contract.REWRITTEN_URL
+    for path in (internal, f"{internal}/", f"{internal}{server.prefix}/whoami/"):
+        for spelled in (path, path.replace("d", "%64"), f"/{path}", f"/x/..{path}"):
+            answer = server.request("GET", spelled)
+            assert answer.status == 404, spelled
+            assert b"script_name" not in answer.body
+
+
+def test_django_is_asked_with_every_method(server: Server) -> None:
+    """A rewritten request keeps its method, its body and its query."""
+    body = os.urandom(70_000)
+    answer = server.post("/upload/raw/?q=%2F%3F", body)
+    assert answer.json["bytes"] == len(body)
