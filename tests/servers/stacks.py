@@ -143,3 +143,9 @@ def fronts() -> list[Stack]:
     """One stack of each front that has an application server behind it, for what the front does."""
     found = {stack.target: stack for stack in reversed(_proxied()) if stack.gateway == "http"}
     return [found[target] for target in sorted(found)]
+
+
+def proxying(*targets: str) -> list[Stack]:
+    """One stack of each gateway of these fronts, for what is said over each of them."""
+    found = {(stack.target, stack.gateway): stack for stack in reversed(_proxied())}
+    return [stack for key, stack in sorted(found.items()) if key[0] in targets]

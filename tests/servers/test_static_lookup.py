@@ -12,12 +12,32 @@ from pathlib import Path
 import pytest
 
 from django_deploykit import contract
-from tests.servers import harness
+from tests.servers import harness, test_behaviour
 from tests.servers.harness import Project, Server
 from tests.servers.stacks import STACKS, Stack
 
-# Collected here too, with the fixtures of this module.
-__all__ = [name for name in dir() if name.startswith("test_")]
+# What the behaviour table says of files and paths, asked here with the servers of this module.
+ROWS = (
+    "test_pages_lie_below_the_prefix",
+    "test_signing_in_to_the_admin",
+    "test_every_file_the_admin_links_to_is_there",
+    "test_a_prefix_ends_at_a_slash",
+    "test_hashed_files_are_immutable_and_others_revalidate",
+    "test_compressed_twins",
+    "test_static_files_revalidate",
+    "test_files_at_the_root_of_the_host",
+    "test_nothing_else_of_the_disk_is_reachable",
+    "test_uploads_are_public_and_harmless",
+    "test_protected_files_have_no_url",
+    "test_protected_files_in_absolute_form",
+    "test_protected_files_through_the_view",
+    "test_headers_of_the_contract_do_not_arrive",
+    "test_the_client_is_who_connected",
+    "test_path_bytes_arrive_as_meant",
+    "test_unknown_hosts_never_reach_django",
+    "test_extra_data_arrives",
+)
+globals().update({name: getattr(test_behaviour, name) for name in ROWS})
 
 LOOKING = {
     label: replace(stack, choices=("static_lookup=file",))
