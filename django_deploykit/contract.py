@@ -75,11 +75,6 @@ SCHEME_HEADER = "X-Forwarded-Proto"
 STREAM_HEADER = "X-Accel-Buffering"
 STREAM_FRONTS = ("nginx",)
 
-# These fronts look for a file by rewriting the URL of whatever is none to one below this, where
-# the application takes it away again. A client that asks for such a URL gets nothing.
-REWRITTEN_URL = "/.deploykit-application"
-REWRITING_FRONTS = ("lighttpd",)
-
 # Every header that a client may never bring to Django by itself.
 CLIENT_FORBIDDEN_HEADERS = FORWARDED_HEADERS + PREFIX_HEADERS + CGI_HEADERS + IDENTITY_HEADERS
 

@@ -280,6 +280,7 @@ CASES: dict[str, Case] = {
     "nginx125": Case(sites=(site(tls=TLS),), versions={"nginx": (1, 25, 1)}),
     "nginx130": Case(sites=(site(tls=TLS, headers=HSTS),), versions={"nginx": (1, 30)}),
     "lighttpd1459": Case(sites=(site(tls=TLS),), versions={"lighttpd": (1, 4, 59)}),
+    # Looked for by nginx alone.
     "files": Case(
         sites=(
             site(

@@ -168,7 +168,7 @@ class Deployment:
     static_lookup: str = _choice(
         "url",
         _one_of("url", "file"),
-        "How nginx and lighttpd tell static files: by their URL, or by looking for a file.",
+        "How nginx tells static files: by their URL, or by looking for a file.",
     )
     socket: Path | Address | None = _choice(
         None,

@@ -48,12 +48,6 @@ class Plan:
         """Whether the front looks for a file at every URL, and asks Django where there is none."""
         return self.deployment.static_lookup == "file"
 
-    @property
-    def rewritten(self) -> str:
-        """Below which URL the front hands requests over, if it rewrites them."""
-        rewrites = self.finds_files and self.front in contract.REWRITING_FRONTS
-        return contract.REWRITTEN_URL if rewrites else ""
-
     def socket(self, site: SiteFacts) -> Path | Address:
         """Where the front server meets the application server of ``site``."""
         if self.sockets and self.deployment.socket is None:

@@ -27,7 +27,6 @@ def behind_front(
     front: str,
     gateway: str,
     prefix: str = "",
-    rewritten: str = "",
     data: Iterable[str] = (),
 ) -> WSGIApplication:
     """Wrap ``application`` to stand behind the server ``front``, which speaks ``gateway`` to it.
@@ -35,9 +34,8 @@ def behind_front(
     Over ``"http"`` the client's address, the scheme and the ``data`` (names of SITE["ENVIRON"])
     are taken from the headers of the contract; over the other gateways they have arrived as
     parameters, which no client can write. The path is split at ``prefix``, however the server
-    split it; a path outside of it is answered with 404. ``rewritten`` is a URL below which the
-    server puts what it hands over, and is no part of any path. Every other header that only a
-    proxy may set is dropped.
+    split it; a path outside of it is answered with 404. Every other header that only a proxy may
+    set is dropped.
     """
     names, marks_streams = tuple(data), front in contract.STREAM_FRONTS
 
@@ -46,7 +44,7 @@ def behind_front(
             _believe(environ, names)
         for key in contract.CLIENT_FORBIDDEN_KEYS:
             environ.pop(key, None)
-        if not _split(environ, prefix, rewritten):
+        if not _split(environ, prefix):
             start_response("404 Not Found", [("Content-Type", "text/plain; charset=utf-8")])
             return [b"Not Found\n"]
         return application(environ, _marked(start_response) if marks_streams else start_response)
@@ -74,23 +72,21 @@ def _marked(start_response: StartResponse) -> StartResponse:
 
 def _believe(environ: WSGIEnvironment, names: tuple[str, ...]) -> None:
     """Take what the front says over HTTP; without it (it never is), nothing is known."""
-    scheme = environ.get(_SCHEME, "")
+    said = environ.get(_SCHEME, "")
+    scheme = said if said in _PORTS else "http"
     environ["REMOTE_ADDR"] = environ.get(_ADDRESS, "")
-    environ["wsgi.url_scheme"] = scheme if scheme in _PORTS else "http"
+    environ["wsgi.url_scheme"] = scheme
     host, _, port = environ.get("HTTP_HOST", "").rpartition(":")
-    environ["SERVER_PORT"] = (
-        port if host and _PORT.match(port) else _PORTS[environ["wsgi.url_scheme"]]
-    )
+    environ["SERVER_PORT"] = port if host and _PORT.match(port) else _PORTS[scheme]
     for key in ("REMOTE_HOST", "REMOTE_PORT"):
         environ.pop(key, None)
     for name in names:
         environ[name] = environ.pop(contract.environ_key(contract.data_header(name)), "")
 
 
-def _split(environ: WSGIEnvironment, prefix: str, rewritten: str) -> bool:
+def _split(environ: WSGIEnvironment, prefix: str) -> bool:
     """Put the prefix into SCRIPT_NAME and the rest into PATH_INFO; False for another path."""
     path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
-    path = path.removeprefix(rewritten)
     if prefix and not path.startswith(f"{prefix}/"):
         return False
     environ["SCRIPT_NAME"], environ["PATH_INFO"] = prefix, path[len(prefix) :]

@@ -126,6 +126,7 @@ def test_named_logs() -> None:
         ),
         ({}, {"server_version": (1, 4, 80)}, r"trailers of a request.*Use 1\.4\.82 or newer"),
         ({}, {"server_version": (1, 4, 81)}, r"trailers of a request.*Use 1\.4\.82 or newer"),
+        ({}, {"static_lookup": "file"}, "before it looks for a file.*Leave it at 'url'"),
         ({"environ": (("A_B_C_D_E_F_G", "x"),)}, {}, "too many underscores"),
     ],
 )

@@ -145,7 +145,7 @@ def fronts() -> list[Stack]:
     return [found[target] for target in sorted(found)]
 
 
-def proxying(*targets: str) -> list[Stack]:
-    """One stack of each gateway of these fronts, for what is said over each of them."""
-    found = {(stack.target, stack.gateway): stack for stack in reversed(_proxied())}
-    return [stack for key, stack in sorted(found.items()) if key[0] in targets]
+def proxying(target: str, *gateways: str) -> list[Stack]:
+    """One stack for each of these gateways of a front, for what is said over them."""
+    found = {stack.gateway: stack for stack in reversed(_proxied()) if stack.target == target}
+    return [found[gateway] for gateway in gateways]

@@ -37,8 +37,9 @@ def _chosen(param: str | Stack) -> Stack:
     return stack
 
 
+PROXIED = [*fronts(), *proxying("lighttpd", "scgi"), *proxying("nginx", "scgi")]
 SHARED = [("apache", "processes"), ("apache", "interpreters")]
-SHARED += [(stack, "processes") for stack in [*fronts()[:1], *proxying("lighttpd", "nginx")]]
+SHARED += [(stack, "processes") for stack in PROXIED]
 
 
 @pytest.fixture(scope="module", params=SHARED, ids=lambda pair: f"{pair[0]}-{pair[1]}")
@@ -98,12 +99,9 @@ def test_two_embedded_sites_are_refused(two_sites: Project) -> None:
     assert done.stdout == ""
 
 
-ROUTED = ["apache", *fronts()[:1], *proxying("lighttpd", "nginx")]
-
-
-@pytest.fixture(scope="module", params=ROUTED, ids=str)
+@pytest.fixture(scope="module", params=["apache", *PROXIED], ids=str)
 def routing(request: pytest.FixtureRequest) -> Stack:
-    """Every front, and every gateway of nginx and lighttpd."""
+    """Every front, over HTTP and as CGI names a request."""
     return _chosen(request.param)
 
 

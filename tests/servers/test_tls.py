@@ -34,7 +34,8 @@ HSTS = "max-age=31536000; includeSubDomains"
 
 
 # The scheme is told in another way over each gateway.
-STACKS = ["apache", *fronts()[:1], *proxying("lighttpd", "nginx")]
+CGI = ("uwsgi", "fastcgi", "scgi")
+STACKS = ["apache", *fronts(), *proxying("lighttpd", *CGI), *proxying("nginx", *CGI)]
 
 
 def _chosen(param: str | Stack) -> Stack:

@@ -86,6 +86,5 @@ def entry_lines(
         environ=dict(site.environ),
         data=[name for name, _ in site.environ],
         front=plan.front,
-        rewritten=plan.rewritten,
         gateway=plan.gateway,
     )

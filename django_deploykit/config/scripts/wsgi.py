@@ -37,7 +37,6 @@ _BEHIND = """
         front=<<front>>,
         gateway=<<gateway>>,
         prefix=<<prefix>>,
-        rewritten=<<rewritten>>,
         data=<<data>>,
     )
 """

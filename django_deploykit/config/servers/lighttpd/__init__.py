@@ -43,6 +43,7 @@ from django_deploykit.config.servers.lighttpd.dialect import (
 )
 from django_deploykit.config.syntax.nodes import Comment, Node, block, directive
 from django_deploykit.config.syntax.printer import print_lines
+from django_deploykit.exceptions import ChoiceError
 
 
 class LighttpdRenderer(Renderer):
@@ -77,6 +78,14 @@ class LighttpdRenderer(Renderer):
         check_version(self.deployment)
         check_applications(self.plan)
         check_sockets(self.plan)
+        if self.plan.finds_files:
+            # Measured: mod_setenv works once for a request, before mod_rewrite looks for a file
+            # (url.rewrite-if-not-file), and not again for the URL that it rewrites to.
+            raise ChoiceError(
+                "static_lookup='file': lighttpd cleans a request and chooses its headers before "
+                "it looks for a file, so that what holds for files would hold for Django too. "
+                "Leave it at 'url'."
+            )
 
     def _introduction(self) -> list[Node]:
         version = Version.of(self.deployment)
@@ -104,8 +113,7 @@ class LighttpdRenderer(Renderer):
         return nodes
 
     def _modules(self) -> list[str]:
-        found = ["mod_rewrite"] if self.plan.finds_files else []
-        found.append("mod_setenv")
+        found = ["mod_setenv"]
         if any(site.static and site.static.hashed for site in self.plan.sites):
             # It has to come before mod_setenv, which adds to the header that this one begins.
             found.insert(0, "mod_expire")

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from django_deploykit import contract
 from django_deploykit.config.facts import Mount, SecurityHeaders, SiteFacts
-from django_deploykit.config.fronts import AS_DJANGO, HASHED, files_root, security_headers
+from django_deploykit.config.fronts import AS_DJANGO, HASHED, security_headers
 from django_deploykit.config.renderer import Plan
 from django_deploykit.config.servers.lighttpd import types
 from django_deploykit.config.servers.lighttpd.dialect import (
@@ -66,7 +65,7 @@ def blocks(plan: Plan, site: SiteFacts, secure: bool) -> list[Block]:
     found = _hidden(plan, site)
     if site.root_files:
         found.append(_root_files(site, secure))
-    found += [_static(plan, site, mount, secure) for mount in _mounts(plan, site)]
+    found += [_static(plan, site, mount, secure) for mount in plan.static_mounts(site)]
     if site.media:
         found.append(_media(plan, site, site.media, secure))
     return found
@@ -93,7 +92,7 @@ _HIDDEN_WHY = "names with a leading dot (.git, .env) do not exist for a client"
 
 def _hidden(plan: Plan, site: SiteFacts) -> list[Block]:
     """Nothing: no condition inside gives these URLs an alias, so that they lead nowhere."""
-    mounts = [*_mounts(plan, site), *([site.media] if site.media else [])]
+    mounts = [*plan.static_mounts(site), *([site.media] if site.media else [])]
     if not mounts:
         return []
     urls = "|".join(regex(mount.url) for mount in mounts)
@@ -103,34 +102,7 @@ def _hidden(plan: Plan, site: SiteFacts) -> list[Block]:
     return [when(URL, pattern, [where], why, mounts[0].setting)]
 
 
-def _mounts(plan: Plan, site: SiteFacts) -> tuple[Mount, ...]:
-    """The static files that are told by their URL."""
-    return () if plan.finds_files else plan.static_mounts(site)
-
-
-def found_files(plan: Plan, site: SiteFacts, secure: bool) -> list[Node]:
-    """The file of a URL; where there is none, the URL is rewritten to one that is Django's. No
-    name with a leading dot is looked for."""
-    root, setting = files_root(plan, site), "STATIC_ROOT"
-    hidden = directive("server.document-root", NOWHERE, why=_HIDDEN_WHY)
-    why = "whatever is no file, or a directory, is Django's"
-    handed = pair("", Raw(f'"{contract.REWRITTEN_URL}${{url.path}}${{qsa}}"'), why=why)
-    where = "where a file lies at the path of its URL"
-    return [
-        directive("server.document-root", str(root), why=where, setting=setting),
-        *_sent(plan, site, setting, secure),
-        array("url.rewrite-if-not-file", [handed], why, "static_lookup"),
-        when(URL, r"/\.(?!well-known/)", [hidden], _HIDDEN_WHY),
-    ]
-
-
 def _static(plan: Plan, site: SiteFacts, mount: Mount, secure: bool) -> Block:
-    children = [_alias(mount), *_sent(plan, site, mount.setting, secure)]
-    return when(URL, f"^{regex(mount.url)}", children, "static files", mount.setting)
-
-
-def _sent(plan: Plan, site: SiteFacts, setting: str, secure: bool) -> list[Node]:
-    """How a static file is sent."""
     vary = "a cache must keep the compressed and the plain answer apart"
     common: _Headers = (
         *_security(site.headers),
@@ -138,14 +110,15 @@ def _sent(plan: Plan, site: SiteFacts, setting: str, secure: bool) -> list[Node]
         ("Vary", "Accept-Encoding", vary, ""),
     )
     why = "a file without a hash in its name may change"
-    nodes = [
-        *_serving(plan, setting),
+    children = [
+        _alias(mount),
+        *_serving(plan, mount.setting),
         *_compression(),
         *response_headers((*common, ("Cache-Control", _REVALIDATE, why, ""))),
     ]
     if site.static and site.static.hashed:
-        nodes.append(_hashed(common))
-    return nodes
+        children.append(_hashed(common))
+    return when(URL, f"^{regex(mount.url)}", children, "static files", mount.setting)
 
 
 def _hashed(common: _Headers) -> Block:

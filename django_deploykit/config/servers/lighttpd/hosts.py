@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import quote
 
-from django_deploykit import contract
 from django_deploykit.config import tls as guideline
 from django_deploykit.config.deployment import Address, Deployment
 from django_deploykit.config.facts import SiteFacts, Tls
@@ -178,7 +177,6 @@ def _basics(plan: Plan, group: Group) -> list[Node]:
     log = str(log_directory(plan.deployment) / f"{group.name}-access.log")
     why = "whatever the server's own configuration refuses or serves is not this site's"
     return [
-        *_not_rewritten(plan),
         directive("server.document-root", content.NOWHERE, why=_NO_TARGET),
         directive("url.access-deny", NOTHING, why=why),
         directive("static-file.exclude-extensions", NOTHING, why=why),
@@ -188,15 +186,6 @@ def _basics(plan: Plan, group: Group) -> list[Node]:
         ),
         directive("server.tag", "lighttpd", why="answers need not name versions"),
     ]
-
-
-def _not_rewritten(plan: Plan) -> list[Node]:
-    if not plan.finds_files:
-        return []
-    why = "nobody asks for this URL but this server: a client's request has been rewritten once"
-    url = contract.REWRITTEN_URL
-    target = pair(f"^{regex(url)}(?:/|$)", Substitution((url,)), why=why)
-    return [array("url.rewrite-once", [target], why)]
 
 
 def log_directory(deployment: Deployment) -> Path:
@@ -235,36 +224,7 @@ def _urls(plan: Plan, group: Group, secure: bool) -> list[Node]:
     """Everything that answers a URL of these names, as one chain of conditions."""
     ordered = sorted(group.sites, key=lambda site: (-len(site.prefix), site.name))
     served = [one for site in ordered for one in content.blocks(plan, site, secure)]
-    if plan.finds_files:
-        return chain([*_rewritten(plan, ordered, secure), *served, *_files(plan, ordered, secure)])
     return chain([*served, *applications(plan, ordered, secure)])
-
-
-def _rewritten(plan: Plan, sites: list[SiteFacts], secure: bool) -> list[Block]:
-    """Django, below the URL to which requests are rewritten that found no file."""
-    why = "hands requests to Django for which there was no file"
-    return [
-        when(
-            URL,
-            f"^{regex(contract.REWRITTEN_URL + site.prefix)}/",
-            gateway.application(plan, site, secure),
-            why,
-            site.prefix_setting,
-        )
-        for site in sites
-    ]
-
-
-def _files(plan: Plan, sites: list[SiteFacts], secure: bool) -> list[Block]:
-    """Files, wherever there are some below the prefix of a site."""
-    why = "a file, or a rewritten request"
-    return [
-        *(_slash(site) for site in sites if site.prefix),
-        *(
-            when(URL, _own(site), content.found_files(plan, site, secure), why, site.prefix_setting)
-            for site in sites
-        ),
-    ]
 
 
 def applications(plan: Plan, sites: list[SiteFacts], secure: bool) -> list[Block]:
