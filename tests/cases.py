@@ -193,6 +193,21 @@ CASES: dict[str, Case] = {
     ),
     # STATIC_URL names another host, so that this one serves no static files.
     "static_on_cdn": Case(sites=(site(static=None, admin_static=None, media=MEDIA),)),
+    # Nothing but the application answers.
+    "no_files": Case(
+        sites=(
+            site(static=None, admin_static=None),
+            site(
+                "api",
+                static=None,
+                admin_static=None,
+                hosts=Hosts(names=("api.example.com",)),
+                tls=replace(
+                    TLS, certificate=Path("/etc/ssl/api.pem"), key=Path("/etc/ssl/api.key")
+                ),
+            ),
+        ),
+    ),
     "awkward_paths": Case(
         sites=(
             site(

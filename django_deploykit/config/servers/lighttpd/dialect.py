@@ -75,14 +75,17 @@ def otherwise(children: list[Node], why: str, setting: str = "") -> Block:
 
 
 def chain(blocks: Iterable[Block]) -> list[Node]:
-    """Conditions of which only the first that holds counts."""
-    found: list[Node] = []
-    for one in blocks:
-        first = not found or one.name == "else"
-        name = one.name if first else f"else {one.name}"
-        found.append(block(name, *one.args, children=list(one.children), why=one.why,
-                           setting=one.setting))  # fmt: skip
-    return found
+    """Conditions of which only the first that holds counts; alone, "else" is no condition."""
+    first, *others = blocks
+    if first.name == "else":
+        # Written as it is, it would be the other side of whatever condition stands further up.
+        return list(first.children)
+    return [first, *map(_continued, others)]
+
+
+def _continued(one: Block) -> Block:
+    name = one.name if one.name == "else" else f"else {one.name}"
+    return block(name, *one.args, children=list(one.children), why=one.why, setting=one.setting)
 
 
 URL = '$HTTP["url"]'

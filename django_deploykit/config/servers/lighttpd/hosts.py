@@ -307,10 +307,9 @@ def _exempt(plan: Plan, group: Group) -> list[Block]:
     if not patterns:
         return []
     ordered = sorted(group.sites, key=lambda site: (-len(site.prefix), site.name))
-    inner = applications(plan, ordered, False)
     why = "these paths stay on plain HTTP"
     children = [
         directive("url.redirect", NOTHING, why=why),
-        *(inner[0].children if len(inner) == 1 and inner[0].name == "else" else chain(inner)),
+        *chain(applications(plan, ordered, False)),
     ]
     return [when(URL, f"^/(?:{'|'.join(patterns)})", children, why, "SECURE_REDIRECT_EXEMPT")]
