@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -63,6 +66,28 @@ def test_nginx_accepts(name: str, gateway: str, certificate: Path, tmp_path: Pat
     said = validate(case.stack(NginxRenderer), case.plan(NginxRenderer))
     assert [line for line in said.splitlines() if "[" in line] == []
     assert "syntax is ok" in said
+
+
+def _linted(text: str, directory: Path) -> set[str]:
+    """What gixy has to say about the emitted file, as nginx.conf includes it."""
+    path = directory / "nginx.conf"
+    path.write_text(f"events {{}}\nhttp {{\n{text}}}\n", encoding="utf-8")
+    command = [Path(sys.executable).with_name("gixy"), "--format", "json", path]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return {issue["plugin"] for issue in json.loads(done.stdout)}
+
+
+@pytest.mark.parametrize("name", ACCEPTED)
+def test_the_linter_finds_nothing_else(name: str, tmp_path: Path) -> None:
+    """gixy complains of what was decided, and is documented (docs/howto/nginx), alone."""
+    sites = CASES[name].sites
+    # The first server is the default one; to say so in two files would keep nginx from starting.
+    decided = set() if sites[0].hosts.anything else {"default_server_flag"}
+    if any(one.tls and not one.headers.hsts for one in sites):
+        decided.add("hsts_header")  # It is the project's to ask for.
+    if CASES[name].deployment.static_lookup == "file":
+        decided.add("try_files_is_evil_too")  # It was chosen; a cache would hide new files.
+    assert _linted(produced("nginx", name)[1], tmp_path) == decided
 
 
 @pytest.mark.parametrize(
