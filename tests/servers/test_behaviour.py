@@ -154,6 +154,13 @@ def test_static_files_do_not_ask_django(server: Server) -> None:
     assert "X-Frame-Options" not in answer.headers
 
 
+def test_no_path_goes_on_behind_a_file(server: Server) -> None:
+    """A name that no file has is not found, whatever it begins with."""
+    answer = server.get("/static/library/site.css/page.html")
+    assert answer.status == 404
+    assert "immutable" not in answer.headers.get("Cache-Control", "")
+
+
 # Row 3: the root of the host, and what does not exist for a client
 
 

@@ -39,6 +39,7 @@ from django_deploykit.config.syntax.printer import print_lines
 from django_deploykit.exceptions import UnrepresentableValue
 from tests.servers import harness
 from tests.servers.harness import Server
+from tests.servers.named_sockets import listening
 from tests.syntax import hostile
 
 WHY = "for this test"
@@ -212,34 +213,20 @@ def test_certificates(directory: Path) -> None:
         assert server.get("/").status == 404
 
 
-class _Named(socketserver.StreamRequestHandler):
-    """An application that answers with the name of its socket."""
-
-    def handle(self) -> None:
-        while self.rfile.readline().strip():
-            pass
-        body = Path(self.server.server_address).name.encode()  # type: ignore[arg-type]
-        self.wfile.write(b"HTTP/1.0 200 OK\r\nConnection: close\r\n\r\n" + body)
-
-
 def test_sockets(directory: Path) -> None:
     """A request reaches the application that listens at exactly this path."""
     names = hostile.some(lambda value: file_name(value) and len(value.encode()) < 64, 80)
     (directory / "s").mkdir()
     with contextlib.ExitStack() as running:
 
-        def listening(number: int, name: str, setting: str) -> Node:
+        def reached(number: int, name: str, setting: str) -> Node:
             path = directory / "s" / name
-            server = socketserver.ThreadingUnixStreamServer(str(path), _Named)
-            running.enter_context(server)
-            path.chmod(0o777)
-            threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-            running.callback(server.shutdown)
+            running.enter_context(listening(path))
             options: list[Node] = [pair("socket", str(path), why=WHY, setting=setting)]
             backend = array("proxy.server", [block(PAIR, "", children=options, why=WHY)], WHY)
             return when(URL, f"/{number}", [backend], WHY, test="==")
 
-        written, nodes = attempt(names, listening)
+        written, nodes = attempt(names, reached)
         with lighttpd(directory, nodes) as server:
             for number, name in written.items():
                 assert server.get(f"/{number}").text == name

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import socketserver
 import subprocess
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -28,6 +26,7 @@ from django_deploykit.config.syntax.printer import Refused, print_lines
 from tests.cases import CASES
 from tests.servers import harness, small_projects
 from tests.servers.harness import Server
+from tests.servers.named_sockets import listening
 from tests.servers.stacks import STACKS, Stack
 from tests.syntax import hostile
 
@@ -244,16 +243,6 @@ def test_certificates_are_read_from_files_of_any_name(directory: Path) -> None:
         assert server.get("/").status == 204
 
 
-class _Named(socketserver.StreamRequestHandler):
-    """An application that answers with the name of its socket."""
-
-    def handle(self) -> None:
-        while self.rfile.readline().strip():
-            pass
-        body = Path(self.server.server_address).name.encode()  # type: ignore[arg-type]
-        self.wfile.write(b"HTTP/1.0 200 OK\r\nConnection: close\r\n\r\n" + body)
-
-
 def test_sockets_are_found_under_any_name(directory: Path) -> None:
     """A request reaches the application that listens at exactly this path."""
     names = hostile.some(lambda value: is_name(value) and len(value.encode()) < 64, 80)
@@ -264,20 +253,13 @@ def test_sockets_are_found_under_any_name(directory: Path) -> None:
             path.parent.mkdir(parents=True)
             if ":" in name:  # Refused by the choice, and by the renderer.
                 continue
-            _listen(path, running)
+            running.enter_context(listening(path))
             where = directive("server", f"unix:{path}", why=WHY)
             upstreams.append(block("upstream", f"app{number}", children=[where], why=WHY))
             nodes.append(_at(number, directive("proxy_pass", f"http://app{number}", why=WHY)))
         with bare_nginx(directory, nodes, upstreams) as front:
             found = {n: front.get(f"/{n}").body for n, name in enumerate(names) if ":" not in name}
     assert found == {n: name.encode() for n, name in enumerate(names) if ":" not in name}
-
-
-def _listen(path: Path, running: contextlib.ExitStack) -> None:
-    server = running.enter_context(socketserver.ThreadingUnixStreamServer(str(path), _Named))
-    path.chmod(0o777)
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    running.callback(server.shutdown)
 
 
 @pytest.fixture(params=PROXIED, ids=str, scope="module")

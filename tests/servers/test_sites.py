@@ -12,7 +12,7 @@ import pytest
 
 from tests.servers import harness, small_projects
 from tests.servers.harness import Project, Server
-from tests.servers.stacks import Stack, apache, fronts, proxying
+from tests.servers.stacks import Stack, apache, chosen, fronts, proxying
 
 TWO_SITES = """
 DEPLOYKIT = {
@@ -30,13 +30,6 @@ def two_sites(public: Path) -> Project:
     return small_projects.make(public / "two-sites", {"shop": TWO_SITES, "blog": ""})
 
 
-def _chosen(param: str | Stack) -> Stack:
-    """A stack, or Apache with mod_wsgi under the name of its target."""
-    stack = apache() if isinstance(param, str) else param
-    stack.require()
-    return stack
-
-
 PROXIED = [*fronts(), *proxying("lighttpd", "scgi"), *proxying("nginx", "scgi")]
 SHARED = [("apache", "processes"), ("apache", "interpreters")]
 SHARED += [(stack, "processes") for stack in PROXIED]
@@ -47,8 +40,8 @@ def sites_server(request: pytest.FixtureRequest, two_sites: Project) -> Iterator
     """Both sites in one server: in Apache isolated either way, elsewhere with an application
     server each."""
     stack, isolation = request.param
-    chosen = "--set", f"isolation={isolation}"
-    with harness.deployrun(two_sites, *_chosen(stack).arguments, *chosen) as server:
+    how = "--set", f"isolation={isolation}"
+    with harness.deployrun(two_sites, *chosen(stack).arguments, *how) as server:
         yield server
 
 
@@ -83,7 +76,7 @@ def test_processes_are_separate(two_sites: Project, stack: str | Stack) -> None:
     """By default each site has processes of its own, and the forced module wins over the
     environment of the server, as that of an operator's shell might have one."""
     environ = {"DJANGO_SETTINGS_MODULE": "shop.settings"}
-    arguments = _chosen(stack).arguments
+    arguments = chosen(stack).arguments
     with harness.deployrun(two_sites, *arguments, environ=environ) as server:
         shop = {server.get("/shop/").json["pid"] for _ in range(12)}
         blog = {server.get("/blog/").json["pid"] for _ in range(12)}
@@ -102,7 +95,7 @@ def test_two_embedded_sites_are_refused(two_sites: Project) -> None:
 @pytest.fixture(scope="module", params=["apache", *PROXIED], ids=str)
 def routing(request: pytest.FixtureRequest) -> Stack:
     """Every front, over HTTP and as CGI names a request."""
-    return _chosen(request.param)
+    return chosen(request.param)
 
 
 def _documents(home: Path) -> Path:

@@ -15,7 +15,7 @@ import trustme
 
 from tests.servers import harness, small_projects
 from tests.servers.harness import Server
-from tests.servers.stacks import Stack, apache, fronts, proxying
+from tests.servers.stacks import Stack, chosen, fronts, proxying
 
 SETTINGS = """
 ALLOWED_HOSTS = ["localhost", "www.example.test", ".tenants.test"]
@@ -36,12 +36,6 @@ HSTS = "max-age=31536000; includeSubDomains"
 # The scheme is told in another way over each gateway.
 CGI = ("uwsgi", "fastcgi", "scgi")
 STACKS = ["apache", *fronts(), *proxying("lighttpd", *CGI), *proxying("nginx", *CGI)]
-
-
-def _chosen(param: str | Stack) -> Stack:
-    stack = apache() if isinstance(param, str) else param
-    stack.require()
-    return stack
 
 
 @dataclass(frozen=True)
@@ -65,7 +59,7 @@ class SecureServer:
 @pytest.fixture(scope="module", params=STACKS, ids=str)
 def secure(public: Path, request: pytest.FixtureRequest) -> Iterator[SecureServer]:
     """A site with a certificate of a throw-away authority, behind each front."""
-    stack = _chosen(request.param)
+    stack = chosen(request.param)
     directory = public / "tls" / stack.label.replace("/", "-")
     for name in ("static", "acme/.well-known/acme-challenge"):
         (directory / name).mkdir(parents=True)
@@ -186,7 +180,7 @@ SITES = '"SITES": {"one": {"settings": "one.settings"}, "two": {"settings": "two
 def test_each_name_has_its_certificate(public: Path, param: str | Stack) -> None:
     """The name in the handshake (SNI) decides which certificate is shown, and which site
     answers; an unknown name gets neither site."""
-    stack = _chosen(param)
+    stack = chosen(param)
     home = public / "sni" / stack.label.replace("/", "-").replace(" ", "-")
     home.mkdir(parents=True)
     authority, settings = trustme.CA(), {}

@@ -180,6 +180,11 @@ def _basics(plan: Plan, group: Group) -> list[Node]:
         directive("server.document-root", content.NOWHERE, why=_NO_TARGET),
         directive("url.access-deny", NOTHING, why=why),
         directive("static-file.exclude-extensions", NOTHING, why=why),
+        directive(
+            "static-file.disable-pathinfo",
+            "enable",
+            why="a path that goes on behind a file is none; the default since 1.4.80",
+        ),
         directive("accesslog.filename", log, why="one log for each host", setting="log_directory"),
         directive(
             "accesslog.format", _LOG_FORMAT, why="the combined format, and microseconds spent"
