@@ -72,6 +72,10 @@ SCHEME_HEADER = "X-Forwarded-Proto"
 
 # The header of a response in which an application names a file for its front to send, by path.
 SENDFILE_HEADER = "X-Sendfile"
+# An answer with this header is passed on as it is written, where the front is one of these; they
+# keep the header to themselves, and others would show it to clients.
+STREAM_HEADER = "X-Accel-Buffering"
+STREAM_FRONTS = ("nginx",)
 
 # Every header that a client may never bring to Django by itself.
 CLIENT_FORBIDDEN_HEADERS = FORWARDED_HEADERS + PREFIX_HEADERS + CGI_HEADERS + IDENTITY_HEADERS

@@ -143,6 +143,7 @@ PROTECTED = Mount(
     directory=Path("/srv/shop/private"),
     setting="DEPLOYKIT['SITE']['PROTECTED']",
 )
+PUBLIC = Path("/srv/www/example.com")
 AWKWARD = '/srv/it\'s #1 ("böse") 100%'
 WHITENOISE = StaticFiles(
     mounts=(_static("/static/", Path("/srv/shop/static")),), hashed=True, twins=("br", "gz")
@@ -186,6 +187,21 @@ CASES: dict[str, Case] = {
     ),
     # STATIC_URL names another host, so that this one serves no static files.
     "static_on_cdn": Case(sites=(site(static=None, admin_static=None, media=MEDIA),)),
+    # Nothing but the application answers.
+    "no_files": Case(
+        sites=(
+            site(static=None, admin_static=None),
+            site(
+                "api",
+                static=None,
+                admin_static=None,
+                hosts=Hosts(names=("api.example.com",)),
+                tls=replace(
+                    TLS, certificate=Path("/etc/ssl/api.pem"), key=Path("/etc/ssl/api.key")
+                ),
+            ),
+        ),
+    ),
     "awkward_paths": Case(
         sites=(
             site(
@@ -283,7 +299,29 @@ CASES: dict[str, Case] = {
         versions={"apache": (2, 4, 10)},
     ),
     "nginx118": Case(sites=(site(tls=TLS),), versions={"nginx": (1, 18)}),
+    "nginx125": Case(sites=(site(tls=TLS),), versions={"nginx": (1, 25, 1)}),
     "nginx130": Case(sites=(site(tls=TLS, headers=HSTS),), versions={"nginx": (1, 30)}),
+    "lighttpd1459": Case(sites=(site(tls=TLS),), versions={"lighttpd": (1, 4, 59)}),
+    # Looked for by nginx alone.
+    "files": Case(
+        sites=(
+            site(
+                static=replace(WHITENOISE, mounts=(_static("/static/", PUBLIC / "static"),)),
+                media=replace(MEDIA, directory=PUBLIC / "media"),
+                root_files=_root_files("/srv/shop/root", ("robots.txt",)),
+            ),
+            site(
+                "blog",
+                prefix="/blog",
+                static=StaticFiles(mounts=(_static("/blog/static/", PUBLIC / "blog/static"),)),
+            ),
+        ),
+        deployment=replace(DEPLOYMENT, static_lookup="file"),
+    ),
+    # The directory above STATIC_ROOT is the project's own.
+    "files_beside_code": Case(
+        sites=(site(),), deployment=replace(DEPLOYMENT, static_lookup="file")
+    ),
     "admin_alias": Case(sites=(site(),), deployment=replace(DEPLOYMENT, admin_static="alias")),
 }
 

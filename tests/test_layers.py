@@ -27,6 +27,7 @@ FLOORS = {
     f"{PACKAGE}.config.findings": 1,
     f"{PACKAGE}.config.deployment": 1,
     f"{PACKAGE}.config.tls": 1,
+    f"{PACKAGE}.config.versions": 1,
     f"{PACKAGE}.checks": 3,
     f"{PACKAGE}.apps": 3,
     f"{PACKAGE}.management": 3,

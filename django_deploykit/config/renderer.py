@@ -40,6 +40,16 @@ class Plan:
     sockets: Path | None = None
     path_host: str = ""
 
+    @property
+    def front(self) -> str:
+        """The target whose stack this is: the first part of its label."""
+        return self.label.partition("/")[0]
+
+    @property
+    def finds_files(self) -> bool:
+        """Whether the front looks for a file at every URL, and asks Django where there is none."""
+        return self.deployment.static_lookup == "file"
+
     def socket(self, site: SiteFacts) -> Path | Address:
         """Where the front server meets the application server of ``site``."""
         if self.sockets and self.deployment.socket is None:
@@ -91,7 +101,7 @@ def script_name(plan: Plan, site: SiteFacts) -> str:
     """Where the WSGI script of a site lies in the written set: beside the text of its own stack,
     so that another stack in the same directory has another script."""
     # Not the bare name: that is often the project's package, which a module must not hide.
-    return f"{plan.label.partition('/')[0]}/{site.name}_wsgi.py"
+    return f"{plan.front}/{site.name}_wsgi.py"
 
 
 # The reason under which a plan's own script is needed: it may not exist yet.
@@ -100,11 +110,18 @@ SCRIPT = "the WSGI script"
 
 @dataclass(frozen=True)
 class Access:
-    """A path that the web server's processes must be able to read (or also to write)."""
+    """A path that the web server's processes must be able to read (or also to write); nobody
+    else may where it is ``private``."""
 
     path: Path
     why: str
     write: bool = False
+    private: bool = False
+
+    @property
+    def mode(self) -> str:
+        """The mode of such a directory: a private one is open to the server's group alone."""
+        return "0750" if self.private else "0755"
 
 
 def site_access(plan: Plan, site: SiteFacts) -> list[Access]:
@@ -117,8 +134,9 @@ def site_access(plan: Plan, site: SiteFacts) -> list[Access]:
     found += [Access(mount.directory, "static files") for mount in plan.static_mounts(site)]
     if site.media:
         found.append(Access(site.media.directory, "uploaded files", write=True))
-    found += [Access(mount.directory, "protected files", write=True) for mount in site.protected]
-    found += [Access(path.parent, "the SQLite database", write=True) for path in site.databases]
+    private = [(mount.directory, "protected files") for mount in site.protected]
+    private += [(path.parent, "the SQLite database") for path in site.databases]
+    found += [Access(path, why, write=True, private=True) for path, why in private]
     found += [Access(file.path, "a file at the root") for file in site.root_files]
     if site.application.env_file:
         found.append(Access(site.application.env_file, "the environment file"))

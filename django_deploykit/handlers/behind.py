@@ -6,6 +6,7 @@ spelling, in every request.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +17,19 @@ if TYPE_CHECKING:
 
 _ADDRESS = contract.environ_key(contract.CLIENT_ADDRESS_HEADER)
 _SCHEME = contract.environ_key(contract.SCHEME_HEADER)
-_STREAM = "X-Accel-Buffering"
+_PORT = re.compile(r"[0-9]{1,5}\Z")
 _PORTS = {"http": "80", "https": "443"}
 
 
 def behind_front(
-    application: WSGIApplication, *, gateway: str, prefix: str = "", data: Iterable[str] = ()
+    application: WSGIApplication,
+    *,
+    front: str,
+    gateway: str,
+    prefix: str = "",
+    data: Iterable[str] = (),
 ) -> WSGIApplication:
-    """Wrap ``application`` to stand behind a front server that speaks ``gateway`` to it.
+    """Wrap ``application`` to stand behind the server ``front``, which speaks ``gateway`` to it.
 
     Over ``"http"`` the client's address, the scheme and the ``data`` (names of SITE["ENVIRON"])
     are taken from the headers of the contract; over the other gateways they have arrived as
@@ -31,7 +37,7 @@ def behind_front(
     split it; a path outside of it is answered with 404. Every other header that only a proxy may
     set is dropped.
     """
-    names = tuple(data)
+    names, marks_streams = tuple(data), front in contract.STREAM_FRONTS
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if gateway == "http":
@@ -41,23 +47,20 @@ def behind_front(
         if not _split(environ, prefix):
             start_response("404 Not Found", [("Content-Type", "text/plain; charset=utf-8")])
             return [b"Not Found\n"]
-        return application(environ, _unbuffered(start_response))
+        return application(environ, _marked(start_response) if marks_streams else start_response)
 
     return answer
 
 
-def _unbuffered(start_response: StartResponse) -> StartResponse:
-    """Mark a response of unknown length as a stream, which a front passes on as it is written.
-
-    nginx obeys the header, and removes it; without it, a buffer would be filled first.
-    """
+def _marked(start_response: StartResponse) -> StartResponse:
+    """Mark a response of unknown length as a stream: otherwise a buffer would be filled first."""
 
     def start(
         status: str, headers: list[tuple[str, str]], exc_info: Any = None, /
     ) -> Callable[[bytes], object]:
         names = {name.lower() for name, _ in headers}
-        if not names & {"content-length", _STREAM.lower()}:
-            headers = [*headers, (_STREAM, "no")]
+        if not names & {"content-length", contract.STREAM_HEADER.lower()}:
+            headers = [*headers, (contract.STREAM_HEADER, "no")]
         return (
             start_response(status, headers, exc_info)
             if exc_info
@@ -69,11 +72,12 @@ def _unbuffered(start_response: StartResponse) -> StartResponse:
 
 def _believe(environ: WSGIEnvironment, names: tuple[str, ...]) -> None:
     """Take what the front says over HTTP; without it (it never is), nothing is known."""
-    scheme = environ.get(_SCHEME, "")
+    said = environ.get(_SCHEME, "")
+    scheme = said if said in _PORTS else "http"
     environ["REMOTE_ADDR"] = environ.get(_ADDRESS, "")
-    environ["wsgi.url_scheme"] = scheme if scheme in _PORTS else "http"
+    environ["wsgi.url_scheme"] = scheme
     host, _, port = environ.get("HTTP_HOST", "").rpartition(":")
-    environ["SERVER_PORT"] = port if host and port.isdigit() else _PORTS[environ["wsgi.url_scheme"]]
+    environ["SERVER_PORT"] = port if host and _PORT.match(port) else _PORTS[scheme]
     for key in ("REMOTE_HOST", "REMOTE_PORT"):
         environ.pop(key, None)
     for name in names:

@@ -167,7 +167,20 @@ def apache() -> Stack:
     return stack
 
 
+def chosen(param: str | Stack) -> Stack:
+    """A stack that can run here; a test's parameter "apache" stands for that of ``apache()``."""
+    stack = apache() if isinstance(param, str) else param
+    stack.require()
+    return stack
+
+
 def fronts() -> list[Stack]:
     """One stack of each front that has an application server behind it, for what the front does."""
     found = {stack.target: stack for stack in reversed(_proxied()) if stack.gateway == "http"}
     return [found[target] for target in sorted(found)]
+
+
+def proxying(target: str, *gateways: str) -> list[Stack]:
+    """One stack for each of these gateways of a front, for what is said over them."""
+    found = {stack.gateway: stack for stack in reversed(_proxied()) if stack.target == target}
+    return [found[gateway] for gateway in gateways]

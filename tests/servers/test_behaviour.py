@@ -172,6 +172,13 @@ def test_static_files_do_not_ask_django(server: Server) -> None:
     assert "X-Frame-Options" not in answer.headers
 
 
+def test_no_path_goes_on_behind_a_file(server: Server) -> None:
+    """A name that no file has leads to none, whatever it begins with; lighttpd forbids it."""
+    answer = server.get("/static/library/site.css/page.html")
+    assert answer.status in (403, 404)
+    assert "immutable" not in answer.headers.get("Cache-Control", "")
+
+
 # Row 3: the root of the host, and what does not exist for a client
 
 
@@ -539,6 +546,7 @@ def test_a_stream_arrives_as_it_is_written(server: Server) -> None:
             for line in (b"1\n", b"4\n"):
                 if line in received:
                     arrivals.setdefault(line, time.monotonic() - started)
+    assert contract.STREAM_HEADER.lower().encode() not in received.lower()
     # The view pauses 1.5 seconds between the two lines; a buffer would bring them together.
     assert arrivals[b"4\n"] - arrivals[b"1\n"] > 0.7
 

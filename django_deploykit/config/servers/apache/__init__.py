@@ -10,7 +10,12 @@ from pathlib import Path
 
 from django_deploykit.config import limits
 from django_deploykit.config.deployment import Deployment
-from django_deploykit.config.fronts import admin_steps
+from django_deploykit.config.fronts import (
+    admin_steps,
+    check_applications,
+    file_name,
+    site_names,
+)
 from django_deploykit.config.renderer import (
     Foreground,
     Needs,
@@ -29,7 +34,6 @@ from django_deploykit.config.servers.apache import (
 from django_deploykit.config.servers.apache.dialect import Version, dialect
 from django_deploykit.config.syntax.nodes import Comment, Node
 from django_deploykit.config.syntax.printer import print_lines
-from django_deploykit.exceptions import ChoiceError
 
 
 class ApacheRenderer(Renderer):
@@ -58,7 +62,7 @@ class ApacheRenderer(Renderer):
             *hosts.virtual_hosts(self.plan),
         ]
         return Rendered(
-            filename=f"apache/{self._file_name()}.conf",
+            filename=f"apache/{file_name(self.plan)}.conf",
             lines=tuple(print_lines(nodes, dialect)),
             warnings=self._warnings(),
             needs=self._needs(),
@@ -67,21 +71,12 @@ class ApacheRenderer(Renderer):
     def foreground(self, directory: Path, user: str | None) -> Foreground:
         return private.foreground(self.plan, self.render(), directory, user)
 
-    def _file_name(self) -> str:
-        return self.plan.sites[0].name if len(self.plan.sites) == 1 else "sites"
-
     def _check(self) -> None:
-        for site in self.plan.sites:
-            if site.application.wsgi is None:
-                raise ChoiceError(
-                    f"{site.name}: gateway {self.plan.gateway!r} is for WSGI applications, and "
-                    "WSGI_APPLICATION is unset."
-                )
+        check_applications(self.plan)
         gateways.of(self.plan).check(self.plan)
 
     def _introduction(self) -> list[Node]:
-        version = Version.of(self.deployment)
-        names = ", ".join(site.name for site in self.plan.sites)
+        version, names = Version.of(self.deployment), site_names(self.plan)
         return [
             Comment(
                 f"{names}: for Apache httpd {version}, gateway {self.plan.gateway}.\n"

@@ -15,7 +15,7 @@ from django_deploykit import contract
 from django_deploykit.config import limits, path_hosts
 from django_deploykit.config.deployment import Version as Numbers
 from django_deploykit.config.facts import Mount, SiteFacts
-from django_deploykit.config.fronts import groups
+from django_deploykit.config.fronts import check_sockets, groups
 from django_deploykit.config.renderer import Plan
 from django_deploykit.config.servers.apache.dialect import Version, grant
 from django_deploykit.config.syntax import apache
@@ -73,8 +73,7 @@ def check(plan: Plan) -> None:
             f"gateway {plan.gateway!r}: each site has an application server of its own; "
             "isolation='interpreters' is for gateway 'mod_wsgi'."
         )
-    if len({plan.socket(site) for site in plan.sites}) < len(plan.sites):
-        raise ChoiceError("socket: several sites cannot share one. Leave it out: each has its own.")
+    check_sockets(plan)
 
 
 def server_level(plan: Plan) -> list[Node]:

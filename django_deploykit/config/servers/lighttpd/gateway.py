@@ -9,11 +9,12 @@ from itertools import product
 from pathlib import Path
 
 from django_deploykit import contract
+from django_deploykit.config import limits
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.renderer import Plan
 from django_deploykit.config.servers.lighttpd import vhost_path
 from django_deploykit.config.servers.lighttpd.content import hsts, response_headers
-from django_deploykit.config.servers.lighttpd.dialect import array, pair
+from django_deploykit.config.servers.lighttpd.dialect import Version, array, pair
 from django_deploykit.config.syntax.lighttpd import PAIR
 from django_deploykit.config.syntax.nodes import Argument, Node, Raw, block, directive
 from django_deploykit.exceptions import ChoiceError, UnrepresentableValue
@@ -140,14 +141,21 @@ def _path(plan: Plan) -> list[Node]:
 
 
 def _timeouts(plan: Plan) -> list[Node]:
+    # Until 1.4.60 lighttpd waits as long as the application server takes.
+    if not Version.of(plan.deployment).at_least(1, 4, 60):
+        return [_one_server()]
     entries: list[tuple[str, Argument, str]] = [
         ("connect-timeout", 5, "an application server on this machine answers at once or is down"),
         ("write-timeout", 60, "it takes no more of a request"),
         (
             "read-timeout",
-            plan.deployment.request_timeout + 15,
+            limits.front_timeout(plan.deployment),
             "longer than the application server gives a request",
         ),
-        ("disable-time", 0, "the only one there is: it is asked again with the next request"),
     ]
-    return [pair(name, value, why=why, setting="request_timeout") for name, value, why in entries]
+    pairs = [pair(name, value, why=why, setting="request_timeout") for name, value, why in entries]
+    return [*pairs, _one_server()]
+
+
+def _one_server() -> Node:
+    return pair("disable-time", 0, why="there is no other: it is asked again with the next request")

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from django_deploykit import contract
+from django_deploykit.config import limits
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.renderer import Plan
-from django_deploykit.config.servers.nginx.dialect import shared_name, variable
+from django_deploykit.config.servers.nginx.dialect import Version, shared_name, variable
 from django_deploykit.config.syntax import nginx
 from django_deploykit.config.syntax.nodes import (
     Argument,
@@ -26,9 +27,6 @@ from django_deploykit.exceptions import UnrepresentableValue
 
 # With what the names of a gateway's directives begin.
 WORDS = {"http": "proxy_", "uwsgi": "uwsgi_", "fastcgi": "fastcgi_", "scgi": "scgi_"}
-
-# How much longer than the application's own limit nginx waits for it.
-_GRACE = 15
 
 # What CGI calls the parts of a request (RFC 3875), and nginx's variables for them. The whole
 # path goes into PATH_INFO; the application takes its prefix from there.
@@ -56,11 +54,19 @@ def upstreams(plan: Plan) -> list[Node]:
         where = f"unix:{socket}" if isinstance(socket, Path) else str(socket)
         why = "where the application server listens; one that was away is asked again at once"
         children: list[Node] = [
-            directive("server", where, Raw("max_fails=0"), why=why, setting="socket")
+            directive("server", where, Raw("max_fails=0"), why=why, setting="socket"),
+            *_kept(plan),
         ]
         why = "named once, for every location"
         nodes.append(block("upstream", shared_name(site.name), children=children, why=why))
     return nodes
+
+
+def _kept(plan: Plan) -> list[Node]:
+    """Since 1.29.7 connections are kept unless this is said, which before would be an error."""
+    if not Version.of(plan.deployment).at_least(1, 29, 7):
+        return []
+    return [directive("keepalive", 0, why="a connection that idles would hold a worker")]
 
 
 def host_map(plan: Plan) -> list[Node]:
@@ -221,7 +227,7 @@ def _kept_back(plan: Plan, site: SiteFacts) -> list[Node]:
 
 def _conduct(plan: Plan) -> list[Node]:
     """How nginx deals with the application server, whatever they speak."""
-    word, seconds = WORDS[plan.gateway], plan.deployment.request_timeout + _GRACE
+    word, seconds = WORDS[plan.gateway], limits.front_timeout(plan.deployment)
     limit = "the application gives up before nginx"
 
     def say(name: str, *values: Argument, why: str, setting: str = "") -> Node:
