@@ -42,8 +42,16 @@ class Stack:
             gateway=self.gateway,
             directory=directory,
             stands_alone=self.renderer.stands_alone,
-            app_server=self.app_server.name if self.app_server else "",
+            app_server=self._behind_front,
         )
+
+    @property
+    def _behind_front(self) -> str:
+        """The application server behind a front, be it this stack's or the target itself."""
+        if self.app_server:
+            return self.app_server.name
+        needs_front = self.renderer.protocols and not self.renderer.stands_alone
+        return self.renderer.name if needs_front else ""
 
     def render(self, plan: Plan) -> list[Rendered]:
         """The target's own text first, then, where files are written, its companions'."""

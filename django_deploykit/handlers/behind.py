@@ -6,6 +6,7 @@ spelling, in every request.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ _ADDRESS = contract.environ_key(contract.CLIENT_ADDRESS_HEADER)
 _SCHEME = contract.environ_key(contract.SCHEME_HEADER)
 _STREAM = "X-Accel-Buffering"
 _PORTS = {"http": "80", "https": "443"}
+# Where the front starts a file, whose own name may then be a part of the URL.
+_STARTED = ("cgi", "fcgid")
 
 
 def behind_front(
@@ -36,6 +39,8 @@ def behind_front(
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if gateway == "http":
             _believe(environ, names)
+        if gateway in _STARTED:
+            _forget_file(environ)
         for key in contract.CLIENT_FORBIDDEN_KEYS:
             environ.pop(key, None)
         if not _split(environ, prefix):
@@ -78,6 +83,13 @@ def _believe(environ: WSGIEnvironment, names: tuple[str, ...]) -> None:
         environ.pop(key, None)
     for name in names:
         environ[name] = environ.pop(contract.environ_key(contract.data_header(name)), "")
+
+
+def _forget_file(environ: WSGIEnvironment) -> None:
+    """A rewritten URL (.htaccess) leads through the file's own name, which is not the site's."""
+    url, _, name = environ.get("SCRIPT_NAME", "").rpartition("/")
+    if name and name == os.path.basename(environ.get("SCRIPT_FILENAME", "")):
+        environ["SCRIPT_NAME"] = url
 
 
 def _split(environ: WSGIEnvironment, prefix: str) -> bool:

@@ -48,7 +48,8 @@ def lay_out(stack: Stack, plan: Plan, directory: Path, user: str | None) -> list
 
     Return what to run, in order: application servers first, the front last.
     """
-    renderers = [*stack.app_servers(plan), stack.renderer(plan)]
+    behind = [one for one in stack.app_servers(plan) if plan.gateway not in one.spawned]
+    renderers = [*behind, stack.renderer(plan)]
     write(output_files(stack.render(plan), directory, "manage.py deployrun"))
     if user:
         for name in ("log", "run"):  # Some servers open their logs after they have dropped.
@@ -58,8 +59,8 @@ def lay_out(stack: Stack, plan: Plan, directory: Path, user: str | None) -> list
         foreground = renderer.foreground(directory, user)
         for name, text in foreground.files.items():
             (directory / name).write_text(text, encoding="utf-8")
-        behind = renderer is not renderers[-1]
-        socket = plan.socket(renderer.plan.sites[0]) if behind else None
+        is_front = renderer is renderers[-1]
+        socket = None if is_front else plan.socket(renderer.plan.sites[0])
         processes.append(Process(foreground, socket, None if foreground.drops else user))
     return processes
 

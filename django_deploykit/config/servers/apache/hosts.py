@@ -126,10 +126,11 @@ def _content(plan: Plan, group: Group) -> list[Node]:
 
 
 def _django_and_own(plan: Plan, group: Group) -> list[Node]:
-    """Django, then the operator's own directives; but an exception from ProxyPass comes first."""
+    """Django, then the operator's own directives; but an Alias or exception from ProxyPass is
+    the first that fits."""
     own = [url for site in group.sites for url in _own_urls(plan, site)]
     django, include = _django(plan, group, own), _include(plan, group)
-    return [*include, *django] if gateways.is_proxy(plan) else [*django, *include]
+    return [*django, *include] if gateways.is_mod_wsgi(plan) else [*include, *django]
 
 
 def _own_urls(plan: Plan, site: SiteFacts) -> list[str]:
