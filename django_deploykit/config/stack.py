@@ -69,6 +69,10 @@ class Stack:
             return []
         return [self.app_server(plan.for_site(site)) for site in plan.sites]
 
+    def running(self, plan: Plan) -> list[Renderer]:
+        """Those of them that have to be run, because the front does not start them itself."""
+        return [one for one in self.app_servers(plan) if plan.gateway not in one.spawned]
+
 
 def renderers() -> dict[str, type[Renderer]]:
     """Every renderer by target name, found by walking the packages."""
