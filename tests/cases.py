@@ -65,6 +65,7 @@ class Case:
             gateway=self._gateway(renderer),
             directory=self.directory,
             stands_alone=renderer.stands_alone,
+            app_server=self.stack(renderer).behind_front,
         )
 
     def _deployment(self, renderer: type[Renderer]) -> Deployment:
@@ -273,7 +274,7 @@ CASES: dict[str, Case] = {
             ),
             gateway=gateway,
         )
-        for gateway in ("http", "uwsgi", "fastcgi", "scgi")
+        for gateway in ("http", "uwsgi", "fastcgi", "scgi", "fcgid", "cgi")
     },
     "nginx118": Case(sites=(site(tls=TLS),), versions={"nginx": (1, 18)}),
     "nginx130": Case(sites=(site(tls=TLS, headers=HSTS),), versions={"nginx": (1, 30)}),

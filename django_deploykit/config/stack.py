@@ -42,11 +42,11 @@ class Stack:
             gateway=self.gateway,
             directory=directory,
             stands_alone=self.renderer.stands_alone,
-            app_server=self._behind_front,
+            app_server=self.behind_front,
         )
 
     @property
-    def _behind_front(self) -> str:
+    def behind_front(self) -> str:
         """The application server behind a front, be it this stack's or the target itself."""
         if self.app_server:
             return self.app_server.name
