@@ -19,6 +19,8 @@ _ADDRESS = contract.environ_key(contract.CLIENT_ADDRESS_HEADER)
 _SCHEME = contract.environ_key(contract.SCHEME_HEADER)
 _STREAM = "X-Accel-Buffering"
 _PORTS = {"http": "80", "https": "443"}
+# What mod_rewrite adds; Django would take the prefix from there (django.core.handlers.wsgi).
+_REWRITTEN = ("SCRIPT_URL", "REDIRECT_URL")
 # Where the front starts a file, whose own name may then be a part of the URL.
 _STARTED = ("cgi", "fcgid")
 
@@ -98,4 +100,6 @@ def _split(environ: WSGIEnvironment, prefix: str) -> bool:
     if prefix and not path.startswith(f"{prefix}/"):
         return False
     environ["SCRIPT_NAME"], environ["PATH_INFO"] = prefix, path[len(prefix) :]
+    for name in _REWRITTEN:
+        environ.pop(name, None)
     return True

@@ -6,6 +6,7 @@ application is asked, and keeps as much of an answer in memory as a slow client 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import sys
@@ -14,7 +15,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from django.db import connections
-from twisted.internet import defer
+from twisted.internet import defer, task
 from twisted.internet.address import IPv4Address
 from twisted.internet.interfaces import IPushProducer, IReadDescriptor
 from twisted.logger import (
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
 # Longer than any front keeps an idle connection, so that none is closed under it.
 _KEEP_ALIVE = 75
+# Seconds between two looks at what is still open when a process is to end.
+_LOOK = 0.02
 # What a unix socket has instead: the front says who the client is (handlers/behind.py).
 _NOWHERE = IPv4Address("TCP", "", 0)
 
@@ -81,8 +84,7 @@ def _work(listener: socket.socket, application: WSGIApplication, threads: int, l
     door = _Door(reactor, listener, site)
     reactor.callWhenRunning(pool.start)
     reactor.callWhenRunning(reactor.addReader, door)
-    reactor.addSystemEventTrigger("before", "shutdown", reactor.removeReader, door)
-    reactor.addSystemEventTrigger("before", "shutdown", root.finished)
+    reactor.addSystemEventTrigger("before", "shutdown", door.close, root)
     reactor.addSystemEventTrigger("during", "shutdown", pool.stop)
     reactor.run()
 
@@ -93,20 +95,35 @@ class _Door:
 
     def __init__(self, reactor: Any, listener: socket.socket, site: Site) -> None:
         self._reactor, self._listener, self._site = reactor, listener, site
+        self._connections: list[Any] = []
 
     def fileno(self) -> int:
         return self._listener.fileno()
 
     def doRead(self) -> None:
-        try:
-            connection, _ = self._listener.accept()
-        except OSError:
-            return  # Another process was quicker, or the front gave up.
-        with connection:
+        # Another process may be quicker, or the front have given up.
+        with contextlib.suppress(OSError), self._listener.accept()[0] as connection:
             connection.setblocking(False)
-            self._reactor.adoptStreamConnection(
+            adopted = self._reactor.adoptStreamConnection(
                 connection.fileno(), self._listener.family, self._site
             )
+            self._connections = [*self._open(), adopted]
+
+    def close(self, application: _Application) -> defer.Deferred[Any]:
+        """Let nobody in; the result comes when every answer has left."""
+        self._reactor.removeReader(self)
+
+        def look() -> None:
+            for connection in [] if application.running else self._open():
+                connection.loseConnection()  # After what it still has to write.
+            if not self._open():
+                watch.stop()
+
+        watch = task.LoopingCall(look)
+        return watch.start(_LOOK)
+
+    def _open(self) -> list[Any]:
+        return [one for one in self._connections if not one.disconnected]
 
     def connectionLost(self, reason: Any) -> None:
         """Nothing is lost: other processes listen on."""
@@ -143,12 +160,11 @@ class _Application(Resource):  # type: ignore[misc]
         super().__init__()
         self._reactor, self._pool, self._limit = reactor, pool, limit
         self._application = application
-        self._running = 0
-        self._last: defer.Deferred[None] | None = None
+        self.running = 0
 
     def render(self, request: Request) -> Any:
         request.responseHeaders.removeHeader(b"server")
-        self._running += 1
+        self.running += 1
         request.notifyFinish().addBoth(self._ended)
         flow = _Flow()
         request.registerProducer(flow, True)
@@ -159,18 +175,8 @@ class _Application(Resource):  # type: ignore[misc]
         WSGIResource(self._reactor, self._pool, paced).render(request)
         return NOT_DONE_YET
 
-    def finished(self) -> defer.Deferred[None] | None:
-        """What to wait for before this process ends."""
-        if not self._running:
-            return None
-        self._last = defer.Deferred()
-        return self._last
-
     def _ended(self, reason: Any) -> None:
-        self._running -= 1
-        if self._last and not self._running:
-            # The last bytes are on their way first.
-            self._reactor.callLater(0, self._last.callback, None)
+        self.running -= 1
 
 
 @implementer(IPushProducer)
