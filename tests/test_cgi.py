@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -94,10 +93,3 @@ def test_one_that_hangs_ends(tmp_path: Path) -> None:
     done = run(tmp_path, PATH_INFO="/hang")
     assert done.returncode == 1
     assert b"took longer than 2 seconds" in done.stderr
-
-
-def test_the_environment_here_is_left_alone() -> None:
-    """Importing takes nothing: only the script does."""
-    import django_deploykit.handlers.cgi  # noqa: F401
-
-    assert "PATH" in os.environ
