@@ -66,6 +66,7 @@ class Case:
             gateway=self._gateway(renderer),
             directory=self.directory,
             stands_alone=renderer.stands_alone,
+            app_server=self.stack(renderer).behind_front,
         )
 
     def _deployment(self, renderer: type[Renderer]) -> Deployment:
@@ -283,7 +284,7 @@ CASES: dict[str, Case] = {
             ),
             gateway=gateway,
         )
-        for gateway in ("http", "uwsgi", "fastcgi", "scgi")
+        for gateway in ("http", "uwsgi", "fastcgi", "scgi", "fcgid", "cgi")
     },
     "vhost_path": Case(
         sites=(

@@ -218,3 +218,31 @@ def test_errors_are_handed_on() -> None:
     assert handed == [
         ("500 Oops", [(contract.STREAM_HEADER, "no")], ("type", "error", "traceback"))
     ]
+
+
+# Where the front starts a file
+
+
+@pytest.mark.parametrize("gateway", ["cgi", "fcgid"])
+@pytest.mark.parametrize(("prefix", "url"), [("", "/site.fcgi"), ("/app", "/app/site.fcgi")])
+def test_the_files_own_name_is_not_the_sites(gateway: str, prefix: str, url: str) -> None:
+    """A rewritten URL leads through it, and no link of the site may."""
+    file = "/home/ada/public_html/site.fcgi"
+    environ = {"SCRIPT_NAME": url, "PATH_INFO": "/x", "SCRIPT_FILENAME": file}
+    found = _seen(environ, gateway=gateway, prefix=prefix)
+    assert (found["SCRIPT_NAME"], found["PATH_INFO"]) == (prefix, "/x")
+
+
+def test_elsewhere_no_name_is_forgotten() -> None:
+    """A server that listens is never reached by a file's name."""
+    environ = {"SCRIPT_NAME": "/x.fcgi", "PATH_INFO": "/y", "SCRIPT_FILENAME": "/srv/x.fcgi"}
+    assert _seen(environ, gateway="fastcgi")["PATH_INFO"] == "/x.fcgi/y"
+    other = {**environ, "SCRIPT_FILENAME": "/srv/z.fcgi"}
+    assert _seen(other, gateway="fcgid")["PATH_INFO"] == "/x.fcgi/y"
+
+
+@pytest.mark.parametrize("name", ["SCRIPT_URL", "REDIRECT_URL"])
+def test_a_rewritten_url_decides_nothing(name: str) -> None:
+    """Django would take the prefix from it, whatever SCRIPT_NAME says."""
+    environ = {"SCRIPT_NAME": "", "PATH_INFO": "/x", name: "/evil/x"}
+    assert name not in _seen(environ, gateway="fcgid")

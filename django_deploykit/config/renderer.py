@@ -56,11 +56,20 @@ class Plan:
             return self.sockets / f"{site.name}.sock"
         return self.deployment.socket or Path(contract.socket_path(site.name))
 
+    def socket_address(self, site: SiteFacts) -> str | tuple[str, int]:
+        """The same, as Python's sockets take it."""
+        found = self.socket(site)
+        return (found.host, found.port) if isinstance(found, Address) else str(found)
+
     def script(self, site: SiteFacts) -> Path:
         """The WSGI script that the server is to load for ``site``."""
         if self.uses_emitted_script(site) or site.application.wsgi_file is None:
-            return (self.directory or site.application.root / "deploy") / script_name(self, site)
+            return self.emitted(site, script_name(self, site))
         return site.application.wsgi_file
+
+    def emitted(self, site: SiteFacts, name: str) -> Path:
+        """Where a file of the written set lies on the server."""
+        return (self.directory or site.application.root / "deploy") / name
 
     def uses_emitted_script(self, site: SiteFacts) -> bool:
         """Tell whether the emitted script is needed: whenever files are written, and wherever
@@ -200,6 +209,8 @@ class Renderer(ABC):
     gateways: ClassVar[tuple[str, ...]]
     # What an application server speaks to a front; and whether it can do without one.
     protocols: ClassVar[tuple[str, ...]] = ()
+    # Those of its protocols over which the front itself starts it: nobody else has to.
+    spawned: ClassVar[tuple[str, ...]] = ()
     stands_alone: ClassVar[bool] = False
     # A front's gateways that write the host into the path; None for what is no front.
     path_hosts: ClassVar[tuple[str, ...] | None] = None

@@ -46,7 +46,7 @@ class Stack:
             gateway=self.gateway,
             directory=directory,
             stands_alone=self.renderer.stands_alone,
-            app_server=self.app_server.name if self.app_server else "",
+            app_server=self.behind_front,
         )
 
     def check(self, deployment: Deployment) -> None:
@@ -64,6 +64,14 @@ class Stack:
             f"the host into the path. These can: {', '.join(able)}."
         )
 
+    @property
+    def behind_front(self) -> str:
+        """The application server behind a front, be it this stack's or the target itself."""
+        if self.app_server:
+            return self.app_server.name
+        needs_front = self.renderer.protocols and not self.renderer.stands_alone
+        return self.renderer.name if needs_front else ""
+
     def render(self, plan: Plan) -> list[Rendered]:
         """The target's own text first, then, where files are written, its companions'."""
         rendered = [self.renderer(plan).render()]
@@ -79,6 +87,10 @@ class Stack:
         if self.app_server is None:
             return []
         return [self.app_server(plan.for_site(site)) for site in plan.sites]
+
+    def running(self, plan: Plan) -> list[Renderer]:
+        """Those of them that have to be run, because the front does not start them itself."""
+        return [one for one in self.app_servers(plan) if plan.gateway not in one.spawned]
 
 
 def renderers() -> dict[str, type[Renderer]]:

@@ -6,6 +6,7 @@ spelling, in every request.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,10 @@ _ADDRESS = contract.environ_key(contract.CLIENT_ADDRESS_HEADER)
 _SCHEME = contract.environ_key(contract.SCHEME_HEADER)
 _PORT = re.compile(r"[0-9]{1,5}\Z")
 _PORTS = {"http": "80", "https": "443"}
+# What mod_rewrite adds; Django would take the prefix from there (django.core.handlers.wsgi).
+_REWRITTEN = ("SCRIPT_URL", "REDIRECT_URL")
+# Where the front starts a file, whose own name may then be a part of the URL.
+_STARTED = ("cgi", "fcgid")
 
 
 def behind_front(
@@ -42,6 +47,8 @@ def behind_front(
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if gateway == "http":
             _believe(environ, names)
+        if gateway in _STARTED:
+            _forget_file(environ)
         for key in contract.CLIENT_FORBIDDEN_KEYS:
             environ.pop(key, None)
         if not _split(environ, prefix):
@@ -84,10 +91,19 @@ def _believe(environ: WSGIEnvironment, names: tuple[str, ...]) -> None:
         environ[name] = environ.pop(contract.environ_key(contract.data_header(name)), "")
 
 
+def _forget_file(environ: WSGIEnvironment) -> None:
+    """A rewritten URL (.htaccess) leads through the file's own name, which is not the site's."""
+    url, _, name = environ.get("SCRIPT_NAME", "").rpartition("/")
+    if name and name == os.path.basename(environ.get("SCRIPT_FILENAME", "")):
+        environ["SCRIPT_NAME"] = url
+
+
 def _split(environ: WSGIEnvironment, prefix: str) -> bool:
     """Put the prefix into SCRIPT_NAME and the rest into PATH_INFO; False for another path."""
     path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
     if prefix and not path.startswith(f"{prefix}/"):
         return False
     environ["SCRIPT_NAME"], environ["PATH_INFO"] = prefix, path[len(prefix) :]
+    for name in _REWRITTEN:
+        environ.pop(name, None)
     return True

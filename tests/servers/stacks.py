@@ -18,10 +18,12 @@ FRONTS = ("apache", "lighttpd", "nginx")
 
 # Which application servers are proved behind which gateway.
 BEHIND = {
-    "http": ("gunicorn", "uwsgi"),
+    "http": ("gunicorn", "twisted", "uwsgi"),
     "uwsgi": ("uwsgi",),
-    "fastcgi": ("uwsgi",),
-    "scgi": ("uwsgi",),
+    "fastcgi": ("flup", "uwsgi"),
+    "scgi": ("flup", "uwsgi"),
+    "fcgid": ("flup",),
+    "cgi": ("cgi",),
 }
 
 
@@ -126,8 +128,9 @@ def _require_pair(front: str, app_server: str) -> None:
     binaries = {"apache": "apache2", "nginx": "nginx", "lighttpd": "lighttpd"}
     path = os.environ["PATH"] + ":/usr/sbin"
     harness.require(front, shutil.which(binaries[front], path=path))
-    modules = {"gunicorn": "gunicorn", "uwsgi": "pyuwsgi"}
-    harness.require(app_server, importlib.util.find_spec(modules[app_server]))
+    modules = {"uwsgi": "pyuwsgi", "cgi": "wsgiref"}
+    module = modules.get(app_server, app_server)
+    harness.require(app_server, importlib.util.find_spec(module))
 
 
 def _stacks() -> list[Stack]:

@@ -555,6 +555,10 @@ def test_a_stream_arrives_as_it_is_written(server: Server) -> None:
 
 
 @row(14)
+@only_where(
+    lambda site: site.stack.gateway != "cgi",
+    "with CGI each request has a process of its own, gone before it could be killed",
+)
 def test_a_killed_worker_is_replaced(server: Server) -> None:
     """After kill -9 of an application process, the site goes on."""
     seen = server.get("/whoami/").json

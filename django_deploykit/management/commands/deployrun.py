@@ -78,9 +78,10 @@ def _planned(
     """The stack and its plan. Raise CannotRun where this machine cannot run it."""
     if not stack.renderer.answers_clients:
         name = stack.renderer.name
+        front = "apache" if stack.gateway in stack.renderer.spawned else "nginx"
         raise CannotRun(
             f"target {name!r} stands behind a web server. Run that one: "
-            f"manage.py deployrun nginx --gateway {stack.gateway} --app-server {name}"
+            f"manage.py deployrun {front} --gateway {stack.gateway} --app-server {name}"
         )
     deployment = replace(project.deployment, log_directory=directory / "log")
     if user and (stack.renderer.stands_alone or stack.app_server):
@@ -88,7 +89,7 @@ def _planned(
     plan = stack.plan(project.sites, deployment, directory)
     if stack.app_server:
         plan = replace(plan, sockets=directory / "run")
-    for renderer in (stack.renderer(plan), *stack.app_servers(plan)):
+    for renderer in (stack.renderer(plan), *stack.running(plan)):
         renderer.foreground(directory, user)
     return stack, plan
 

@@ -41,7 +41,7 @@ class ApacheRenderer(Renderer):
 
     name = "apache"
     summary = "Apache httpd 2.4 (2.2 on request) with mod_wsgi, daemon or embedded, or mod_proxy"
-    gateways = ("mod_wsgi", "mod_wsgi-embedded", *proxy.SPEAKS)
+    gateways = ("mod_wsgi", "mod_wsgi-embedded", *proxy.SPEAKS, *gateways.STARTS)
     path_hosts = ("http",)
 
     @classmethod
@@ -51,8 +51,8 @@ class ApacheRenderer(Renderer):
     @classmethod
     def companions(cls, plan: Plan) -> Sequence[tuple[str, Plan]]:
         scripts = [("wsgi", plan.for_site(site)) for site in plan.sites]
-        # Behind mod_proxy no Python runs in Apache, and its locale is the application server's.
-        return scripts if gateways.is_proxy(plan) else [*scripts, ("apache-envvars", plan)]
+        # Elsewhere no Python runs in Apache itself, and the locale is that of other processes.
+        return [*scripts, ("apache-envvars", plan)] if gateways.is_mod_wsgi(plan) else scripts
 
     def render(self) -> Rendered:
         self._check()

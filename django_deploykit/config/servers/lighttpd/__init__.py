@@ -50,8 +50,8 @@ class LighttpdRenderer(Renderer):
     """A site file for lighttpd: what Debian keeps in ``conf-available``."""
 
     name = "lighttpd"
-    summary = "lighttpd in front of an application server (http, uwsgi, fastcgi or scgi)"
-    gateways = ("http", "uwsgi", "fastcgi", "scgi")
+    summary = "lighttpd in front of an application server (http, uwsgi, fastcgi or scgi), or CGI"
+    gateways = ("http", "uwsgi", "fastcgi", "scgi", "cgi")
     path_hosts = ("http",)
 
     @classmethod

@@ -12,7 +12,8 @@ from django_deploykit import contract
 from django_deploykit.config import limits
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.renderer import Plan
-from django_deploykit.config.servers.lighttpd import vhost_path
+from django_deploykit.config.scripts.launch import locale_variables
+from django_deploykit.config.servers.lighttpd import cgi, vhost_path
 from django_deploykit.config.servers.lighttpd.content import hsts, response_headers
 from django_deploykit.config.servers.lighttpd.dialect import Version, array, pair
 from django_deploykit.config.syntax.lighttpd import PAIR
@@ -26,6 +27,7 @@ _MODULES = {
     "uwsgi": "mod_scgi",
     "fastcgi": "mod_fastcgi",
     "scgi": "mod_scgi",
+    "cgi": "mod_cgi",
 }
 # Every spelling of a header's name is listed, and each dash doubles their number.
 _MOST_DASHES = 7
@@ -95,17 +97,24 @@ def _data(site: SiteFacts, name: str, value: str) -> list[Node]:
 
 def _parameters(plan: Plan, site: SiteFacts) -> list[Node]:
     """Data for one application alone, under keys that no client can write."""
-    if plan.gateway == "http" or not site.environ:
+    locale = locale_variables(plan) if plan.gateway == "cgi" else {}
+    if plan.gateway == "http" or not (locale or site.environ):
         return []
     why = "data for the application, in request.META"
     entries = [
         pair(name, value, why=why, setting=f"DEPLOYKIT['SITE']['ENVIRON'][{name!r}]")
         for name, value in site.environ
     ]
+    entries += [
+        pair(name, value, why="any file name can be stored", setting="locale")
+        for name, value in locale.items()
+    ]
     return [array("setenv.set-environment", entries, why)]
 
 
 def _backend(plan: Plan, site: SiteFacts) -> list[Node]:
+    if plan.gateway == "cgi":
+        return cgi.backend(plan, site)
     kind = module(plan).removeprefix("mod_")
     why = "the application server; no connection to it is kept"
     host = block(
