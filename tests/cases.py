@@ -24,7 +24,7 @@ from django_deploykit.config.facts import (
     Tls,
 )
 from django_deploykit.config.renderer import Plan, Renderer
-from django_deploykit.config.stack import Stack, renderers
+from django_deploykit.config.stack import Stack, renderers, resolve
 from django_deploykit.exceptions import DeploykitError
 
 DIRECTORY = Path("/etc/deploykit")
@@ -54,18 +54,23 @@ class Case:
     versions: Mapping[str, Version] = field(default_factory=dict)
 
     def stack(self, renderer: type[Renderer]) -> Stack:
-        return Stack(renderer, self._gateway(renderer))
+        app_server = resolve(renderer.name, self._gateway(renderer)).app_server
+        return Stack(
+            renderer, self._gateway(renderer), app_server if renderer.runs_app_server else None
+        )
 
     def plan(self, renderer: type[Renderer]) -> Plan:
         """The plan of this case; unlike ``Stack.plan`` it never looks at what is installed."""
-        return Plan(
+        stack = self.stack(renderer)
+        plan = Plan(
             sites=self.sites,
             deployment=self._deployment(renderer),
-            label=self.stack(renderer).label,
+            label=stack.label,
             gateway=self._gateway(renderer),
             directory=self.directory,
-            stands_alone=renderer.stands_alone,
+            stands_alone=(stack.app_server or renderer).stands_alone,
         )
+        return stack.with_service(plan)
 
     def _deployment(self, renderer: type[Renderer]) -> Deployment:
         usual = VERSIONS.get(renderer.name, self.deployment.server_version)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from django_deploykit import config
@@ -29,31 +29,64 @@ class Stack:
     @property
     def label(self) -> str:
         """The name of this stack in emitted files, e.g. "apache/mod_wsgi"."""
-        return f"{self.renderer.name}/{self.gateway}"
+        return f"{self._subject.name}/{self.gateway}"
+
+    @property
+    def _subject(self) -> type[Renderer]:
+        """Whose stack this is: a service that is asked for alone is its application server's."""
+        alone = self.renderer.runs_app_server and self.app_server
+        return alone or self.renderer
 
     def plan(
         self, sites: Sequence[SiteFacts], deployment: Deployment, directory: Path | None = None
     ) -> Plan:
         """What this stack's renderers are given; ``directory`` is where files will lie."""
-        return Plan(
+        plan = Plan(
             sites=tuple(sites),
             deployment=self.renderer.installed(deployment),
             label=self.label,
             gateway=self.gateway,
             directory=directory,
-            stands_alone=self.renderer.stands_alone,
+            stands_alone=self._subject.stands_alone,
             app_server=self.app_server.name if self.app_server else "",
         )
+        return self.with_service(plan)
 
-    def render(self, plan: Plan) -> list[Rendered]:
-        """The target's own text first, then, where files are written, its companions'."""
+    def with_service(self, plan: Plan) -> Plan:
+        """The plan for a service that is asked for alone; any other one as it is."""
+        if not (self.renderer.runs_app_server and self.app_server):
+            return plan
+        return replace(plan, service=self.app_server(plan).service())
+
+    def render(self, plan: Plan, *, services: bool = True) -> list[Rendered]:
+        """The target's own text first, then, where files are written, its companions', and those
+        of the ``services`` that run them once they are installed."""
         rendered = [self.renderer(plan).render()]
         if plan.directory:
             known = renderers()
             rendered += [one.render() for one in self.app_servers(plan)]
             companions = self.renderer.companions(plan)
             rendered += [known[name](part).render() for name, part in companions]
+            rendered += [one.render() for one in self.services(plan) if services]
         return rendered
+
+    def services(self, plan: Plan) -> list[Renderer]:
+        """What the operating system has to be told: each service says what it belongs to."""
+        whole = replace(plan, logs=self.renderer.logs)
+        return [
+            renderer(part)
+            for renderer in renderers().values()
+            for part in renderer.accompanies(whole, self._sites(whole))
+        ]
+
+    def _sites(self, plan: Plan) -> list[Plan]:
+        """The plan of each site, with how its application server runs, if it has one."""
+        if self.renderer.protocols:
+            return [replace(plan, service=self.renderer(plan).service())]
+        servers = self.app_servers(plan)
+        if not servers:
+            return [plan.for_site(site) for site in plan.sites]
+        return [replace(one.plan, service=one.service()) for one in servers]
 
     def app_servers(self, plan: Plan) -> list[Renderer]:
         """The application servers behind the front, one for each site."""

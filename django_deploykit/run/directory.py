@@ -49,7 +49,8 @@ def lay_out(stack: Stack, plan: Plan, directory: Path, user: str | None) -> list
     Return what to run, in order: application servers first, the front last.
     """
     renderers = [*stack.app_servers(plan), stack.renderer(plan)]
-    write(output_files(stack.render(plan), directory, "manage.py deployrun"))
+    rendered = stack.render(plan, services=False)
+    write(output_files(rendered, directory, "manage.py deployrun"))
     if user:
         for name in ("log", "run"):  # Some servers open their logs after they have dropped.
             shutil.chown(directory / name, user)

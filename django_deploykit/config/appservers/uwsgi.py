@@ -18,6 +18,7 @@ from django_deploykit.config.renderer import (
     Plan,
     Rendered,
     Renderer,
+    Service,
     site_access,
 )
 from django_deploykit.config.syntax import uwsgi
@@ -136,7 +137,12 @@ class UwsgiRenderer(Renderer):
                 why="a request that hangs costs its worker",
                 setting="request_timeout",
             ),
-            directive("worker-reload-mercy", 60, why="running requests end before a reload"),
+            directive(
+                "worker-reload-mercy",
+                seconds,
+                why="running requests end before a reload",
+                setting="request_timeout",
+            ),
         ]
 
     def foreground(self, directory: Path, user: str | None) -> Foreground:
@@ -149,6 +155,16 @@ class UwsgiRenderer(Renderer):
             command=command,
             check=(*command, "--show-config", "--no-server"),
             drops=False,
+        )
+
+    def service(self) -> Service:
+        site = self.plan.sites[0]
+        binary = self.plan.python(site).with_name("pyuwsgi")
+        return Service(
+            command=(str(binary), "--ini", str(self.plan.emitted(site, self._file_name()))),
+            stop_seconds=self.deployment.request_timeout,
+            reload="HUP",
+            notifies=True,
         )
 
     def _file_name(self) -> str:

@@ -12,6 +12,7 @@ from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.fronts import admin_steps
 from django_deploykit.config.renderer import (
     Foreground,
+    Logs,
     Needs,
     Plan,
     Rendered,
@@ -37,6 +38,7 @@ class ApacheRenderer(Renderer):
     name = "apache"
     summary = "Apache httpd 2.4 (2.2 on request) with mod_wsgi, daemon or embedded, or mod_proxy"
     gateways = ("mod_wsgi", "mod_wsgi-embedded", *proxy.SPEAKS)
+    logs = Logs(owner="root", group="adm", reopen="invoke-rc.d apache2 reload")
 
     @classmethod
     def installed(cls, deployment: Deployment) -> Deployment:

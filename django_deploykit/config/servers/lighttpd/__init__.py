@@ -14,6 +14,7 @@ from django_deploykit.config.fronts import admin_steps
 from django_deploykit.config.renderer import (
     Access,
     Foreground,
+    Logs,
     Needs,
     Plan,
     Rendered,
@@ -44,6 +45,7 @@ class LighttpdRenderer(Renderer):
     name = "lighttpd"
     summary = "lighttpd in front of an application server (http, uwsgi, fastcgi or scgi)"
     gateways = ("http", "uwsgi", "fastcgi", "scgi")
+    logs = Logs(owner="www-data", group="www-data", reopen="invoke-rc.d lighttpd reopen-logs")
 
     @classmethod
     def installed(cls, deployment: Deployment) -> Deployment:

@@ -13,6 +13,7 @@ from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.fronts import admin_steps
 from django_deploykit.config.renderer import (
     Foreground,
+    Logs,
     Needs,
     Plan,
     Rendered,
@@ -35,6 +36,7 @@ class NginxRenderer(Renderer):
     name = "nginx"
     summary = "nginx in front of gunicorn or uWSGI (http, uwsgi, fastcgi or scgi)"
     gateways = tuple(gateways.WORDS)
+    logs = Logs(owner="root", group="adm", reopen="invoke-rc.d nginx rotate")
 
     @classmethod
     def installed(cls, deployment: Deployment) -> Deployment:
