@@ -33,9 +33,10 @@ _ACCOUNT = "site:x:3456:3456::/nonexistent:/usr/sbin/nologin\n"
 
 @dataclass(frozen=True)
 class Manager:
-    """A running systemd: its root directory as seen from here, and its process."""
+    """A running systemd: its process, and what it says."""
 
     leader: int
+    console: Path
 
     def path(self, inside: Path) -> Path:
         """Where a path of the container lies for us; short enough for a unix socket."""
@@ -162,7 +163,7 @@ def _ready(process: subprocess.Popen[bytes], console: Path) -> Manager:
     deadline = time.monotonic() + _SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         for child in _children(process):
-            manager = Manager(child)
+            manager = Manager(child, console)
             state = manager.run("systemctl", "is-system-running", check=False)
             if state.strip() in ("running", "degraded"):
                 return manager

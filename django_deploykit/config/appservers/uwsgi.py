@@ -159,9 +159,13 @@ class UwsgiRenderer(Renderer):
 
     def service(self) -> Service:
         site = self.plan.sites[0]
-        binary = self.plan.python(site).with_name("pyuwsgi")
+        python = self.plan.python(site)
+        options = str(self.plan.emitted(site, self._file_name()))
+        # To reload, it starts its own program anew, and would take the Python that the
+        # environment was made from: there is no uWSGI.
+        again = ("--binary-path", str(python))
         return Service(
-            command=(str(binary), "--ini", str(self.plan.emitted(site, self._file_name()))),
+            command=(str(python.with_name("pyuwsgi")), "--ini", options, *again),
             stop_seconds=self.deployment.request_timeout,
             reload="HUP",
             notifies=True,

@@ -45,6 +45,7 @@ _SANDBOX = {
     "PrivateTmp": ("yes", "temporary files of its own: nobody else's, and no link traps"),
     "PrivateDevices": ("yes", "no hardware, only /dev/null and its like"),
     "DevicePolicy": ("closed", "the same, by the kernel's device control"),
+    "PrivateMounts": ("yes", "what is mounted for it is mounted for nobody else"),
     "PrivateUsers": ("yes", "other accounts' numbers mean nothing to it"),
     "PrivateIPC": ("yes", "no shared memory with other services"),
     "ProtectClock": ("yes", "the clock is not its own"),

@@ -46,6 +46,7 @@ def closing(name: str) -> str:
 
 def _literal(text: str) -> str:
     refuse_unspeakable(text)
-    if re.search(r'[*?\[\]\\"]', text):
-        raise Refused(text, "wildcards, backslashes and double quotes are special in this place")
+    # A brace opens the rules even inside of quotes.
+    if re.search(r'[*?\[\]{}\\"]', text):
+        raise Refused(text, "wildcards, braces, backslashes and double quotes are special here")
     return text

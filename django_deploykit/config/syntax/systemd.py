@@ -1,7 +1,6 @@
 """The grammar of systemd's unit files.
 
-A value is the rest of its line, or a list of words, quoted as the directive wants it; ``%`` is
-live in all of them. Sources: systemd.syntax(7), systemd.unit(5) "Specifiers", systemd.service(5)
+A value is the rest of its line, or a list of words that may be quoted; ``%`` is live in both. Sources: systemd.syntax(7), systemd.unit(5) "Specifiers", systemd.service(5)
 "Command lines", systemd.exec(5), and what a running manager read back
 (``tests/servers/test_systemd.py``).
 """
@@ -18,8 +17,6 @@ name = "systemd's unit files"
 
 _BARE = re.compile(r"[A-Za-z0-9_./:@=+,~-]+\Z")
 
-# Words in which a backslash stands for itself; everywhere else, words are escaped as in C.
-_PATHS = ("ReadWritePaths", "ReadOnlyPaths")
 # One value to the end of the line, where quotes stand for themselves.
 _REST_OF_LINE = (
     *("Description", "Documentation", "WorkingDirectory", "EnvironmentFile", "ListenStream"),
@@ -40,8 +37,6 @@ def argument(argument: Argument, directive: str) -> str:
             return str(argument)
         case str() if directive in _REST_OF_LINE:
             return _rest_of_line(argument)
-        case str() if directive in _PATHS:
-            return _path(argument)
         case str():
             return word(argument)
     raise TypeError(f"{argument!r} is no argument of a unit file")
@@ -99,14 +94,6 @@ def _rest_of_line(text: str) -> str:
     if text.endswith("\\"):
         raise Refused(text, "a backslash at the end of a line continues it, and nothing escapes it")
     return text.replace("%", "%%")
-
-
-def _path(text: str) -> str:
-    """Quote a path for a list of paths: only a quote of the other kind can hold a quote."""
-    refuse_unspeakable(text)
-    if _BARE.match(text):
-        return text
-    return '"{}"'.format(text.replace("%", "%%").replace('"', '"\'"\'"'))
 
 
 def _without_wildcards(text: str) -> str:
