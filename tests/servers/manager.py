@@ -93,7 +93,7 @@ def booted() -> Iterator[Manager]:
                 stderr=console,
                 start_new_session=True,
                 env={**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
-                preexec_fn=stack.enter_context(_own_control_groups(root.name)),  # noqa: PLW1509
+                preexec_fn=stack.enter_context(_own_control_groups(root.name)),
             )
         stack.callback(_end, process)
         yield _ready(process, root / "console.log")

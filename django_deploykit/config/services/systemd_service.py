@@ -90,7 +90,7 @@ class SystemdServiceRenderer(Renderer):
 
     def render(self) -> Rendered:
         site, service = only_site(self.plan, self.name)
-        sections = [
+        sections: list[tuple[str, list[Node]]] = [
             ("Unit", self._unit(site, service)),
             ("Service", self._service(site, service)),
             ("Install", [directive("WantedBy", "multi-user.target", why="started with the host")]),

@@ -39,7 +39,7 @@ class SystemdSocketRenderer(Renderer):
         site, service = only_site(self.plan, self.name)
         if not service.takes_socket:
             raise ChoiceError(f"target {self.name!r}: this server makes its socket itself.")
-        sections = [
+        sections: list[tuple[str, list[Node]]] = [
             (
                 "Unit",
                 [directive("Description", f"Socket of Django site {site.name}", why="for lists")],

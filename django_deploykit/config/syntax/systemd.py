@@ -1,8 +1,8 @@
 """The grammar of systemd's unit files.
 
-A value is the rest of its line, or a list of words that may be quoted; ``%`` is live in both. Sources: systemd.syntax(7), systemd.unit(5) "Specifiers", systemd.service(5)
-"Command lines", systemd.exec(5), and what a running manager read back
-(``tests/servers/test_systemd.py``).
+A value is the rest of its line, or a list of words that may be quoted; ``%`` is live in both.
+Sources: systemd.syntax(7), systemd.unit(5) "Specifiers", systemd.service(5) "Command lines",
+systemd.exec(5), and what a running systemd read back (``tests/servers/test_systemd_values.py``).
 """
 
 from __future__ import annotations
