@@ -24,7 +24,7 @@ from django_deploykit.config.facts import (
     Tls,
 )
 from django_deploykit.config.renderer import Plan, Renderer
-from django_deploykit.config.stack import Stack, renderers
+from django_deploykit.config.stack import Stack, renderers, resolve
 from django_deploykit.exceptions import DeploykitError
 
 DIRECTORY = Path("/etc/deploykit")
@@ -54,20 +54,25 @@ class Case:
     versions: Mapping[str, Version] = field(default_factory=dict)
 
     def stack(self, renderer: type[Renderer]) -> Stack:
-        return Stack(renderer, self._gateway(renderer))
+        app_server = resolve(renderer.name, self._gateway(renderer)).app_server
+        return Stack(
+            renderer, self._gateway(renderer), app_server if renderer.runs_app_server else None
+        )
 
     def plan(self, renderer: type[Renderer]) -> Plan:
         """The plan of this case; unlike ``Stack.plan`` it never looks at what is installed."""
-        self.stack(renderer).check(self.deployment)
-        return Plan(
+        stack = self.stack(renderer)
+        stack.check(self.deployment)
+        plan = Plan(
             sites=self.sites,
             deployment=self._deployment(renderer),
-            label=self.stack(renderer).label,
+            label=stack.label,
             gateway=self._gateway(renderer),
             directory=self.directory,
-            stands_alone=renderer.stands_alone,
-            app_server=self.stack(renderer).behind_front,
+            stands_alone=(stack.app_server or renderer).stands_alone,
+            app_server=stack.behind_front,
         )
+        return stack.with_service(plan)
 
     def _deployment(self, renderer: type[Renderer]) -> Deployment:
         usual = VERSIONS.get(renderer.name, self.deployment.server_version)
@@ -249,6 +254,10 @@ CASES: dict[str, Case] = {
                 "/mod_wsgi-py311.cpython-311-x86_64-linux-gnu.so"
             ),
         ),
+    ),
+    "own_logs": Case(
+        sites=(site(), site("blog", prefix="/blog")),
+        deployment=replace(DEPLOYMENT, log_directory=Path("/var/log")),
     ),
     "any_host": Case(sites=(site(hosts=Hosts(names=("*",))),)),
     "environ": Case(

@@ -24,7 +24,9 @@ class Plan:
 
     ``stands_alone`` says that no web server stands in front of the application server, which is
     otherwise named by ``app_server``; without both, the front runs Python itself.
-    ``sockets`` is a directory for sockets in place of the usual ones.
+    ``sockets`` is a directory for sockets in place of the usual ones. ``service`` is how the
+    application server of the only site runs, ``logs`` how the front keeps its logs: the services
+    of a stack are rendered from them.
     ``path_host`` stands in front of every path that the front sends on (:mod:`.path_hosts`).
     Without a ``directory`` only one text is wanted (it is printed, not written), and the
     project's own wsgi.py stands in for the emitted script wherever it can.
@@ -39,6 +41,8 @@ class Plan:
     app_server: str = ""
     sockets: Path | None = None
     path_host: str = ""
+    service: Service | None = None
+    logs: Logs | None = None
 
     @property
     def front(self) -> str:
@@ -70,6 +74,10 @@ class Plan:
     def emitted(self, site: SiteFacts, name: str) -> Path:
         """Where a file of the written set lies on the server."""
         return (self.directory or site.application.root / "deploy") / name
+
+    def python(self, site: SiteFacts) -> Path:
+        """The interpreter of the environment with the project's packages."""
+        return (self.deployment.python_home or site.interpreter.prefix) / "bin/python"
 
     def uses_emitted_script(self, site: SiteFacts) -> bool:
         """Tell whether the emitted script is needed: whenever files are written, and wherever
@@ -201,6 +209,34 @@ class Foreground:
     drops: bool = True
 
 
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """How a service manager runs an application server.
+
+    ``command`` is an argument list and stays in the foreground. ``reload`` is the signal on which
+    the application is loaded anew and no request is lost, if there is one. ``notifies`` tells
+    that the server says when it is ready (sd_notify(3)), ``takes_socket`` that it listens on a
+    socket it is handed (sd_listen_fds(3)). ``stop_seconds`` is how long it lets running requests
+    end when it is stopped.
+    """
+
+    command: tuple[str, ...]
+    stop_seconds: int
+    reload: str = ""
+    notifies: bool = False
+    takes_socket: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Logs:
+    """How a front server keeps its logs: whose their directory is, and the shell command that
+    makes it open them anew without losing a request."""
+
+    owner: str
+    group: str
+    reopen: str
+
+
 class Renderer(ABC):
     """Turns a plan into the text of one target. Subclasses are found by :mod:`.stack`."""
 
@@ -216,6 +252,9 @@ class Renderer(ABC):
     path_hosts: ClassVar[tuple[str, ...] | None] = None
     # False for an application server that needs a front.
     answers_clients: ClassVar[bool] = True
+    # True for a service that runs an application server; what a front server says of its logs.
+    runs_app_server: ClassVar[bool] = False
+    logs: ClassVar[Logs | None] = None
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -231,6 +270,11 @@ class Renderer(ABC):
         """The other targets of this stack, by name, each with the plan it is rendered from."""
         return ()
 
+    @classmethod
+    def accompanies(cls, stack: Plan, sites: Sequence[Plan]) -> Sequence[Plan]:
+        """For a service: the plans, of a whole written stack or its sites, that it belongs to."""
+        return ()
+
     @abstractmethod
     def render(self) -> Rendered:
         """Render. Raise UnrepresentableValue or ChoiceError where no correct text exists."""
@@ -241,3 +285,15 @@ class Renderer(ABC):
         Raise CannotRun where this machine lacks the server, or has one that does not fit.
         """
         raise CannotRun(f"target {self.name!r} is not something that runs by itself.")
+
+    def service(self) -> Service | None:
+        """How a service manager runs this application server; None where the front starts it.
+
+        Unless a server says otherwise, what it renders is a program in Python.
+        """
+        site = self.plan.sites[0]
+        program = self.plan.emitted(site, self.render().filename)
+        return Service(
+            command=(str(self.plan.python(site)), str(program)),
+            stop_seconds=self.deployment.request_timeout,
+        )

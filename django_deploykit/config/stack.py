@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from django_deploykit import config
@@ -29,7 +29,13 @@ class Stack:
     @property
     def label(self) -> str:
         """The name of this stack in emitted files, e.g. "apache/mod_wsgi"."""
-        return f"{self.renderer.name}/{self.gateway}"
+        return f"{self._subject.name}/{self.gateway}"
+
+    @property
+    def _subject(self) -> type[Renderer]:
+        """Whose stack this is: a service that is asked for alone is its application server's."""
+        alone = self.renderer.runs_app_server and self.app_server
+        return alone or self.renderer
 
     def plan(
         self, sites: Sequence[SiteFacts], deployment: Deployment, directory: Path | None = None
@@ -39,15 +45,16 @@ class Stack:
         Raise ChoiceError for a choice that the front does not have.
         """
         self.check(deployment)
-        return Plan(
+        plan = Plan(
             sites=tuple(sites),
             deployment=self.renderer.installed(deployment),
             label=self.label,
             gateway=self.gateway,
             directory=directory,
-            stands_alone=self.renderer.stands_alone,
+            stands_alone=self._subject.stands_alone,
             app_server=self.behind_front,
         )
+        return self.with_service(plan)
 
     def check(self, deployment: Deployment) -> None:
         """Raise ChoiceError for a choice that the front does not have."""
@@ -67,20 +74,45 @@ class Stack:
     @property
     def behind_front(self) -> str:
         """The application server behind a front, be it this stack's or the target itself."""
-        if self.app_server:
+        if self.app_server and self._subject is self.renderer:
             return self.app_server.name
-        needs_front = self.renderer.protocols and not self.renderer.stands_alone
-        return self.renderer.name if needs_front else ""
+        needs_front = self._subject.protocols and not self._subject.stands_alone
+        return self._subject.name if needs_front else ""
 
-    def render(self, plan: Plan) -> list[Rendered]:
-        """The target's own text first, then, where files are written, its companions'."""
+    def with_service(self, plan: Plan) -> Plan:
+        """The plan for a service that is asked for alone; any other one as it is."""
+        if not (self.renderer.runs_app_server and self.app_server):
+            return plan
+        return replace(plan, service=self.app_server(plan).service())
+
+    def render(self, plan: Plan, *, services: bool = True) -> list[Rendered]:
+        """The target's own text first, then, where files are written, its companions', and those
+        of the ``services`` that run them once they are installed."""
         rendered = [self.renderer(plan).render()]
         if plan.directory:
             known = renderers()
             rendered += [one.render() for one in self.app_servers(plan)]
             companions = self.renderer.companions(plan)
             rendered += [known[name](part).render() for name, part in companions]
+            rendered += [one.render() for one in self.services(plan) if services]
         return rendered
+
+    def services(self, plan: Plan) -> list[Renderer]:
+        """What the operating system has to be told: each service says what it belongs to."""
+        whole = replace(plan, logs=self.renderer.logs)
+        sites = [self._with_service(whole.for_site(site)) for site in whole.sites]
+        return [
+            renderer(part)
+            for renderer in renderers().values()
+            for part in renderer.accompanies(whole, sites)
+        ]
+
+    def _with_service(self, plan: Plan) -> Plan:
+        """The plan of one site, with how its application server runs, where it has to be run."""
+        server = self.renderer if self.renderer.protocols else self.app_server
+        if server is None or plan.gateway in server.spawned:
+            return plan
+        return replace(plan, service=server(plan).service())
 
     def app_servers(self, plan: Plan) -> list[Renderer]:
         """The application servers behind the front, one for each site."""

@@ -53,7 +53,7 @@ def lay_out(stack: Stack, plan: Plan, directory: Path, user: str | None) -> list
     if stack.app_server and plan.gateway in stack.app_server.spawned:
         plan = _with_environment(plan, directory, user)
     renderers = [*stack.running(plan), stack.renderer(plan)]
-    write(output_files(stack.render(plan), directory, "manage.py deployrun"))
+    write(output_files(stack.render(plan, services=False), directory, "manage.py deployrun"))
     if user:
         for name in ("log", "run"):  # Some servers open their logs after they have dropped.
             shutil.chown(directory / name, user)

@@ -87,7 +87,7 @@ def test_impossible_pairs_are_refused(
 def test_alone_it_is_still_behind_a_front(target: str) -> None:
     """Its script believes no more than it would as a part of the front's stack."""
     stack = resolve(target)
-    written = stack.render(stack.plan([site()], DEPLOYMENT, DIRECTORY))
+    written = stack.render(stack.plan([site()], DEPLOYMENT, DIRECTORY), services=False)
     assert [one.filename.partition("/")[0] for one in written] == [target, target]
     assert "behind_front(" in written[1].text
 

@@ -18,6 +18,7 @@ from django_deploykit.config.fronts import (
 )
 from django_deploykit.config.renderer import (
     Foreground,
+    Logs,
     Needs,
     Plan,
     Rendered,
@@ -43,6 +44,7 @@ class ApacheRenderer(Renderer):
     summary = "Apache httpd 2.4 (2.2 on request) with mod_wsgi, daemon or embedded, or mod_proxy"
     gateways = ("mod_wsgi", "mod_wsgi-embedded", *proxy.SPEAKS, *gateways.STARTS)
     path_hosts = ("http",)
+    logs = Logs(owner="root", group="adm", reopen="invoke-rc.d apache2 reload")
 
     @classmethod
     def installed(cls, deployment: Deployment) -> Deployment:

@@ -21,6 +21,7 @@ from django_deploykit.config.fronts import (
 from django_deploykit.config.renderer import (
     Access,
     Foreground,
+    Logs,
     Needs,
     Plan,
     Rendered,
@@ -53,6 +54,7 @@ class LighttpdRenderer(Renderer):
     summary = "lighttpd in front of an application server (http, uwsgi, fastcgi or scgi), or CGI"
     gateways = ("http", "uwsgi", "fastcgi", "scgi", "cgi")
     path_hosts = ("http",)
+    logs = Logs(owner="www-data", group="www-data", reopen="invoke-rc.d lighttpd reopen-logs")
 
     @classmethod
     def installed(cls, deployment: Deployment) -> Deployment:

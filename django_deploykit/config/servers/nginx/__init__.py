@@ -20,6 +20,7 @@ from django_deploykit.config.fronts import (
 )
 from django_deploykit.config.renderer import (
     Foreground,
+    Logs,
     Needs,
     Plan,
     Rendered,
@@ -44,6 +45,7 @@ class NginxRenderer(Renderer):
     path_hosts = ()
     summary = "nginx in front of gunicorn or uWSGI (http, uwsgi, fastcgi or scgi)"
     gateways = tuple(gateways.WORDS)
+    logs = Logs(owner="root", group="adm", reopen="invoke-rc.d nginx rotate")
 
     @classmethod
     def installed(cls, deployment: Deployment) -> Deployment:
