@@ -39,6 +39,25 @@ def groups(sites: tuple[SiteFacts, ...]) -> list[Group]:
     return found
 
 
+def check_application(plan: Plan, site: SiteFacts) -> None:
+    """Raise ChoiceError for a site that has nothing to be called by what runs Python here."""
+    if plan.interface(site) == "wsgi" and site.application.wsgi is None:
+        raise ChoiceError(
+            f"{site.name}: WSGI_APPLICATION is unset, and gateway {plan.gateway!r} is for WSGI "
+            "applications here. Use --gateway http with an ASGI server: --app-server uvicorn."
+        )
+
+
+def without_websockets(plan: Plan) -> list[str]:
+    """One warning for each site whose websockets do not get through this stack."""
+    return [
+        f"{site.name}: its websockets ({', '.join(site.websockets)}) do not get through: they need "
+        "an ASGI server behind HTTP (--gateway http --app-server uvicorn)."
+        for site in plan.sites
+        if site.websockets and not plan.websockets(site)
+    ]
+
+
 def exempt_patterns(site: SiteFacts) -> list[str]:
     """Patterns for what follows the first slash of a path that stays on plain HTTP.
 

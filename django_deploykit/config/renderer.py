@@ -23,7 +23,8 @@ class Plan:
     """What is to be served, how, and where the written files will lie on the server.
 
     ``stands_alone`` says that no web server stands in front of the application server, which is
-    otherwise named by ``app_server``; without both, the front runs Python itself.
+    otherwise named by ``app_server``; without both, the front runs Python itself. ``interfaces``
+    are those through which whatever runs Python can call it.
     ``sockets`` is a directory for sockets in place of the usual ones.
     Without a ``directory`` only one text is wanted (it is printed, not written), and the
     project's own wsgi.py stands in for the emitted script wherever it can.
@@ -36,6 +37,7 @@ class Plan:
     directory: Path | None = None
     stands_alone: bool = False
     app_server: str = ""
+    interfaces: tuple[str, ...] = ("wsgi",)
     sockets: Path | None = None
 
     def socket(self, site: SiteFacts) -> Path | Address:
@@ -44,8 +46,20 @@ class Plan:
             return self.sockets / f"{site.name}.sock"
         return self.deployment.socket or Path(contract.socket_path(site.name))
 
+    def interface(self, site: SiteFacts) -> str:
+        """How ``site`` is called, "wsgi" or "asgi": where both can be had, as its settings say."""
+        preferred = "asgi" if site.application.asgi else "wsgi"
+        return preferred if preferred in self.interfaces else self.interfaces[0]
+
+    def websockets(self, site: SiteFacts) -> tuple[str, ...]:
+        """The paths below the prefix where ``site`` takes websockets, if they get that far.
+
+        A path with a slash at its end stands for all below it.
+        """
+        return site.websockets if self.interface(site) == "asgi" else ()
+
     def script(self, site: SiteFacts) -> Path:
-        """The WSGI script that the server is to load for ``site``."""
+        """The entry script that the server is to load for ``site``."""
         if self.uses_emitted_script(site) or site.application.wsgi_file is None:
             return (self.directory or site.application.root / "deploy") / script_name(self, site)
         return site.application.wsgi_file
@@ -60,6 +74,7 @@ class Plan:
             self.directory
             or self.stands_alone
             or self.app_server
+            or self.interface(site) == "asgi"
             or len(self.sites) > 1
             or site.application.env_file
             or (site.application.wsgi and not site.application.wsgi_file)
@@ -86,14 +101,14 @@ class Plan:
 
 
 def script_name(plan: Plan, site: SiteFacts) -> str:
-    """Where the WSGI script of a site lies in the written set: beside the text of its own stack,
+    """Where the entry script of a site lies in the written set: beside the text of its own stack,
     so that another stack in the same directory has another script."""
     # Not the bare name: that is often the project's package, which a module must not hide.
-    return f"{plan.label.partition('/')[0]}/{site.name}_wsgi.py"
+    return f"{plan.label.partition('/')[0]}/{site.name}_{plan.interface(site)}.py"
 
 
 # The reason under which a plan's own script is needed: it may not exist yet.
-SCRIPT = "the WSGI script"
+SCRIPT = "the entry script"
 
 
 @dataclass(frozen=True)
@@ -181,6 +196,8 @@ class Renderer(ABC):
     # What an application server speaks to a front; and whether it can do without one.
     protocols: ClassVar[tuple[str, ...]] = ()
     stands_alone: ClassVar[bool] = False
+    # How it, or what it stands for, calls Python.
+    interfaces: ClassVar[tuple[str, ...]] = ("wsgi",)
     # False for an application server that needs a front.
     answers_clients: ClassVar[bool] = True
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 _ADDRESS = contract.environ_key(contract.CLIENT_ADDRESS_HEADER)
 _SCHEME = contract.environ_key(contract.SCHEME_HEADER)
-_STREAM = "X-Accel-Buffering"
-_PORTS = {"http": "80", "https": "443"}
+STREAM = "X-Accel-Buffering"
+PORTS = {"http": "80", "https": "443"}
 
 
 def behind_front(
@@ -56,8 +56,8 @@ def _unbuffered(start_response: StartResponse) -> StartResponse:
         status: str, headers: list[tuple[str, str]], exc_info: Any = None, /
     ) -> Callable[[bytes], object]:
         names = {name.lower() for name, _ in headers}
-        if not names & {"content-length", _STREAM.lower()}:
-            headers = [*headers, (_STREAM, "no")]
+        if not names & {"content-length", STREAM.lower()}:
+            headers = [*headers, (STREAM, "no")]
         return (
             start_response(status, headers, exc_info)
             if exc_info
@@ -71,13 +71,18 @@ def _believe(environ: WSGIEnvironment, names: tuple[str, ...]) -> None:
     """Take what the front says over HTTP; without it (it never is), nothing is known."""
     scheme = environ.get(_SCHEME, "")
     environ["REMOTE_ADDR"] = environ.get(_ADDRESS, "")
-    environ["wsgi.url_scheme"] = scheme if scheme in _PORTS else "http"
-    host, _, port = environ.get("HTTP_HOST", "").rpartition(":")
-    environ["SERVER_PORT"] = port if host and port.isdigit() else _PORTS[environ["wsgi.url_scheme"]]
+    environ["wsgi.url_scheme"] = scheme if scheme in PORTS else "http"
+    environ["SERVER_PORT"] = port_of(environ.get("HTTP_HOST", ""), environ["wsgi.url_scheme"])
     for key in ("REMOTE_HOST", "REMOTE_PORT"):
         environ.pop(key, None)
     for name in names:
         environ[name] = environ.pop(contract.environ_key(contract.data_header(name)), "")
+
+
+def port_of(host: str, scheme: str) -> str:
+    """The port that a Host header names, or that of the scheme."""
+    name, _, port = host.rpartition(":")
+    return port if name and port.isdecimal() else PORTS[scheme]
 
 
 def _split(environ: WSGIEnvironment, prefix: str) -> bool:

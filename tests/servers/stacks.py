@@ -18,7 +18,7 @@ FRONTS = ("apache", "lighttpd", "nginx")
 
 # Which application servers are proved behind which gateway.
 BEHIND = {
-    "http": ("gunicorn", "uwsgi"),
+    "http": ("gunicorn", "uwsgi", "uvicorn", "granian"),
     "uwsgi": ("uwsgi",),
     "fastcgi": ("uwsgi",),
     "scgi": ("uwsgi",),
@@ -99,8 +99,8 @@ def _require_pair(front: str, app_server: str) -> None:
     binaries = {"apache": "apache2", "nginx": "nginx", "lighttpd": "lighttpd"}
     path = os.environ["PATH"] + ":/usr/sbin"
     harness.require(front, shutil.which(binaries[front], path=path))
-    modules = {"gunicorn": "gunicorn", "uwsgi": "pyuwsgi"}
-    harness.require(app_server, importlib.util.find_spec(modules[app_server]))
+    module = {"uwsgi": "pyuwsgi"}.get(app_server, app_server)
+    harness.require(app_server, importlib.util.find_spec(module))
 
 
 def _stacks() -> list[Stack]:

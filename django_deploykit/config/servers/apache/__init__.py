@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from django_deploykit.config.deployment import Deployment
-from django_deploykit.config.fronts import admin_steps
+from django_deploykit.config.fronts import admin_steps, check_application, without_websockets
 from django_deploykit.config.renderer import (
     Foreground,
     Needs,
@@ -28,7 +28,6 @@ from django_deploykit.config.servers.apache import (
 from django_deploykit.config.servers.apache.dialect import Version, dialect
 from django_deploykit.config.syntax.nodes import Comment, Node
 from django_deploykit.config.syntax.printer import print_lines
-from django_deploykit.exceptions import ChoiceError
 
 
 class ApacheRenderer(Renderer):
@@ -44,7 +43,7 @@ class ApacheRenderer(Renderer):
 
     @classmethod
     def companions(cls, plan: Plan) -> Sequence[tuple[str, Plan]]:
-        scripts = [("wsgi", plan.for_site(site)) for site in plan.sites]
+        scripts = [(plan.interface(site), plan.for_site(site)) for site in plan.sites]
         # Behind mod_proxy no Python runs in Apache, and its locale is the application server's.
         return scripts if gateways.is_proxy(plan) else [*scripts, ("apache-envvars", plan)]
 
@@ -70,11 +69,7 @@ class ApacheRenderer(Renderer):
 
     def _check(self) -> None:
         for site in self.plan.sites:
-            if site.application.wsgi is None:
-                raise ChoiceError(
-                    f"{site.name}: gateway {self.plan.gateway!r} is for WSGI applications, and "
-                    "WSGI_APPLICATION is unset."
-                )
+            check_application(self.plan, site)
         gateways.of(self.plan).check(self.plan)
 
     def _introduction(self) -> list[Node]:
@@ -95,7 +90,8 @@ class ApacheRenderer(Renderer):
             for site in self.plan.sites
             if site.limits.upload_memory and site.limits.upload_memory > limit
         ]
-        return (*too_large, *gateways.of(self.plan).warnings(self.plan))
+        others = gateways.of(self.plan).warnings(self.plan)
+        return (*too_large, *without_websockets(self.plan), *others)
 
     def _needs(self) -> Needs:
         return Needs(

@@ -40,6 +40,10 @@ SPEAKS = {
 # mod_proxy_http and mod_proxy_uwsgi pass this header on; these make no parameter of it.
 _HOLD_BACK_AUTHORIZATION = ("fastcgi", "scgi")
 
+# From here on mod_proxy_http upgrades a connection when the application agrees to it, and not
+# before (CVE-2019-17567).
+_UPGRADES_SINCE = (2, 4, 47)
+
 # How much longer than the application's own limit Apache waits for it.
 _GRACE = 15
 
@@ -74,6 +78,12 @@ def server_level(plan: Plan) -> list[Node]:
 
 
 def warnings(plan: Plan) -> list[str]:
+    if any(plan.websockets(site) for site in plan.sites) and not _can_upgrade(plan):
+        needed = ".".join(map(str, _UPGRADES_SINCE))
+        return [
+            f"websockets get through Apache from {needed} on: what there was before "
+            "(mod_proxy_wstunnel) let any other request through unseen behind the first one."
+        ]
     return []
 
 
@@ -130,7 +140,9 @@ def mount(plan: Plan, sites: tuple[SiteFacts, ...], own: Sequence[str]) -> list[
 
     Those that Apache answers itself have to be named before: mod_proxy is asked before Alias.
     """
+    sockets = [(url, site) for site in sites for url in _websockets(plan, site)]
     mounted = [(url, site) for site in sites for url in _urls(site)]
+    mounted = [*sockets, *(pair for pair in mounted if pair not in sockets)]
     mounted.sort(key=lambda pair: (-len(pair[0]), pair[0]))
     kept = [url for url in own if any(_lies_below(url, mount) for mount, _ in mounted)]
     why = "answered by Apache itself: mod_proxy is asked before Alias"
@@ -139,8 +151,22 @@ def mount(plan: Plan, sites: tuple[SiteFacts, ...], own: Sequence[str]) -> list[
         *_protocol(plan),
         *(directive("ProxyPass", url, Raw("!"), why=why) for url in kept),
         *_bare_prefixes(sites),
-        *(_pass(plan, site, url) for url, site in mounted),
+        *(_pass(plan, site, url, upgrade=(url, site) in sockets) for url, site in mounted),
     ]
+
+
+def _can_upgrade(plan: Plan) -> bool:
+    return Version.of(plan.deployment).at_least(*_UPGRADES_SINCE)
+
+
+def _websockets(plan: Plan, site: SiteFacts) -> list[str]:
+    """Where a connection may become a websocket, within what is handed over at all."""
+    urls = [site.prefix + url for url in plan.websockets(site)] if _can_upgrade(plan) else []
+    return [url for url in urls if any(_is_within(url, mount) for mount in _urls(site))]
+
+
+def _is_within(url: str, mount: str) -> bool:
+    return url == mount or _lies_below(url, mount)
 
 
 def _urls(site: SiteFacts) -> list[str]:
@@ -165,7 +191,7 @@ def _lies_below(url: str, mount: str) -> bool:
     return url.startswith(f"{mount.rstrip('/')}/")
 
 
-def _pass(plan: Plan, site: SiteFacts, url: str) -> Node:
+def _pass(plan: Plan, site: SiteFacts, url: str, *, upgrade: bool) -> Node:
     return directive(
         "ProxyPass",
         url,
@@ -175,6 +201,7 @@ def _pass(plan: Plan, site: SiteFacts, url: str) -> Node:
         Raw("retry=0"),
         Raw("disablereuse=On"),
         *([Raw("flushpackets=On")] if plan.gateway == "fastcgi" else []),
+        *([Raw("upgrade=websocket")] if upgrade else []),
         setting="DEPLOYKIT['SITE']['ROUTES']" if site.routes else "WSGI_APPLICATION",
         why="hands these URLs to the application server; the application gives up before Apache, "
         "one that was away is asked again at once, and a connection that idles holds no worker",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.facts import SiteFacts
-from django_deploykit.config.fronts import admin_steps
+from django_deploykit.config.fronts import admin_steps, check_application, without_websockets
 from django_deploykit.config.renderer import (
     Access,
     Foreground,
@@ -51,7 +51,7 @@ class LighttpdRenderer(Renderer):
 
     @classmethod
     def companions(cls, plan: Plan) -> Sequence[tuple[str, Plan]]:
-        return [("wsgi", plan.for_site(site)) for site in plan.sites]
+        return [(plan.interface(site), plan.for_site(site)) for site in plan.sites]
 
     def render(self) -> Rendered:
         self._check()
@@ -72,8 +72,7 @@ class LighttpdRenderer(Renderer):
     def _check(self) -> None:
         check_version(self.deployment)
         for site in self.plan.sites:
-            if site.application.wsgi is None:
-                raise ChoiceError(f"{site.name}: WSGI_APPLICATION is unset; nothing to run here.")
+            check_application(self.plan, site)
         if len(self.plan.sites) > 1 and self.deployment.socket:
             raise ChoiceError(
                 "several SITES cannot share one socket: without --set socket, "
@@ -125,12 +124,13 @@ class LighttpdRenderer(Renderer):
 
     def _warnings(self) -> tuple[str, ...]:
         limit = self.deployment.body_limit
-        return tuple(
+        too_large = (
             f"{site.name}: DATA_UPLOAD_MAX_MEMORY_SIZE is {site.limits.upload_memory}, but the "
             f"server refuses bodies above {limit} bytes (--set body_limit=...)."
             for site in self.plan.sites
             if site.limits.upload_memory and site.limits.upload_memory > limit
         )
+        return (*too_large, *without_websockets(self.plan))
 
     def _needs(self) -> Needs:
         packages, access = ["lighttpd"], []

@@ -12,8 +12,8 @@ from django_deploykit import contract
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.renderer import Plan
 from django_deploykit.config.servers.lighttpd.content import hsts, response_headers
-from django_deploykit.config.servers.lighttpd.dialect import array, pair
-from django_deploykit.config.syntax.lighttpd import PAIR
+from django_deploykit.config.servers.lighttpd.dialect import URL, array, pair, when
+from django_deploykit.config.syntax.lighttpd import PAIR, regex
 from django_deploykit.config.syntax.nodes import Argument, Node, Raw, block, directive
 from django_deploykit.exceptions import ChoiceError, UnrepresentableValue
 
@@ -57,6 +57,7 @@ def application(plan: Plan, site: SiteFacts, secure: bool) -> list[Node]:
         *_parameters(plan, site),
         *response_headers(hsts(site, secure)),
         *_backend(plan, site),
+        *_websockets(plan, site),
     ]
 
 
@@ -115,6 +116,19 @@ def _backend(plan: Plan, site: SiteFacts) -> list[Node]:
     if plan.gateway == "uwsgi":
         nodes.append(directive("scgi.protocol", "uwsgi", why="mod_scgi speaks both protocols"))
     return nodes
+
+
+def _websockets(plan: Plan, site: SiteFacts) -> list[Node]:
+    """Where mod_proxy lets a connection become another one, which it does nowhere else."""
+    urls = [
+        regex(site.prefix + url) + ("" if url.endswith("/") else "$")
+        for url in plan.websockets(site)
+    ]
+    if not urls:
+        return []
+    why, setting = "the application takes websockets here", "ASGI_APPLICATION"
+    header = array("proxy.header", [pair("upgrade", "enable", why=why, setting=setting)], why)
+    return [when(URL, f"^(?:{'|'.join(urls)})", [header], why, setting)]
 
 
 def _address(plan: Plan, site: SiteFacts) -> list[Node]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.facts import SiteFacts
-from django_deploykit.config.fronts import admin_steps
+from django_deploykit.config.fronts import admin_steps, check_application, without_websockets
 from django_deploykit.config.renderer import (
     Foreground,
     Needs,
@@ -42,7 +42,7 @@ class NginxRenderer(Renderer):
 
     @classmethod
     def companions(cls, plan: Plan) -> Sequence[tuple[str, Plan]]:
-        return [("wsgi", plan.for_site(site)) for site in plan.sites]
+        return [(plan.interface(site), plan.for_site(site)) for site in plan.sites]
 
     def render(self) -> Rendered:
         self._check()
@@ -63,11 +63,7 @@ class NginxRenderer(Renderer):
             oldest = ".".join(map(str, OLDEST))
             raise ChoiceError(f"server_version: needs nginx {oldest} or newer, not {version}.")
         for site in self.plan.sites:
-            if site.application.wsgi is None:
-                raise ChoiceError(
-                    f"{site.name}: target 'nginx' is for WSGI applications, and WSGI_APPLICATION "
-                    "is unset."
-                )
+            check_application(self.plan, site)
             self._check_socket(site)
         if len({self.plan.socket(site) for site in self.plan.sites}) < len(self.plan.sites):
             raise ChoiceError(
@@ -107,7 +103,7 @@ class NginxRenderer(Renderer):
             for name in site.hosts.names
             if len(name) > _LONGEST_NAME
         ]
-        return tuple(dict.fromkeys([*too_large, *too_long]))
+        return tuple(dict.fromkeys([*too_large, *too_long, *without_websockets(self.plan)]))
 
     def _needs(self) -> Needs:
         sites = self.plan.sites
