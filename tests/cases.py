@@ -44,6 +44,8 @@ class Case:
     """What a renderer is given. ``gateway`` holds for the targets that have it, ``versions`` for
     the servers that it names.
 
+    ``app_server`` stands behind whatever needs one; otherwise it is one for WSGI.
+
     Without a ``directory`` the text is printed, and the project's own wsgi.py is used.
     """
 
@@ -51,6 +53,7 @@ class Case:
     deployment: Deployment = DEPLOYMENT
     directory: Path | None = DIRECTORY
     gateway: str = ""
+    app_server: str = ""
     versions: Mapping[str, Version] = field(default_factory=dict)
 
     def stack(self, renderer: type[Renderer]) -> Stack:
@@ -65,7 +68,14 @@ class Case:
             gateway=self._gateway(renderer),
             directory=self.directory,
             stands_alone=renderer.stands_alone,
+            interfaces=self._interfaces(renderer),
         )
+
+    def _interfaces(self, renderer: type[Renderer]) -> tuple[str, ...]:
+        gateway = self._gateway(renderer)
+        app_server = renderers()[self.app_server] if self.app_server else None
+        is_behind = app_server and gateway in app_server.protocols and not renderer.protocols
+        return app_server.interfaces if app_server and is_behind else renderer.interfaces
 
     def _deployment(self, renderer: type[Renderer]) -> Deployment:
         usual = VERSIONS.get(renderer.name, self.deployment.server_version)
@@ -277,6 +287,33 @@ CASES: dict[str, Case] = {
     },
     "nginx118": Case(sites=(site(tls=TLS),), versions={"nginx": (1, 18)}),
     "nginx130": Case(sites=(site(tls=TLS, headers=HSTS),), versions={"nginx": (1, 30)}),
+    # Two sites with websockets, and one without; only over HTTP do they get through.
+    "websockets": Case(
+        sites=(
+            site("shop", prefix="/shop", websockets=("/live", "/ws/")),
+            site("blog", prefix="/blog"),
+            site(
+                "chat",
+                hosts=Hosts(names=("chat.example.com",)),
+                websockets=("/",),
+                routes=("/chat/",),
+            ),
+        ),
+        gateway="http",
+        app_server="uvicorn",
+    ),
+    "websockets_alone": Case(
+        sites=(site(websockets=("/ws/echo/",), environ=(("BRANCH", "Zürich"),)),),
+        deployment=replace(DEPLOYMENT, socket=Address("127.0.0.1", 9000), request_timeout=15),
+        gateway="http",
+        app_server="uvicorn",
+    ),
+    "apache_without_upgrade": Case(
+        sites=(site(websockets=("/ws/",)),),
+        deployment=replace(DEPLOYMENT, server_version=(2, 4, 46)),
+        gateway="http",
+        app_server="uvicorn",
+    ),
     "admin_alias": Case(sites=(site(),), deployment=replace(DEPLOYMENT, admin_static="alias")),
 }
 

@@ -140,10 +140,8 @@ def mount(plan: Plan, sites: tuple[SiteFacts, ...], own: Sequence[str]) -> list[
 
     Those that Apache answers itself have to be named before: mod_proxy is asked before Alias.
     """
-    sockets = [(url, site) for site in sites for url in _websockets(plan, site)]
-    mounted = [(url, site) for site in sites for url in _urls(site)]
-    mounted = [*sockets, *(pair for pair in mounted if pair not in sockets)]
-    mounted.sort(key=lambda pair: (-len(pair[0]), pair[0]))
+    upgraded = {(url, site): yes for site in sites for url, yes in _upgraded(plan, site).items()}
+    mounted = sorted(upgraded, key=lambda pair: (-len(pair[0]), pair[0]))
     kept = [url for url in own if any(_lies_below(url, mount) for mount, _ in mounted)]
     why = "answered by Apache itself: mod_proxy is asked before Alias"
     return [
@@ -151,7 +149,7 @@ def mount(plan: Plan, sites: tuple[SiteFacts, ...], own: Sequence[str]) -> list[
         *_protocol(plan),
         *(directive("ProxyPass", url, Raw("!"), why=why) for url in kept),
         *_bare_prefixes(sites),
-        *(_pass(plan, site, url, upgrade=(url, site) in sockets) for url, site in mounted),
+        *(_pass(plan, site, url, upgrade=upgraded[url, site]) for url, site in mounted),
     ]
 
 
@@ -159,10 +157,16 @@ def _can_upgrade(plan: Plan) -> bool:
     return Version.of(plan.deployment).at_least(*_UPGRADES_SINCE)
 
 
-def _websockets(plan: Plan, site: SiteFacts) -> list[str]:
-    """Where a connection may become a websocket, within what is handed over at all."""
-    urls = [site.prefix + url for url in plan.websockets(site)] if _can_upgrade(plan) else []
-    return [url for url in urls if any(_is_within(url, mount) for mount in _urls(site))]
+def _upgraded(plan: Plan, site: SiteFacts) -> dict[str, bool]:
+    """The URLs of ``_urls``, and those of websockets within them; True where a connection may
+    become a websocket."""
+    urls = _urls(site)
+    sockets = [site.prefix + url for url in plan.websockets(site)] if _can_upgrade(plan) else []
+    inner = [socket for socket in sockets if any(_is_within(socket, url) for url in urls)]
+    return {
+        **{url: any(_is_within(url, socket) for socket in sockets) for url in urls},
+        **dict.fromkeys(inner, True),
+    }
 
 
 def _is_within(url: str, mount: str) -> bool:
