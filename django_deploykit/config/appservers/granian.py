@@ -34,6 +34,8 @@ _UNIX = """
     if __name__ == "__main__":
         from multiprocessing import set_start_method
 
+        # It would not start where an old one was left.
+        Path(<<path>>).unlink(missing_ok=True)
         set_start_method("spawn")
         Granian(uds=Path(<<path>>), uds_permissions=0o660, **config).serve()
 """

@@ -26,5 +26,7 @@ config = {
 if __name__ == "__main__":
     from multiprocessing import set_start_method
 
+    # It would not start where an old one was left.
+    Path('/run/shop/shop.sock').unlink(missing_ok=True)
     set_start_method("spawn")
     Granian(uds=Path('/run/shop/shop.sock'), uds_permissions=0o660, **config).serve()

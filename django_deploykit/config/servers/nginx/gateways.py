@@ -100,10 +100,11 @@ def _upgrade_map(plan: Plan, site: SiteFacts) -> Node:
     why, setting = "this URL takes websockets", "ASGI_APPLICATION"
     children: list[Node] = [directive("default", "", why="no other protocol")]
     for url in plan.websockets(site):
-        end = "" if url.endswith("/") else "$"
-        pattern = f"~^(?i:websocket) {nginx.regex(site.prefix + url)}{end}"
+        rest = ".*" if url.endswith("/") else ""
+        pattern = f"~^{nginx.regex(site.prefix + url)}{rest} (?i:websocket)$"
         children.append(directive(nginx.literal(pattern), "websocket", why=why, setting=setting))
-    where = Raw('"$http_upgrade $uri"'), _upgrade(plan, site)
+    # The path first: what a client puts into the header cannot come before it.
+    where = Raw('"$uri $http_upgrade"'), _upgrade(plan, site)
     return block("map", *where, children=children, why=why, setting=setting)
 
 
