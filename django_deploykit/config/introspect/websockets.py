@@ -16,7 +16,7 @@ from django_deploykit.config.introspect.context import Context
 from django_deploykit.config.introspect.entry import find_entry
 from django_deploykit.config.introspect.urls import plain_text
 
-_URL = re.compile(r"(/[A-Za-z0-9_.~-]+)*/?\Z")
+_URL = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?\Z")
 
 # How Channels calls the list of routes in its documentation; an application of another make can
 # have one too, beside it.

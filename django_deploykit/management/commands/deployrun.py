@@ -24,7 +24,7 @@ from django_deploykit.run.supervise import Front, check_ports, supervise
 
 # Tried in this order when no target is named: the first that can run here.
 PREFERRED = ("apache", "gunicorn")
-PREFERRED_FOR_ASGI = ("nginx", "lighttpd")
+PREFERRED_FOR_ASGI = ("nginx", "lighttpd", *PREFERRED)
 
 
 class Command(BaseCommand):
@@ -67,12 +67,13 @@ class Command(BaseCommand):
         if options["target"]:
             named = resolve(options["target"], *wanted, sites=sites)
             return _planned(named, project, directory, user)
-        first, second = PREFERRED_FOR_ASGI if needs_asgi(sites) else PREFERRED
-        try:
-            return _planned(resolve(first, sites=sites), project, directory, user)
-        except CannotRun as error:
-            self.stderr.write(f"{error}\nRunning {second} instead.", self.style.NOTICE)
-            return _planned(resolve(second, sites=sites), project, directory, user)
+        *others, last = PREFERRED_FOR_ASGI if needs_asgi(sites) else PREFERRED
+        for target in others:
+            try:
+                return _planned(resolve(target, sites=sites), project, directory, user)
+            except CannotRun as error:
+                self.stderr.write(f"{error}\nTrying another server instead.", self.style.NOTICE)
+        return _planned(resolve(last, sites=sites), project, directory, user)
 
 
 def _planned(
