@@ -49,6 +49,7 @@ def open_socket(
         open_timeout=30,
         compression=None,
         proxy=None,
+        ping_interval=None,
     )
 
 
