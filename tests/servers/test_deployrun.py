@@ -16,7 +16,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from django_deploykit.config.servers.apache import installed
-from tests.servers import harness
+from tests.servers import harness, small_projects
 from tests.servers.harness import Project
 from tests.servers.stacks import STACKS, Stack, apache
 
@@ -85,9 +85,18 @@ def test_it_says_where_it_answers_and_streams_the_logs(example: Project) -> None
 
 
 def test_without_a_target_the_best_stack_runs(example: Project) -> None:
-    """Apache, where it fits."""
-    harness.require_apache()
+    """A front with an ASGI server, for a project that takes websockets."""
+    STACKS["nginx/http/uvicorn"].require()
     with harness.deployrun(example) as server:
+        assert server.get("/").headers["Server"] == "nginx"
+        assert server.get("/whoami/").json["interface"] == "asgi"
+
+
+def test_without_a_target_a_plain_project_runs_in_apache(public: Path) -> None:
+    """Apache, where it fits and the project has no websockets."""
+    harness.require_apache()
+    project = small_projects.make(public / "without_a_target", {"one": ""})
+    with harness.deployrun(project) as server:
         assert "Apache" in server.get("/").headers["Server"]
 
 
