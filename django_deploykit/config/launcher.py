@@ -28,13 +28,10 @@ _START = """
 
 
 def site_of(plan: Plan, target: str) -> SiteFacts:
-    """The only site. Raise ChoiceError where there are more, or nothing to run."""
+    """The only site. Raise ChoiceError where there are more."""
     if len(plan.sites) > 1:
         raise ChoiceError(f"target {target!r}: one {target} serves one site, not SITES.")
-    site = plan.sites[0]
-    if plan.interface(site) == "wsgi" and site.application.wsgi is None:
-        raise ChoiceError(f"{site.name}: WSGI_APPLICATION is unset; nothing to run here.")
-    return site
+    return plan.sites[0]
 
 
 def rendered(plan: Plan, target: str, *parts: str, **values: Any) -> Rendered:
@@ -45,7 +42,6 @@ def rendered(plan: Plan, target: str, *parts: str, **values: Any) -> Rendered:
         "chdir": str(site.application.root),
         "scripts": str(script.parent),
         "application": f"{script.stem}:application",
-        "interface": plan.interface(site),
         "workers": deployment.processes,
         "timeout": deployment.request_timeout,
         **_address(plan, site),

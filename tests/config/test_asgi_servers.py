@@ -102,16 +102,6 @@ def test_nothing_is_believed_by_the_server_itself() -> None:
     assert config("uvicorn")["proxy_headers"] is False
 
 
-def test_granian_has_threads_for_wsgi_alone() -> None:
-    """Its event loop refuses more than one blocking thread."""
-    facts = site()
-    wsgi = replace(facts, application=replace(facts.application, asgi=None))
-    stack = resolve("granian")
-    for one, expected in ((facts, 1), (wsgi, 5)):
-        text = stack.renderer(stack.plan([one], DEPLOYMENT)).render().text
-        assert f'"blocking_threads": {expected},' in text
-
-
 @pytest.mark.parametrize("target", SERVERS)
 def test_several_sites_are_refused(target: str) -> None:
     """One file starts one site's server."""

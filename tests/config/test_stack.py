@@ -169,7 +169,7 @@ def test_a_gateway_without_asgi_keeps_its_application_server() -> None:
         ("uvicorn", True, "asgi"),
         ("uvicorn", False, "asgi"),
         ("granian", True, "asgi"),
-        ("granian", False, "wsgi"),
+        ("granian", False, "asgi"),
         ("gunicorn", True, "wsgi"),
     ],
 )

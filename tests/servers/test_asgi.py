@@ -161,7 +161,7 @@ def test_a_strange_page_gets_no_websocket(server: Server) -> None:
     assert refused.value.response.status_code == HTTPStatus.FORBIDDEN
 
 
-# Through WSGI
+# WSGI
 
 
 @pytest.fixture(scope="module")
@@ -171,10 +171,8 @@ def plain(public: Path) -> harness.Project:
 
 
 @pytest.mark.parametrize("front", FRONTS)
-def test_granian_calls_wsgi_where_a_project_has_only_that(
-    plain: harness.Project, front: str
-) -> None:
-    """Without ASGI_APPLICATION, granian serves WSGI, and believes the front just the same."""
+def test_a_project_with_wsgi_alone_runs_too(plain: harness.Project, front: str) -> None:
+    """Without ASGI_APPLICATION, Django's own ASGI application is run, and believes the front."""
     STACKS[f"{front}/http/granian"].require()
     arguments = (front, "--gateway", "http", "--app-server", "granian")
     with harness.deployrun(plain, *arguments) as server:

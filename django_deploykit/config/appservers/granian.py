@@ -1,4 +1,6 @@
-"""granian behind a front server: ASGI or WSGI, as the project's settings say, over HTTP.
+"""granian behind a front server: ASGI over HTTP.
+
+Not WSGI: granian 2.8 hands the value of a header that is not ASCII to WSGI as an empty one.
 
 Manual: https://github.com/emmett-framework/granian
 """
@@ -18,10 +20,9 @@ _CONFIG = """
 
     config = {
         "target": <<application>>,
-        "interface": <<interface>>,
+        "interface": "asgi",
         "http": "1",
         "workers": <<workers>>,
-        "blocking_threads": <<blocking_threads>>,
         "backlog": 1024,
         # A worker that dies is replaced; one that is to end may finish its requests.
         "respawn_failed_workers": True,
@@ -53,22 +54,20 @@ class GranianRenderer(Renderer):
     """A Python file that starts granian for one site behind a front server."""
 
     name = "granian"
-    summary = "granian behind a front server: ASGI, with websockets, or WSGI"
+    summary = "granian behind a front server: ASGI, with websockets"
     gateways = ("http",)
     protocols = gateways
-    interfaces = ("asgi", "wsgi")
+    interfaces = ("asgi",)
     answers_clients = False
 
     @classmethod
     def companions(cls, plan: Plan) -> Sequence[tuple[str, Plan]]:
-        return [(plan.interface(plan.sites[0]), plan)]
+        return [("asgi", plan)]
 
     def render(self) -> Rendered:
         site = launcher.site_of(self.plan, self.name)
         end = _UNIX if isinstance(self.plan.socket(site), Path) else _TCP
-        # An event loop has one; it hands what blocks to threads of Django's own.
-        threads = self.deployment.threads if self.plan.interface(site) == "wsgi" else 1
-        return launcher.rendered(self.plan, self.name, _CONFIG, end, blocking_threads=threads)
+        return launcher.rendered(self.plan, self.name, _CONFIG, end)
 
     def foreground(self, directory: Path, user: str | None) -> Foreground:
         load = "import_module(config['target'].partition(':')[0]); Granian(**config)"

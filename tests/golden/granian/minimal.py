@@ -4,18 +4,17 @@ import sys
 # Each worker is an interpreter of its own, and runs this file but for its last lines.
 os.environ.update({'LANG': 'C.UTF-8', 'LC_ALL': 'C.UTF-8'})
 os.chdir('/srv/shop')
-sys.path.insert(0, '/srv/shop/shop')
+sys.path.insert(0, '/srv/shop/deploy/granian')
 
 from pathlib import Path
 
 from granian import Granian
 
 config = {
-    "target": 'wsgi:application',
-    "interface": 'wsgi',
+    "target": 'shop_asgi:application',
+    "interface": "asgi",
     "http": "1",
     "workers": 2,
-    "blocking_threads": 5,
     "backlog": 1024,
     # A worker that dies is replaced; one that is to end may finish its requests.
     "respawn_failed_workers": True,

@@ -12,10 +12,9 @@ from granian import Granian
 
 config = {
     "target": 'shop_asgi:application',
-    "interface": 'asgi',
+    "interface": "asgi",
     "http": "1",
     "workers": 2,
-    "blocking_threads": 1,
     "backlog": 1024,
     # A worker that dies is replaced; one that is to end may finish its requests.
     "respawn_failed_workers": True,
