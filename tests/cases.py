@@ -68,14 +68,14 @@ class Case:
             gateway=self._gateway(renderer),
             directory=self.directory,
             stands_alone=renderer.stands_alone,
-            interfaces=self._interfaces(renderer),
+            interface=self._interface(renderer),
         )
 
-    def _interfaces(self, renderer: type[Renderer]) -> tuple[str, ...]:
+    def _interface(self, renderer: type[Renderer]) -> str:
         gateway = self._gateway(renderer)
         app_server = renderers()[self.app_server] if self.app_server else None
         is_behind = app_server and gateway in app_server.protocols and not renderer.protocols
-        return app_server.interfaces if app_server and is_behind else renderer.interfaces
+        return app_server.interface if app_server and is_behind else renderer.interface
 
     def _deployment(self, renderer: type[Renderer]) -> Deployment:
         usual = VERSIONS.get(renderer.name, self.deployment.server_version)

@@ -41,7 +41,7 @@ def groups(sites: tuple[SiteFacts, ...]) -> list[Group]:
 
 def check_application(plan: Plan, site: SiteFacts) -> None:
     """Raise ChoiceError for a site that has nothing to be called by what runs Python here."""
-    if plan.interface(site) == "wsgi" and site.application.wsgi is None:
+    if plan.interface == "wsgi" and site.application.wsgi is None:
         raise ChoiceError(
             f"{site.name}: WSGI_APPLICATION is unset, and gateway {plan.gateway!r} is for WSGI "
             "applications here. Use --gateway http with an ASGI server: --app-server uvicorn."

@@ -23,8 +23,8 @@ class Plan:
     """What is to be served, how, and where the written files will lie on the server.
 
     ``stands_alone`` says that no web server stands in front of the application server, which is
-    otherwise named by ``app_server``; without both, the front runs Python itself. ``interfaces``
-    are those through which whatever runs Python can call it.
+    otherwise named by ``app_server``; without both, the front runs Python itself. ``interface``
+    is how Python is called, "wsgi" or "asgi".
     ``sockets`` is a directory for sockets in place of the usual ones.
     Without a ``directory`` only one text is wanted (it is printed, not written), and the
     project's own wsgi.py stands in for the emitted script wherever it can.
@@ -37,7 +37,7 @@ class Plan:
     directory: Path | None = None
     stands_alone: bool = False
     app_server: str = ""
-    interfaces: tuple[str, ...] = ("wsgi",)
+    interface: str = "wsgi"
     sockets: Path | None = None
 
     def socket(self, site: SiteFacts) -> Path | Address:
@@ -46,17 +46,12 @@ class Plan:
             return self.sockets / f"{site.name}.sock"
         return self.deployment.socket or Path(contract.socket_path(site.name))
 
-    def interface(self, site: SiteFacts) -> str:
-        """How ``site`` is called, "wsgi" or "asgi": where both can be had, as its settings say."""
-        preferred = "asgi" if site.application.asgi else "wsgi"
-        return preferred if preferred in self.interfaces else self.interfaces[0]
-
     def websockets(self, site: SiteFacts) -> tuple[str, ...]:
         """The paths below the prefix where ``site`` takes websockets, if they get that far.
 
         A path with a slash at its end stands for all below it.
         """
-        return site.websockets if self.interface(site) == "asgi" else ()
+        return site.websockets if self.interface == "asgi" else ()
 
     def script(self, site: SiteFacts) -> Path:
         """The entry script that the server is to load for ``site``."""
@@ -74,7 +69,7 @@ class Plan:
             self.directory
             or self.stands_alone
             or self.app_server
-            or self.interface(site) == "asgi"
+            or self.interface == "asgi"
             or len(self.sites) > 1
             or site.application.env_file
             or (site.application.wsgi and not site.application.wsgi_file)
@@ -104,7 +99,7 @@ def script_name(plan: Plan, site: SiteFacts) -> str:
     """Where the entry script of a site lies in the written set: beside the text of its own stack,
     so that another stack in the same directory has another script."""
     # Not the bare name: that is often the project's package, which a module must not hide.
-    return f"{plan.label.partition('/')[0]}/{site.name}_{plan.interface(site)}.py"
+    return f"{plan.label.partition('/')[0]}/{site.name}_{plan.interface}.py"
 
 
 # The reason under which a plan's own script is needed: it may not exist yet.
@@ -197,7 +192,7 @@ class Renderer(ABC):
     protocols: ClassVar[tuple[str, ...]] = ()
     stands_alone: ClassVar[bool] = False
     # How it, or what it stands for, calls Python.
-    interfaces: ClassVar[tuple[str, ...]] = ("wsgi",)
+    interface: ClassVar[str] = "wsgi"
     # False for an application server that needs a front.
     answers_clients: ClassVar[bool] = True
 

@@ -43,7 +43,7 @@ class Stack:
             directory=directory,
             stands_alone=self.renderer.stands_alone,
             app_server=self._behind.name if self._behind else "",
-            interfaces=(self._behind or self.renderer).interfaces,
+            interface=(self._behind or self.renderer).interface,
         )
 
     @property
@@ -123,7 +123,7 @@ def _app_server(
         fitting = [one for one in renderers().values() if gateway in one.protocols]
     if name is None:
         wanted = "asgi" if needs_asgi(sites) else "wsgi"
-        suited = [one for one in fitting if wanted in one.interfaces]
+        suited = [one for one in fitting if one.interface == wanted]
         return min(suited or fitting, key=_preference, default=None)
     found = [one for one in fitting if one.name == name]
     if not found:

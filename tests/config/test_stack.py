@@ -164,26 +164,15 @@ def test_a_gateway_without_asgi_keeps_its_application_server() -> None:
 
 
 @pytest.mark.parametrize(
-    ("app_server", "asgi", "expected"),
-    [
-        ("uvicorn", True, "asgi"),
-        ("uvicorn", False, "asgi"),
-        ("granian", True, "asgi"),
-        ("granian", False, "asgi"),
-        ("gunicorn", True, "wsgi"),
-    ],
+    ("app_server", "expected"),
+    [("granian", "asgi"), ("gunicorn", "wsgi"), ("uvicorn", "asgi"), ("uwsgi", "wsgi")],
 )
-def test_the_entry_script_is_of_the_servers_kind(
-    app_server: str, asgi: bool, expected: str
-) -> None:
-    """ASGI where the server has nothing else, or where it has both and the project sets it."""
-    facts = site()
-    if not asgi:
-        facts = replace(facts, application=replace(facts.application, asgi=None))
+def test_the_entry_script_is_of_the_servers_kind(app_server: str, expected: str) -> None:
+    """ASGI or WSGI as the application server calls it, and in front of it what it believes."""
     stack = resolve("nginx", "http", app_server)
-    written = stack.render(stack.plan([facts], NGINX, DIRECTORY))
-    assert written[2].filename == f"nginx/shop_{expected}.py"
-    assert "behind_front(" in written[2].text
+    script = stack.render(stack.plan([site()], NGINX, DIRECTORY))[2]
+    assert script.filename == f"nginx/shop_{expected}.py"
+    assert "behind_front(" in script.text
 
 
 @pytest.mark.parametrize("target", ["granian", "uvicorn", "uwsgi"])

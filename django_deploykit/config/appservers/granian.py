@@ -57,7 +57,7 @@ class GranianRenderer(Renderer):
     summary = "granian behind a front server: ASGI, with websockets"
     gateways = ("http",)
     protocols = gateways
-    interfaces = ("asgi",)
+    interface = "asgi"
     answers_clients = False
 
     @classmethod

@@ -59,7 +59,7 @@ class UvicornRenderer(Renderer):
     summary = "uvicorn behind a front server: ASGI, with websockets"
     gateways = ("http",)
     protocols = gateways
-    interfaces = ("asgi",)
+    interface = "asgi"
     answers_clients = False
 
     @classmethod

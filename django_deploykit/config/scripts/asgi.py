@@ -25,7 +25,7 @@ class AsgiScriptRenderer(Renderer):
     name = "asgi"
     summary = "an asgi.py that forces the settings module of its site"
     gateways = ("script",)
-    interfaces = ("asgi",)
+    interface = "asgi"
 
     @classmethod
     def companions(cls, plan: Plan) -> Sequence[tuple[str, Plan]]:

@@ -43,7 +43,7 @@ class ApacheRenderer(Renderer):
 
     @classmethod
     def companions(cls, plan: Plan) -> Sequence[tuple[str, Plan]]:
-        scripts = [(plan.interface(site), plan.for_site(site)) for site in plan.sites]
+        scripts = [(plan.interface, plan.for_site(site)) for site in plan.sites]
         # Behind mod_proxy no Python runs in Apache, and its locale is the application server's.
         return scripts if gateways.is_proxy(plan) else [*scripts, ("apache-envvars", plan)]
 

@@ -42,7 +42,7 @@ class NginxRenderer(Renderer):
 
     @classmethod
     def companions(cls, plan: Plan) -> Sequence[tuple[str, Plan]]:
-        return [(plan.interface(site), plan.for_site(site)) for site in plan.sites]
+        return [(plan.interface, plan.for_site(site)) for site in plan.sites]
 
     def render(self) -> Rendered:
         self._check()
