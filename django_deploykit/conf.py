@@ -21,6 +21,7 @@ SITE_KEYS = (
     "ROOT_FILES",
     "ROUTES",
     "TLS",
+    "WEBSOCKETS",
 )
 SITES_KEYS = ("hosts", "prefix", "settings")
 

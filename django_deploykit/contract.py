@@ -95,6 +95,10 @@ def data_header(name: str) -> str:
     return "X-Deploykit-" + name.title().replace("_", "-")
 
 
+# The same data in the scope of an ASGI application: a dict of text, as in request.META.
+SCOPE_DATA = "deploykit.environ"
+
+
 def socket_path(site: str) -> str:
     """Where the front server meets the application server of a site, unless told otherwise."""
     return f"/run/{site}/{site}.sock"

@@ -44,6 +44,8 @@ class Case:
     """What a renderer is given. ``gateway`` holds for the targets that have it, ``versions`` for
     the servers that it names.
 
+    ``app_server`` stands behind whatever needs one; otherwise it is one for WSGI.
+
     Without a ``directory`` the text is printed, and the project's own wsgi.py is used.
     """
 
@@ -51,6 +53,7 @@ class Case:
     deployment: Deployment = DEPLOYMENT
     directory: Path | None = DIRECTORY
     gateway: str = ""
+    app_server: str = ""
     versions: Mapping[str, Version] = field(default_factory=dict)
 
     def stack(self, renderer: type[Renderer]) -> Stack:
@@ -71,8 +74,15 @@ class Case:
             directory=self.directory,
             stands_alone=(stack.app_server or renderer).stands_alone,
             app_server=stack.behind_front,
+            interface=self._interface(renderer),
         )
         return stack.with_service(plan)
+
+    def _interface(self, renderer: type[Renderer]) -> str:
+        gateway = self._gateway(renderer)
+        app_server = renderers()[self.app_server] if self.app_server else None
+        is_behind = app_server and gateway in app_server.protocols and not renderer.protocols
+        return app_server.interface if app_server and is_behind else renderer.interface
 
     def _deployment(self, renderer: type[Renderer]) -> Deployment:
         usual = VERSIONS.get(renderer.name, self.deployment.server_version)
@@ -331,6 +341,33 @@ CASES: dict[str, Case] = {
     # The directory above STATIC_ROOT is the project's own.
     "files_beside_code": Case(
         sites=(site(),), deployment=replace(DEPLOYMENT, static_lookup="file")
+    ),
+    # Two sites with websockets, and one without; only over HTTP do they get through.
+    "websockets": Case(
+        sites=(
+            site("shop", prefix="/shop", websockets=("/live", "/ws/")),
+            site("blog", prefix="/blog"),
+            site(
+                "chat",
+                hosts=Hosts(names=("chat.example.com",)),
+                websockets=("/",),
+                routes=("/chat/",),
+            ),
+        ),
+        gateway="http",
+        app_server="uvicorn",
+    ),
+    "websockets_alone": Case(
+        sites=(site(websockets=("/ws/echo/",), environ=(("BRANCH", "Zürich"),)),),
+        deployment=replace(DEPLOYMENT, socket=Address("127.0.0.1", 9000), request_timeout=15),
+        gateway="http",
+        app_server="uvicorn",
+    ),
+    "apache_without_upgrade": Case(
+        sites=(site(websockets=("/ws/",)),),
+        deployment=replace(DEPLOYMENT, server_version=(2, 4, 46)),
+        gateway="http",
+        app_server="uvicorn",
     ),
     "admin_alias": Case(sites=(site(),), deployment=replace(DEPLOYMENT, admin_static="alias")),
 }

@@ -127,10 +127,10 @@ def test_list_of_a_project_with_errors(deploy: Deploy, settings: Any) -> None:
 
 
 def test_list_of_an_asgi_project(deploy: Deploy, settings: Any) -> None:
-    """A project without WSGI is told what fits it."""
+    """A project without WSGI is told what fits it: a front, and behind it an ASGI server."""
     settings.WSGI_APPLICATION = None
     settings.ASGI_APPLICATION = "tests.wsgi.application"
-    assert "'manage.py deployconfig asgi' fits" in deploy().stdout
+    assert "For tests: start with 'manage.py deployconfig nginx' (" in deploy().stdout
 
 
 @pytest.mark.parametrize(

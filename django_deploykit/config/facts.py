@@ -123,6 +123,7 @@ class SiteFacts:
     prefix_setting: str = "FORCE_SCRIPT_NAME"
     prefix_is_forced: bool = True
     routes: tuple[str, ...] = ()
+    websockets: tuple[str, ...] = ()
     documents: Path | None = None
     static: StaticFiles | None = None
     media: Mount | None = None

@@ -129,3 +129,8 @@ OTHER_SETTINGS = _warning(
 )
 RELATIVE_PATH = _warning(66, "Write an absolute path, such as BASE_DIR / 'static'.", deploy=True)
 BAD_URLCONF = _warning(67, "'manage.py check' shows what is wrong with it.", deploy=True)
+NO_WEBSOCKETS = _warning(
+    68,
+    "List their URLs in DEPLOYKIT['SITE']['WEBSOCKETS']; without them, no websocket gets through.",
+    deploy=True,
+)

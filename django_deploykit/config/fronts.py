@@ -55,13 +55,23 @@ def site_names(plan: Plan) -> str:
 
 
 def check_applications(plan: Plan) -> None:
-    """Raise ChoiceError for a site that has nothing to hand requests to."""
+    """Raise ChoiceError for a site that has nothing to be called by what runs Python here."""
     for site in plan.sites:
-        if site.application.wsgi is None:
+        if plan.interface == "wsgi" and site.application.wsgi is None:
             raise ChoiceError(
-                f"{site.name}: gateway {plan.gateway!r} is for WSGI applications, and "
-                "WSGI_APPLICATION is unset."
+                f"{site.name}: WSGI_APPLICATION is unset, and gateway {plan.gateway!r} is for WSGI "
+                "applications here. Use --gateway http with an ASGI server: --app-server uvicorn."
             )
+
+
+def without_websockets(plan: Plan) -> list[str]:
+    """One warning for each site whose websockets do not get through this stack."""
+    return [
+        f"{site.name}: its websockets ({', '.join(site.websockets)}) do not get through: they need "
+        "an ASGI server behind HTTP (--gateway http --app-server uvicorn)."
+        for site in plan.sites
+        if site.websockets and not plan.websockets(site)
+    ]
 
 
 def check_sockets(plan: Plan) -> None:

@@ -23,7 +23,8 @@ class Plan:
     """What is to be served, how, and where the written files will lie on the server.
 
     ``stands_alone`` says that no web server stands in front of the application server, which is
-    otherwise named by ``app_server``; without both, the front runs Python itself.
+    otherwise named by ``app_server``; without both, the front runs Python itself. ``interface``
+    is how Python is called, "wsgi" or "asgi".
     ``sockets`` is a directory for sockets in place of the usual ones. ``service`` is how the
     application server of the only site runs, ``logs`` how the front keeps its logs: the services
     of a stack are rendered from them.
@@ -39,6 +40,7 @@ class Plan:
     directory: Path | None = None
     stands_alone: bool = False
     app_server: str = ""
+    interface: str = "wsgi"
     sockets: Path | None = None
     path_host: str = ""
     service: Service | None = None
@@ -65,8 +67,15 @@ class Plan:
         found = self.socket(site)
         return (found.host, found.port) if isinstance(found, Address) else str(found)
 
+    def websockets(self, site: SiteFacts) -> tuple[str, ...]:
+        """The paths below the prefix where ``site`` takes websockets, if they get that far.
+
+        A path with a slash at its end stands for all below it.
+        """
+        return site.websockets if self.interface == "asgi" else ()
+
     def script(self, site: SiteFacts) -> Path:
-        """The WSGI script that the server is to load for ``site``."""
+        """The entry script that the server is to load for ``site``."""
         if self.uses_emitted_script(site) or site.application.wsgi_file is None:
             return self.emitted(site, script_name(self, site))
         return site.application.wsgi_file
@@ -89,6 +98,7 @@ class Plan:
             self.directory
             or self.stands_alone
             or self.app_server
+            or self.interface == "asgi"
             or len(self.sites) > 1
             or site.application.env_file
             or (site.application.wsgi and not site.application.wsgi_file)
@@ -115,14 +125,14 @@ class Plan:
 
 
 def script_name(plan: Plan, site: SiteFacts) -> str:
-    """Where the WSGI script of a site lies in the written set: beside the text of its own stack,
+    """Where the entry script of a site lies in the written set: beside the text of its own stack,
     so that another stack in the same directory has another script."""
     # Not the bare name: that is often the project's package, which a module must not hide.
-    return f"{plan.front}/{site.name}_wsgi.py"
+    return f"{plan.front}/{site.name}_{plan.interface}.py"
 
 
 # The reason under which a plan's own script is needed: it may not exist yet.
-SCRIPT = "the WSGI script"
+SCRIPT = "the entry script"
 
 
 @dataclass(frozen=True)
@@ -250,6 +260,8 @@ class Renderer(ABC):
     stands_alone: ClassVar[bool] = False
     # A front's gateways that write the host into the path; None for what is no front.
     path_hosts: ClassVar[tuple[str, ...] | None] = None
+    # How it, or what it stands for, calls Python.
+    interface: ClassVar[str] = "wsgi"
     # False for an application server that needs a front.
     answers_clients: ClassVar[bool] = True
     # True for a service that runs an application server; what a front server says of its logs.

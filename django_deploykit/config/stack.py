@@ -53,6 +53,7 @@ class Stack:
             directory=directory,
             stands_alone=self._subject.stands_alone,
             app_server=self.behind_front,
+            interface=(self.app_server or self.renderer).interface,
         )
         return self.with_service(plan)
 
@@ -145,8 +146,16 @@ def _walk() -> Iterator[type[Renderer]]:
             )
 
 
-def resolve(target: str, gateway: str | None = None, app_server: str | None = None) -> Stack:
-    """Find the stack. Raise ChoiceError for an unknown target or an impossible pair."""
+def resolve(
+    target: str,
+    gateway: str | None = None,
+    app_server: str | None = None,
+    sites: Sequence[SiteFacts] = (),
+) -> Stack:
+    """Find the stack, with the application server that fits ``sites`` unless one is named.
+
+    Raise ChoiceError for an unknown target or an impossible pair.
+    """
     known = renderers()
     if target not in known:
         raise ChoiceError(unknown("target", target, "deployconfig", known))
@@ -154,17 +163,26 @@ def resolve(target: str, gateway: str | None = None, app_server: str | None = No
     if gateway is not None and gateway not in renderer.gateways:
         raise ChoiceError(unknown("gateway", gateway, f"target {target!r}", renderer.gateways))
     chosen = gateway or renderer.gateways[0]
-    return Stack(renderer, chosen, _app_server(target, chosen, app_server))
+    return Stack(renderer, chosen, _app_server(target, chosen, app_server, sites))
 
 
-def _app_server(target: str, gateway: str, name: str | None) -> type[Renderer] | None:
+def needs_asgi(sites: Sequence[SiteFacts]) -> bool:
+    """Tell whether some site cannot do without ASGI: it takes websockets, or has nothing else."""
+    return any(site.websockets or not site.application.wsgi for site in sites)
+
+
+def _app_server(
+    target: str, gateway: str, name: str | None, sites: Sequence[SiteFacts]
+) -> type[Renderer] | None:
     """The application server behind a gateway: the one named, or the best that speaks it."""
     if renderers()[target].protocols:
         fitting: list[type[Renderer]] = []  # It is an application server itself.
     else:
         fitting = [one for one in renderers().values() if gateway in one.protocols]
     if name is None:
-        return min(fitting, key=_preference, default=None)
+        wanted = "asgi" if needs_asgi(sites) else "wsgi"
+        suited = [one for one in fitting if one.interface == wanted]
+        return min(suited or fitting, key=_preference, default=None)
     found = [one for one in fitting if one.name == name]
     if not found:
         allowed = ", ".join(one.name for one in fitting) or "none: Python runs in it"
@@ -180,5 +198,6 @@ def _preference(renderer: type[Renderer]) -> tuple[int, str]:
     return (_PREFERRED.index(renderer.name) if renderer.name in _PREFERRED else 99, renderer.name)
 
 
-# gunicorn is maintained and pure Python; uWSGI, in maintenance mode, speaks everything.
-_PREFERRED = ("gunicorn", "uwsgi")
+# gunicorn is maintained and pure Python; uWSGI, in maintenance mode, speaks everything. Of the
+# ASGI servers, uvicorn pings its websockets, so that no front takes them for idle.
+_PREFERRED = ("gunicorn", "uwsgi", "uvicorn")

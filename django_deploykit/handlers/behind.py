@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _ADDRESS = contract.environ_key(contract.CLIENT_ADDRESS_HEADER)
 _SCHEME = contract.environ_key(contract.SCHEME_HEADER)
 _PORT = re.compile(r"[0-9]{1,5}\Z")
-_PORTS = {"http": "80", "https": "443"}
+PORTS = {"http": "80", "https": "443"}
 # What mod_rewrite adds; Django would take the prefix from there (django.core.handlers.wsgi).
 _REWRITTEN = ("SCRIPT_URL", "REDIRECT_URL")
 # Where the front starts a file, whose own name may then be a part of the URL.
@@ -80,11 +80,10 @@ def _marked(start_response: StartResponse) -> StartResponse:
 def _believe(environ: WSGIEnvironment, names: tuple[str, ...]) -> None:
     """Take what the front says over HTTP; without it (it never is), nothing is known."""
     said = environ.get(_SCHEME, "")
-    scheme = said if said in _PORTS else "http"
+    scheme = said if said in PORTS else "http"
     environ["REMOTE_ADDR"] = environ.get(_ADDRESS, "")
     environ["wsgi.url_scheme"] = scheme
-    host, _, port = environ.get("HTTP_HOST", "").rpartition(":")
-    environ["SERVER_PORT"] = port if host and _PORT.match(port) else _PORTS[scheme]
+    environ["SERVER_PORT"] = port_of(environ.get("HTTP_HOST", ""), scheme)
     for key in ("REMOTE_HOST", "REMOTE_PORT"):
         environ.pop(key, None)
     for name in names:
@@ -96,6 +95,12 @@ def _forget_file(environ: WSGIEnvironment) -> None:
     url, _, name = environ.get("SCRIPT_NAME", "").rpartition("/")
     if name and name == os.path.basename(environ.get("SCRIPT_FILENAME", "")):
         environ["SCRIPT_NAME"] = url
+
+
+def port_of(host: str, scheme: str) -> str:
+    """The port that a Host header names, or that of the scheme."""
+    name, _, port = host.rpartition(":")
+    return port if name and _PORT.match(port) else PORTS[scheme]
 
 
 def _split(environ: WSGIEnvironment, prefix: str) -> bool:

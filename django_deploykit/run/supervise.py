@@ -28,6 +28,7 @@ _START_SECONDS = 30.0
 _STOP_SECONDS = 20.0
 _LAST_WORDS_SECONDS = 1.0
 _STDERR = 2
+_ORPHAN_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -197,7 +198,19 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             process.wait(_STOP_SECONDS)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+        process.wait()
+        _await_end_of_group(process.pid)
+
+
+def _await_end_of_group(number: int) -> None:
+    """Wait until init has taken the orphans of a killed group; raise ProcessLookupError then.
+
+    Python's own resource tracker, which a server that spawns its workers has, is such a one.
+    """
+    deadline = time.monotonic() + _ORPHAN_SECONDS
+    while time.monotonic() < deadline:
+        os.killpg(number, 0)
+        time.sleep(0.01)
 
 
 class _Follower:

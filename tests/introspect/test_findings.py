@@ -51,6 +51,11 @@ TABLE: dict[str, tuple[Make, set[str]]] = {
     "DEPLOYKIT a list": (lambda tmp: {"DEPLOYKIT": []}, {"E002"}),
     "SITE a string": (lambda tmp: {"DEPLOYKIT": {"SITE": "shop"}}, {"E002"}),
     "HOSTS a string": (lambda tmp: site(HOSTS="example.com"), {"E002"}),
+    "WEBSOCKETS a string": (lambda tmp: site(WEBSOCKETS="/ws/"), {"E002"}),
+    "websockets not found": (
+        lambda tmp: {"ASGI_APPLICATION": "tests.introspect.other_asgi.application"},
+        {"W068"},
+    ),
     "ROUTES a string": (lambda tmp: site(ROUTES="/api/"), {"E002"}),
     "PROTECTED a list": (lambda tmp: site(PROTECTED=["/srv/private"]), {"E002"}),
     "ENVIRON a list": (lambda tmp: site(ENVIRON=["A=1"]), {"E002"}),

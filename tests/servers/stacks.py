@@ -18,7 +18,7 @@ FRONTS = ("apache", "lighttpd", "nginx")
 
 # Which application servers are proved behind which gateway.
 BEHIND = {
-    "http": ("gunicorn", "twisted", "uwsgi"),
+    "http": ("granian", "gunicorn", "twisted", "uvicorn", "uwsgi"),
     "uwsgi": ("uwsgi",),
     "fastcgi": ("flup", "uwsgi"),
     "scgi": ("flup", "uwsgi"),

@@ -96,9 +96,18 @@ def test_nobody_has_to_read_the_logs(public: Path) -> None:
 
 
 def test_without_a_target_the_best_stack_runs(example: Project) -> None:
-    """Apache, where it fits."""
-    harness.require_apache()
+    """A front with an ASGI server, for a project that takes websockets."""
+    STACKS["nginx/http/uvicorn"].require()
     with harness.deployrun(example) as server:
+        assert server.get("/").headers["Server"] == "nginx"
+        assert server.get("/whoami/").json["interface"] == "asgi"
+
+
+def test_without_a_target_a_plain_project_runs_in_apache(public: Path) -> None:
+    """Apache, where it fits and the project has no websockets."""
+    harness.require_apache()
+    project = small_projects.make(public / "without_a_target", {"one": ""})
+    with harness.deployrun(project) as server:
         assert "Apache" in server.get("/").headers["Server"]
 
 

@@ -21,6 +21,7 @@ from django_deploykit.config.introspect import (
     security,
     static,
     urls,
+    websockets,
 )
 from django_deploykit.config.introspect.context import Context, wrong_type
 from django_deploykit.exceptions import ChoiceError, FactsError, unknown
@@ -100,6 +101,7 @@ def _read(context: Context) -> SiteFacts:
         prefix_setting=prefix_setting,
         prefix_is_forced=context.settings.FORCE_SCRIPT_NAME is not None,
         routes=urls.routes(context),
+        websockets=websockets.websockets(context, app.asgi),
         documents=files.documents(context),
         static=static.static(context, prefix),
         admin_static=static.admin_static(context, prefix),

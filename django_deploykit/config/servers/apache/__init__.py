@@ -15,6 +15,7 @@ from django_deploykit.config.fronts import (
     check_applications,
     file_name,
     site_names,
+    without_websockets,
 )
 from django_deploykit.config.renderer import (
     Foreground,
@@ -52,7 +53,7 @@ class ApacheRenderer(Renderer):
 
     @classmethod
     def companions(cls, plan: Plan) -> Sequence[tuple[str, Plan]]:
-        scripts = [("wsgi", plan.for_site(site)) for site in plan.sites]
+        scripts = [(plan.interface, plan.for_site(site)) for site in plan.sites]
         # Elsewhere no Python runs in Apache itself, and the locale is that of other processes.
         return [*scripts, ("apache-envvars", plan)] if gateways.is_mod_wsgi(plan) else scripts
 
@@ -89,6 +90,7 @@ class ApacheRenderer(Renderer):
     def _warnings(self) -> tuple[str, ...]:
         return (
             *limits.contradictions(self.plan.sites, self.deployment),
+            *without_websockets(self.plan),
             *gateways.of(self.plan).warnings(self.plan),
         )
 

@@ -17,6 +17,7 @@ from django_deploykit.config.fronts import (
     check_sockets,
     file_name,
     site_names,
+    without_websockets,
 )
 from django_deploykit.config.renderer import (
     Access,
@@ -62,7 +63,7 @@ class LighttpdRenderer(Renderer):
 
     @classmethod
     def companions(cls, plan: Plan) -> Sequence[tuple[str, Plan]]:
-        return [("wsgi", plan.for_site(site)) for site in plan.sites]
+        return [(plan.interface, plan.for_site(site)) for site in plan.sites]
 
     def render(self) -> Rendered:
         self._check()
@@ -136,6 +137,7 @@ class LighttpdRenderer(Renderer):
         return (
             *limits.contradictions(self.plan.sites, self.deployment),
             *path_hosts.warnings(self.plan),
+            *without_websockets(self.plan),
         )
 
     def _needs(self) -> Needs:

@@ -15,8 +15,8 @@ from django_deploykit.config.renderer import Plan
 from django_deploykit.config.scripts.launch import locale_variables
 from django_deploykit.config.servers.lighttpd import cgi, vhost_path
 from django_deploykit.config.servers.lighttpd.content import hsts, response_headers
-from django_deploykit.config.servers.lighttpd.dialect import Version, array, pair
-from django_deploykit.config.syntax.lighttpd import PAIR
+from django_deploykit.config.servers.lighttpd.dialect import URL, Version, array, pair, when
+from django_deploykit.config.syntax.lighttpd import PAIR, regex
 from django_deploykit.config.syntax.nodes import Argument, Node, Raw, block, directive
 from django_deploykit.exceptions import ChoiceError, UnrepresentableValue
 
@@ -62,6 +62,7 @@ def application(plan: Plan, site: SiteFacts, secure: bool) -> list[Node]:
         *response_headers(hsts(site, secure)),
         *_backend(plan, site),
         *vhost_path.written(plan),
+        *_websockets(plan, site),
     ]
 
 
@@ -127,6 +128,20 @@ def _backend(plan: Plan, site: SiteFacts) -> list[Node]:
     if plan.gateway == "uwsgi":
         nodes.append(directive("scgi.protocol", "uwsgi", why="mod_scgi speaks both protocols"))
     return nodes
+
+
+def _websockets(plan: Plan, site: SiteFacts) -> list[Node]:
+    """Where mod_proxy lets a connection become another one, which it does nowhere else."""
+    urls = [
+        regex(site.prefix + url) + ("" if url.endswith("/") else "$")
+        for url in plan.websockets(site)
+    ]
+    if not urls:
+        return []
+    why, setting = "the application takes websockets here", "ASGI_APPLICATION"
+    upgrade = pair("upgrade", "enable", why=why, setting=setting)
+    header = array("proxy.header", [upgrade, *vhost_path.mapped(plan)], why)
+    return [when(URL, f"^(?:{'|'.join(urls)})", [header], why, setting)]
 
 
 def _address(plan: Plan, site: SiteFacts) -> list[Node]:

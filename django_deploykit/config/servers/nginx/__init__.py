@@ -17,6 +17,7 @@ from django_deploykit.config.fronts import (
     check_sockets,
     file_name,
     site_names,
+    without_websockets,
 )
 from django_deploykit.config.renderer import (
     Foreground,
@@ -53,7 +54,7 @@ class NginxRenderer(Renderer):
 
     @classmethod
     def companions(cls, plan: Plan) -> Sequence[tuple[str, Plan]]:
-        return [("wsgi", plan.for_site(site)) for site in plan.sites]
+        return [(plan.interface, plan.for_site(site)) for site in plan.sites]
 
     def render(self) -> Rendered:
         self._check()
@@ -101,7 +102,8 @@ class NginxRenderer(Renderer):
             if len(name) > _LONGEST_NAME
         ]
         contradictions = limits.contradictions(self.plan.sites, self.deployment)
-        return tuple(dict.fromkeys([*contradictions, *too_long]))
+        found = [*contradictions, *too_long, *without_websockets(self.plan)]
+        return tuple(dict.fromkeys(found))
 
     def _needs(self) -> Needs:
         sites = self.plan.sites
