@@ -7,19 +7,17 @@ spelling, in every request.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from django_deploykit import contract
+from django_deploykit import contract, trust
+from django_deploykit.proxy.decide import Judge
+from django_deploykit.proxy.decision import Refused
+from django_deploykit.proxy.wsgi import WsgiDoor, refuse
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-_ADDRESS = contract.environ_key(contract.CLIENT_ADDRESS_HEADER)
-_SCHEME = contract.environ_key(contract.SCHEME_HEADER)
-_PORT = re.compile(r"[0-9]{1,5}\Z")
-PORTS = {"http": "80", "https": "443"}
 # What mod_rewrite adds; Django would take the prefix from there (django.core.handlers.wsgi).
 _REWRITTEN = ("SCRIPT_URL", "REDIRECT_URL")
 # Where the front starts a file, whose own name may then be a part of the URL.
@@ -37,23 +35,22 @@ def behind_front(
     """Wrap ``application`` to stand behind the server ``front``, which speaks ``gateway`` to it.
 
     Over ``"http"`` the client's address, the scheme and the ``data`` (names of SITE["ENVIRON"])
-    are taken from the headers of the contract; over the other gateways they have arrived as
-    parameters, which no client can write. The path is split at ``prefix``, however the server
-    split it; a path outside of it is answered with 404. Every other header that only a proxy may
-    set is dropped.
+    are taken from the headers of the contract, and a request without them is refused; over the
+    other gateways they have arrived as parameters, which no client can write. The path is split
+    at ``prefix``, however the server split it; a path outside of it is answered with 404. Every
+    other header that only a proxy may set is dropped.
     """
-    names, marks_streams = tuple(data), front in contract.STREAM_FRONTS
+    door = WsgiDoor(Judge(trust.emitted(gateway, tuple(data))))
+    marks_streams = front in contract.STREAM_FRONTS
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if gateway == "http":
-            _believe(environ, names)
         if gateway in _STARTED:
             _forget_file(environ)
-        for key in contract.CLIENT_FORBIDDEN_KEYS:
-            environ.pop(key, None)
-        if not _split(environ, prefix):
-            start_response("404 Not Found", [("Content-Type", "text/plain; charset=utf-8")])
-            return [b"Not Found\n"]
+        try:
+            _split(environ, prefix)
+            door.enter(environ)
+        except Refused as refused:
+            return refuse(refused, start_response)
         return application(environ, _marked(start_response) if marks_streams else start_response)
 
     return answer
@@ -77,19 +74,6 @@ def _marked(start_response: StartResponse) -> StartResponse:
     return start
 
 
-def _believe(environ: WSGIEnvironment, names: tuple[str, ...]) -> None:
-    """Take what the front says over HTTP; without it (it never is), nothing is known."""
-    said = environ.get(_SCHEME, "")
-    scheme = said if said in PORTS else "http"
-    environ["REMOTE_ADDR"] = environ.get(_ADDRESS, "")
-    environ["wsgi.url_scheme"] = scheme
-    environ["SERVER_PORT"] = port_of(environ.get("HTTP_HOST", ""), scheme)
-    for key in ("REMOTE_HOST", "REMOTE_PORT"):
-        environ.pop(key, None)
-    for name in names:
-        environ[name] = environ.pop(contract.environ_key(contract.data_header(name)), "")
-
-
 def _forget_file(environ: WSGIEnvironment) -> None:
     """A rewritten URL (.htaccess) leads through the file's own name, which is not the site's."""
     url, _, name = environ.get("SCRIPT_NAME", "").rpartition("/")
@@ -97,18 +81,12 @@ def _forget_file(environ: WSGIEnvironment) -> None:
         environ["SCRIPT_NAME"] = url
 
 
-def port_of(host: str, scheme: str) -> str:
-    """The port that a Host header names, or that of the scheme."""
-    name, _, port = host.rpartition(":")
-    return port if name and _PORT.match(port) else PORTS[scheme]
-
-
-def _split(environ: WSGIEnvironment, prefix: str) -> bool:
-    """Put the prefix into SCRIPT_NAME and the rest into PATH_INFO; False for another path."""
+def _split(environ: WSGIEnvironment, prefix: str) -> None:
+    """Put the prefix into SCRIPT_NAME and the rest into PATH_INFO. Raise Refused (404) for
+    another path, and for a bare prefix, which the front leads on to its slash."""
     path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
     if prefix and not path.startswith(f"{prefix}/"):
-        return False
+        raise Refused(404, f"{path!r} does not lie below {prefix!r}")
     environ["SCRIPT_NAME"], environ["PATH_INFO"] = prefix, path[len(prefix) :]
     for name in _REWRITTEN:
         environ.pop(name, None)
-    return True

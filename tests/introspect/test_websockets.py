@@ -127,7 +127,7 @@ def test_a_module_without_the_word_is_not_imported(ask: Ask) -> None:
 def test_websockets_that_are_not_found(text: str, message: str, ask: Ask) -> None:
     """What cannot be found is said, and none gets through."""
     found = ask(text)
-    assert ids(found) == {"W068"}
+    assert ids(found) == {"W073"}
     assert message in messages(found)
     assert facts(found).websockets == ()
 
