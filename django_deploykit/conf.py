@@ -22,6 +22,7 @@ SITE_KEYS = (
     "ROUTES",
     "TLS",
 )
+PROXY_KEYS = ("HEADERS", "HOPS", "PREFIX", "REQUIRED", "TRUSTED", "VHOST")
 SITES_KEYS = ("hosts", "prefix", "settings")
 
 
@@ -46,9 +47,10 @@ class Conf:
     deployment: Mapping[str, Any] = field(default_factory=dict)
     sites: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     unusable: tuple[Unusable, ...] = ()
+    proxy: Mapping[str, Any] = field(default_factory=dict)
 
 
-SECTIONS = ("DEPLOYMENT", "SITE", "SITES")
+SECTIONS = ("DEPLOYMENT", "PROXY", "SITE", "SITES")
 
 
 def read() -> Conf:
@@ -64,7 +66,9 @@ def read() -> Conf:
         str(name): _mapping(value, f"DEPLOYKIT['SITES'][{name!r}]", SITES_KEYS, unusable)
         for name, value in sites.items()
     }
-    return Conf(site, deployment, each, tuple(unusable))
+    # What its values mean is said in trust.py.
+    proxy = _mapping(top.get("PROXY", {}), "DEPLOYKIT['PROXY']", PROXY_KEYS, unusable)
+    return Conf(site, deployment, each, tuple(unusable), proxy)
 
 
 def _mapping(

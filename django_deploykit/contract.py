@@ -70,6 +70,26 @@ IDENTITY_HEADERS = (
 CLIENT_ADDRESS_HEADER = "X-Forwarded-For"
 SCHEME_HEADER = "X-Forwarded-Proto"
 
+# What other proxies may be trusted to say (DEPLOYKIT["PROXY"]["HEADERS"]): the words of one
+# family for client, scheme, host and port, and beside either, one header for the URL prefix.
+HOST_HEADER = "X-Forwarded-Host"
+PORT_HEADER = "X-Forwarded-Port"
+X_FORWARDED_FAMILY = (CLIENT_ADDRESS_HEADER, SCHEME_HEADER, HOST_HEADER, PORT_HEADER)
+FORWARDED_HEADER = "Forwarded"
+BELIEVABLE_PREFIX_HEADERS = ("X-Forwarded-Prefix", "X-Script-Name")
+
+# By this a proxy proves who it is, where its address does not. It is in no list of a front's: only
+# the runtime reads and removes it.
+SECRET_HEADER = "Deploykit-Proxy-Secret"
+
+# The front servers whose emitted configuration overwrites, over HTTP, the two headers above in
+# every request. Behind any other name in STACK_KEY, no header is believed.
+FRONTS = ("apache", "lighttpd", "nginx")
+
+# Where the decision on a request stands: in the WSGI environ or the ASGI scope. No header arrives
+# under a key with small letters and a dot.
+DECISION_KEY = "deploykit.decision"
+
 # Every header that a client may never bring to Django by itself.
 CLIENT_FORBIDDEN_HEADERS = FORWARDED_HEADERS + PREFIX_HEADERS + CGI_HEADERS + IDENTITY_HEADERS
 

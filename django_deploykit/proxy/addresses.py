@@ -1,0 +1,85 @@
+"""Who the client is: a list of addresses, each written by the proxy that stands right of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import NamedTuple
+
+from django_deploykit.proxy.decision import Refused
+
+Address = IPv4Address | IPv6Address
+
+MAX_ENTRIES = 32
+MAX_LENGTH = 4096
+
+_WITH_PORT = re.compile(r"\[([^\[\]]+)\](?::[0-9]{1,5})?\Z|([0-9.]+):[0-9]{1,5}\Z")
+
+
+class Client(NamedTuple):
+    """The client, if it could be told, and the proxies between, nearest first.
+
+    ``depth`` counts from the right the entry that names it: the request's other lists are read
+    at the same one.
+    """
+
+    address: str
+    verified: bool = True
+    hops: tuple[str, ...] = ()
+    depth: int = 1
+
+
+@lru_cache(maxsize=1024)
+def parse_address(text: str) -> Address | None:
+    """An address, also as ``192.0.2.1:567``, ``[::1]`` or ``[::1]:567``; None for anything else.
+
+    An IPv4 address in IPv6's clothes is the IPv4 address. A zone is dropped: it means something
+    on another machine only.
+    """
+    match = _WITH_PORT.match(text)
+    bare = (match[1] or match[2]) if match else text
+    try:
+        address = ip_address(bare.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def entries(text: str) -> list[str]:
+    """The entries of a list, empty ones left out. Raise Refused for one beyond all reason."""
+    if len(text) > MAX_LENGTH:
+        raise Refused(400, f"a list of {len(text)} characters")
+    found = [entry for part in text.split(",") if (entry := part.strip())]
+    if len(found) > MAX_ENTRIES:
+        raise Refused(400, f"a list of {len(found)} entries")
+    return found
+
+
+def walk(named: Sequence[str], peer: str, is_proxy: Callable[[Address], bool]) -> Client:
+    """Go from the trusted ``peer`` leftwards, over proxies, to the first that is none.
+
+    Whatever stands left of it was written by the client, and is never looked at. If all are
+    proxies, the leftmost asked for itself.
+    """
+    hops = [peer]
+    for depth, text in enumerate(reversed(named), start=1):
+        address = parse_address(text)
+        if address is None:
+            return Client(hops[-1], False, tuple(hops), depth)
+        if depth == len(named) or not is_proxy(address):
+            return Client(str(address), True, tuple(hops), depth)
+        hops.append(str(address))
+    return Client(peer, verified=False)
+
+
+def count(named: Sequence[str], peer: str, hops: int) -> Client:
+    """Take the entry that ``hops`` proxies lead to; with fewer entries, none of them counts."""
+    if len(named) < hops:
+        return Client(peer, verified=False)
+    between = (peer, *reversed(named[len(named) - hops + 1 :]))
+    address = parse_address(named[-hops])
+    if address is None:
+        return Client(between[-1], False, between, hops)
+    return Client(str(address), True, between, hops)
