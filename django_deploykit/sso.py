@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from django_deploykit import conf, contract
@@ -61,9 +60,9 @@ class Policy:
     user: Source
     groups: Source | None = None
     separator: str = ","
-    group_map: Mapping[str, str] = MappingProxyType({})
-    flags: Mapping[str, frozenset[str]] = MappingProxyType({})
-    attributes: Mapping[str, Source] = MappingProxyType({})
+    group_map: Mapping[str, str] = field(default_factory=dict)
+    flags: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    attributes: Mapping[str, Source] = field(default_factory=dict)
     mode: str = "every-request"
     max_age: int = HALF_A_DAY
     create: bool = False

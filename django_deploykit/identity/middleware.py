@@ -24,6 +24,7 @@ from django_deploykit.identity.backend import ProxyIdentityBackend
 
 # Where a session says whose it is, and since when: by digests, never by names.
 ENTRY = "_deploykit_identity"
+_A_MINUTE = 60
 
 
 class ProxyIdentityMiddleware:
@@ -121,8 +122,16 @@ class ProxyIdentityMiddleware:
         if entry["claims"] != asserted.claims_digest:
             with transaction.atomic(using=router.db_for_write(get_user_model())):
                 accounts.follow(request.user, asserted)
-            request.session[ENTRY] = {**entry, "claims": asserted.claims_digest}
+        self._renew(request.session, asserted)
         return True
+
+    def _renew(self, session: Any, asserted: Assertion) -> None:
+        """Note what was said, and when; the time not more often than it matters."""
+        entry = {**session[ENTRY], "claims": asserted.claims_digest}
+        if self.policy.mode == "persistent" and time.time() - entry["since"] > _A_MINUTE:
+            entry["since"] = int(time.time())
+        if entry != session[ENTRY]:
+            session[ENTRY] = entry
 
     def _kept_private(self, response: HttpResponseBase) -> HttpResponseBase:
         """Without a session no Vary: Cookie tells a cache that pages differ by user."""

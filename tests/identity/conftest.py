@@ -1,0 +1,83 @@
+"""A project behind a front, in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from asgiref.sync import async_to_sync, iscoroutinefunction, markcoroutinefunction
+from django.contrib.auth.models import User
+from django.http import HttpRequest
+from django.test import AsyncClient, Client
+from django.utils.decorators import sync_and_async_middleware
+
+BACKEND = "django_deploykit.backends.ProxyIdentityBackend"
+MIDDLEWARE = "django_deploykit.middleware.ProxyIdentityMiddleware"
+STOCK_BACKEND = "django.contrib.auth.backends.ModelBackend"
+STACK = (
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+)
+
+
+@sync_and_async_middleware
+def trusting(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
+    """Stands where TrustedProxyMiddleware does, for a peer that is trusted unless it says not."""
+
+    def handle(request: HttpRequest) -> Any:
+        said = request.META.pop("HTTP_TEST_PEER", "trusted")
+        if said != "no record":
+            request.deploykit = SimpleNamespace(trusted=said == "trusted", reason="a test")
+        return get_response(request)
+
+    return markcoroutinefunction(handle) if iscoroutinefunction(get_response) else handle
+
+
+class Front:
+    """What stands before the site, as far as settings say."""
+
+    def __init__(self, settings: Any) -> None:
+        self._settings = settings
+
+    def believe(self, *before: str, **identity: Any) -> Front:
+        """Configure IDENTITY, with more middleware before ours."""
+        source = {} if "PRESET" in identity else {"USER": "env:REMOTE_USER"}
+        self._settings.DEPLOYKIT = {"IDENTITY": {**source, **identity}}
+        self._settings.MIDDLEWARE = [*STACK, *before, MIDDLEWARE]
+        return self
+
+    def client(self, **extra: Any) -> Client:
+        return Client(**extra)
+
+    def get_async(self, client: AsyncClient, path: str, **headers: str) -> Any:
+        """Ask under ASGI; an underscore in a keyword is the dash of a header."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return async_to_sync(client.get)(path, headers=named)
+
+
+@pytest.fixture
+def front(settings: Any, db: None) -> Front:
+    """Apache's own authentication, unless told otherwise."""
+    settings.ROOT_URLCONF = "tests.identity.urls"
+    settings.AUTHENTICATION_BACKENDS = [STOCK_BACKEND, BACKEND]
+    settings.ALLOWED_HOSTS = ["*"]
+    return Front(settings).believe()
+
+
+@pytest.fixture
+def proxied(front: Front) -> Front:
+    """A proxy of Authelia's, believed because it is trusted."""
+    return front.believe("tests.identity.conftest.trusting", PRESET="authelia")
+
+
+@pytest.fixture
+def alice(db: None) -> User:
+    return User.objects.create(username="alice")
+
+
+@pytest.fixture
+def root(db: None) -> User:
+    return User.objects.create(username="root", is_staff=True, is_superuser=True)
