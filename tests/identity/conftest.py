@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from asgiref.sync import async_to_sync, iscoroutinefunction, markcoroutinefunction
+from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
-from django.http import HttpRequest
 from django.test import AsyncClient, Client
-from django.utils.decorators import sync_and_async_middleware
 
 BACKEND = "django_deploykit.backends.ProxyIdentityBackend"
 MIDDLEWARE = "django_deploykit.middleware.ProxyIdentityMiddleware"
@@ -21,19 +17,6 @@ STACK = (
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
 )
-
-
-@sync_and_async_middleware
-def trusting(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
-    """Stands where TrustedProxyMiddleware does, for a peer that is trusted unless it says not."""
-
-    def handle(request: HttpRequest) -> Any:
-        said = request.META.pop("HTTP_TEST_PEER", "trusted")
-        if said != "no record":
-            request.deploykit = SimpleNamespace(trusted=said == "trusted", reason="a test")
-        return get_response(request)
-
-    return markcoroutinefunction(handle) if iscoroutinefunction(get_response) else handle
 
 
 class Front:
@@ -70,7 +53,7 @@ def front(settings: Any, db: None) -> Front:
 @pytest.fixture
 def proxied(front: Front) -> Front:
     """A proxy of Authelia's, believed because it is trusted."""
-    return front.believe("tests.identity.conftest.trusting", PRESET="authelia")
+    return front.believe("tests.identity.trusting.trusting", PRESET="authelia")
 
 
 @pytest.fixture

@@ -84,7 +84,7 @@ def test_i2_trusted_is_exactly_true(
 ) -> None:
     """I2: a record that says anything but True does not say trusted."""
     monkeypatch.setattr(
-        "tests.identity.conftest.SimpleNamespace",
+        "tests.identity.trusting.SimpleNamespace",
         lambda **said: SimpleNamespace(trusted=trusted),
     )
     assert who(proxied.client(), **TRUSTED) == ""
@@ -96,7 +96,7 @@ def test_i2_our_session_is_worth_nothing_elsewhere(
     front: Front, alice: User, mode: str, peer: str
 ) -> None:
     """I2: who goes around the front has no use of a session that began behind it."""
-    front.believe("tests.identity.conftest.trusting", PRESET="authelia", MODE=mode)
+    front.believe("tests.identity.trusting.trusting", PRESET="authelia", MODE=mode)
     client = front.client()
     assert who(client, **TRUSTED) == "alice"
     assert who(client, HTTP_TEST_PEER=peer) == ""
@@ -209,7 +209,7 @@ def test_i5_another_source_is_another_session(front: Front, alice: User) -> None
     client = front.client()
     who(client, **ALICE)
     bound = session(client)["_deploykit_identity"]["subject"]
-    front.believe("tests.identity.conftest.trusting", USER="header:Remote-User")
+    front.believe("tests.identity.trusting.trusting", USER="header:Remote-User")
     proxied = front.client()
     proxied.cookies = client.cookies
     assert who(proxied, **TRUSTED) == "alice"
@@ -372,7 +372,7 @@ def test_i8_rest_framework_sees_the_user(front: Front, alice: User) -> None:
 def test_i8_a_bare_name_is_no_credential(front: Front, alice: User) -> None:
     """I8: REST framework's RemoteUserAuthentication, like anything else that calls
     authenticate(remote_user=...), gets nobody in through our backend."""
-    client = front.believe("tests.identity.conftest.trusting", USER="header:Remote-User").client()
+    client = front.believe("tests.identity.trusting.trusting", USER="header:Remote-User").client()
     assert who(client, "/remote-api/", **ALICE) == '""'
     assert authenticate(None, remote_user="alice") is None
 
