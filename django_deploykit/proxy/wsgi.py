@@ -1,0 +1,105 @@
+"""The door for WSGI: an environ is read, decided upon, and written anew."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from typing import TYPE_CHECKING
+
+from django_deploykit import contract
+from django_deploykit.proxy.decide import Judge
+from django_deploykit.proxy.decision import Decision, Peer, Told
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+# gunicorn hands its socket over: what kind it is, and whether it is TLS, is known beyond doubt.
+_SOCKET = "gunicorn.socket"
+_HEADERS = {
+    contract.environ_key(name): name
+    for name in (*contract.CLIENT_FORBIDDEN_HEADERS, contract.SECRET_HEADER)
+}
+# Where servers put the request line's path, and a script name before rewriting, which Django
+# prefers to SCRIPT_NAME (django/core/handlers/wsgi.py).
+_RAW = ("RAW_URI", "REQUEST_URI")
+_REWRITTEN = ("SCRIPT_URL", "REDIRECT_URL")
+
+
+class WsgiDoor:
+    """Makes environs say what one judge decides."""
+
+    def __init__(self, judge: Judge) -> None:
+        self._judge = judge
+        data = judge.policy.data
+        more = {contract.environ_key(name): name for name in map(contract.data_header, data)}
+        self._headers = {**_HEADERS, **more}
+
+    def enter(self, environ: WSGIEnvironment) -> Decision:
+        """Decide on a request, once, and write it anew. Raise Refused.
+
+        Whatever is decided, every header that only a proxy may set is removed.
+        """
+        known = environ.get(contract.DECISION_KEY)
+        if isinstance(known, Decision):
+            return known
+        found = self._headers.keys() & environ.keys()
+        headers = {self._headers[key]: environ.pop(key) for key in found}
+        decision = self._judge.decide(_told(environ, headers))
+        _write(environ, decision)
+        environ[contract.DECISION_KEY] = decision
+        return decision
+
+
+def _told(environ: WSGIEnvironment, headers: dict[str, str]) -> Told:
+    get = environ.get
+    return Told(
+        peer=_peer(environ),
+        headers=headers,
+        scheme=_scheme(environ),
+        host=get("HTTP_HOST", ""),
+        script_name=get("SCRIPT_NAME", "").rstrip("/"),
+        path=get("PATH_INFO", "") or "/",
+        raw_path=get("RAW_URI") or get("REQUEST_URI") or "",
+    )
+
+
+def _peer(environ: WSGIEnvironment) -> Peer:
+    listener = environ.get(_SOCKET)
+    is_unix = getattr(listener, "family", None) == socket.AF_UNIX
+    return Peer(environ.get("REMOTE_ADDR") or "", is_unix, listener is not None)
+
+
+def _scheme(environ: WSGIEnvironment) -> str:
+    """The connection's scheme: gunicorn may have believed a header (secure_scheme_headers)."""
+    listener = environ.get(_SOCKET)
+    if isinstance(listener, socket.socket):
+        return "https" if isinstance(listener, ssl.SSLSocket) else "http"
+    return "https" if environ.get("wsgi.url_scheme") == "https" else "http"
+
+
+def _write(environ: WSGIEnvironment, decision: Decision) -> None:
+    environ.update(decision.data)
+    if decision.client != (environ.get("REMOTE_ADDR") or ""):
+        environ["REMOTE_ADDR"] = decision.client
+        if "REMOTE_HOST" in environ:
+            environ["REMOTE_HOST"] = decision.client
+        environ.pop("REMOTE_PORT", None)
+    environ["wsgi.url_scheme"] = decision.scheme or _scheme(environ)
+    if decision.port:
+        environ["SERVER_PORT"] = str(decision.port)
+    if decision.host:
+        environ["HTTP_HOST"] = decision.host
+        environ["SERVER_NAME"] = decision.host.removesuffix(f":{decision.port}")
+    if decision.prefix:
+        _move(environ, decision)
+
+
+def _move(environ: WSGIEnvironment, decision: Decision) -> None:
+    environ["SCRIPT_NAME"], environ["PATH_INFO"] = decision.script_name, decision.path
+    for key in _REWRITTEN:
+        environ.pop(key, None)
+    query = environ.get("QUERY_STRING")
+    for key in _RAW:
+        if key in environ:
+            environ[key] = f"{decision.raw_path}?{query}" if query else decision.raw_path
+
