@@ -137,7 +137,7 @@ def _place(policy: Policy, told: Told, words: Words | None, depth: int) -> _Plac
 
 
 def _virtual(told: Told, marker: str) -> _Place:
-    raw = _ABSOLUTE_FORM.sub("", told.raw_path, count=1).partition("?")[0]
+    raw = _request_path(told.raw_path)
     if prefix.is_below(raw, told.script_name):
         raw = raw[len(told.script_name) :]
     found = vhost.read(told.path, raw, marker)
@@ -168,10 +168,15 @@ def _ordinary(policy: Policy, told: Told, words: Words, depth: int) -> _Place:
         script_name, path = prefix.split(clean, script_name, path)
     elif clean:
         script_name = clean + script_name
-        raw_path = clean + raw_path if raw_path else ""
+        raw_path = clean + _request_path(raw_path) if raw_path else ""
     return _Place(
         *stated, clean, script_name, path, raw_path, _steps(policy, told, stated, clean)
     )
+
+
+def _request_path(raw: str) -> str:
+    """The path of a request target, which may be in absolute form (RFC 9112 3.2.2)."""
+    return _ABSOLUTE_FORM.sub("", raw, count=1).partition("?")[0]
 
 
 def _stated(told: Told, words: Words, depth: int) -> _Origin:

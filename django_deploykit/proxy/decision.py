@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import NamedTuple
 
 
@@ -15,6 +16,11 @@ class Refused(Exception):
 
     def __str__(self) -> str:
         return self.reason
+
+    @property
+    def phrase(self) -> str:
+        """The words of HTTP for the status."""
+        return HTTPStatus(self.status).phrase
 
 
 class Peer(NamedTuple):

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from django_deploykit import contract
 from django_deploykit.proxy.decide import Judge
-from django_deploykit.proxy.decision import Decision, Peer, Told
+from django_deploykit.proxy.decision import Decision, Peer, Refused, Told
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
+    from collections.abc import Iterable
+
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 # gunicorn hands its socket over: what kind it is, and whether it is TLS, is known beyond doubt.
 _SOCKET = "gunicorn.socket"
@@ -50,6 +52,14 @@ class WsgiDoor:
         return decision
 
 
+def refuse(refused: Refused, start_response: StartResponse) -> Iterable[bytes]:
+    """Answer a refused request; why is for the log, not for the client."""
+    start_response(
+        f"{refused.status} {refused.phrase}", [("Content-Type", "text/plain; charset=utf-8")]
+    )
+    return [f"{refused.phrase}\n".encode()]
+
+
 def _told(environ: WSGIEnvironment, headers: dict[str, str]) -> Told:
     get = environ.get
     return Told(
@@ -79,18 +89,20 @@ def _scheme(environ: WSGIEnvironment) -> str:
 
 def _write(environ: WSGIEnvironment, decision: Decision) -> None:
     environ.update(decision.data)
-    if decision.client != (environ.get("REMOTE_ADDR") or ""):
-        environ["REMOTE_ADDR"] = decision.client
-        if "REMOTE_HOST" in environ:
-            environ["REMOTE_HOST"] = decision.client
-        environ.pop("REMOTE_PORT", None)
     environ["wsgi.url_scheme"] = decision.scheme or _scheme(environ)
+    if decision.hops:
+        environ["REMOTE_ADDR"] = decision.client
+        # Those of the proxy, and nobody told the client's.
+        environ.pop("REMOTE_HOST", None)
+        environ.pop("REMOTE_PORT", None)
     if decision.port:
         environ["SERVER_PORT"] = str(decision.port)
     if decision.host:
         environ["HTTP_HOST"] = decision.host
         environ["SERVER_NAME"] = decision.host.removesuffix(f":{decision.port}")
-    if decision.prefix:
+    if decision.script_name != environ.get("SCRIPT_NAME", "").rstrip("/"):
+        _move(environ, decision)
+    elif decision.path != (environ.get("PATH_INFO") or "/"):
         _move(environ, decision)
 
 
@@ -102,4 +114,3 @@ def _move(environ: WSGIEnvironment, decision: Decision) -> None:
     for key in _RAW:
         if key in environ:
             environ[key] = f"{decision.raw_path}?{query}" if query else decision.raw_path
-
