@@ -1,8 +1,8 @@
-"""Middleware: the doors through which Django meets proxies."""
+"""Middleware: the doors through which Django meets what stands in front of it."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 from inspect import iscoroutinefunction
 from typing import Any
@@ -10,48 +10,28 @@ from typing import Any
 from asgiref.sync import markcoroutinefunction
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
-from django.core.handlers.asgi import ASGIRequest
-from django.core.handlers.wsgi import WSGIRequest
 from django.http import Http404, HttpRequest
-from django.http.response import HttpResponseBase
 from django.urls import get_script_prefix, set_script_prefix
 
-from django_deploykit import contract
-from django_deploykit.proxy.configured import ConfiguredDoor
-from django_deploykit.proxy.decide import Judge
 from django_deploykit.proxy.decision import Decision, Refused
-from django_deploykit.proxy.asgi import AsgiDoor
-from django_deploykit.proxy.wsgi import WsgiDoor
-from django_deploykit.trust import Policy
-
-Handler = Callable[[HttpRequest], Any]
-
-# What Django computes from META at the first look, and keeps.
-_KEPT = ("headers", "_current_scheme_host")
-# Cookies of Django's own, with the setting of each one's name and path.
-_COOKIES = (
-    ("SESSION_COOKIE_NAME", "SESSION_COOKIE_PATH"),
-    ("CSRF_COOKIE_NAME", "CSRF_COOKIE_PATH"),
-    ("LANGUAGE_COOKIE_NAME", "LANGUAGE_COOKIE_PATH"),
-)
-_MESSAGES = "messages"  # CookieStorage.cookie_name; it has the path of the session's.
+from django_deploykit.proxy.requests import RequestDoor, move_cookies
 
 
 class TrustedProxyMiddleware:
-    """Makes a request what trusted proxies say it is, by DEPLOYKIT["PROXY"]; put it first.
+    """Makes each request what trusted proxies say it is, by DEPLOYKIT["PROXY"]; it comes first.
 
-    ``request.deploykit`` is the Decision on it. Whoever spoke, the headers that only a proxy may
-    set are gone from META and ``request.headers``.
+    ``request.deploykit`` is the Decision. Whoever spoke, the headers that only a proxy may set
+    are gone from META, ``request.headers`` and the ASGI scope.
     """
 
     sync_capable = async_capable = True
 
-    def __init__(self, get_response: Handler) -> None:
-        name = f"{__name__}.{type(self).__name__}"
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        name = f"{type(self).__module__}.{type(self).__qualname__}"
         if list(settings.MIDDLEWARE).count(name) > 1:
-            raise ImproperlyConfigured(f"MIDDLEWARE: {name!r} stands there twice; leave the first.")
+            raise ImproperlyConfigured(f"MIDDLEWARE: {name!r} stands there more than once.")
         self._get_response = get_response
-        self._door = ConfiguredDoor()
+        self._door = RequestDoor()
         self._is_async = iscoroutinefunction(get_response)
         if self._is_async:
             markcoroutinefunction(self)
@@ -59,19 +39,44 @@ class TrustedProxyMiddleware:
     def __call__(self, request: HttpRequest) -> Any:
         if self._is_async:
             return self._answer_async(request)
-        before = self._enter(request)
+        before = get_script_prefix()
         try:
-            response = self._get_response(request)
+            self._enter(request)
+            return self._leave(request, self._get_response(request), before)
         except BaseException:
             set_script_prefix(before)
             raise
-        return _leave(request, response, before)
 
-    async def _answer_async(self, request: HttpRequest) -> HttpResponseBase:
-        before = self._enter(request)
+    async def _answer_async(self, request: HttpRequest) -> Any:
+        before = get_script_prefix()
         try:
-            response = await self._get_response(request)
+            self._enter(request)
+            return self._leave(request, await self._get_response(request), before)
         except BaseException:
             set_script_prefix(before)
             raise
-        return _leave(request, response, before)
+
+    def process_view(self, request: Any, *args: Any) -> None:
+        """Answer a path that is nobody's as any other unknown one: in the middle of Django."""
+        if request.deploykit is None:
+            raise Http404
+
+    def _enter(self, request: Any) -> None:
+        request.deploykit = None
+        try:
+            decision = self._door.enter(request)
+        except Refused as refused:
+            if refused.status == 404:
+                return
+            raise SuspiciousOperation(str(refused)) from None
+        request.deploykit = decision
+        if decision.prefix:
+            set_script_prefix(request.META["SCRIPT_NAME"])
+
+    def _leave(self, request: Any, response: Any, before: str) -> Any:
+        """Keep the prefix while the body, which may be a stream, is sent; and no longer."""
+        decision: Decision | None = request.deploykit
+        if decision and decision.prefix:
+            move_cookies(response, request.META["SCRIPT_NAME"])
+            response._resource_closers.append(partial(set_script_prefix, before))
+        return response

@@ -34,7 +34,7 @@ MAX_PREFIX = 255
 
 _PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~@+=-]+)+\Z")
 _MARKER = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._~-]{1,64}\Z")
-_SECRET = "secret:"
+_IN_FILE = "secret:"
 _ENTRIES = (
     "Write an address or a network of proxies, 'unix', 'gateway', 'secret:/path/of/a/file', "
     "or a list of several that must hold together."
@@ -213,7 +213,7 @@ class _Reader:
             return "unix"
         if entry == "gateway":
             return "gateway"
-        if isinstance(entry, str) and entry.startswith(_SECRET):
+        if isinstance(entry, str) and entry.startswith(_IN_FILE):
             return self._secret(entry)
         try:
             network = ip_network(entry) if isinstance(entry, str) else None
@@ -226,7 +226,7 @@ class _Reader:
         return _plain(network)
 
     def _secret(self, entry: str) -> Path | None:
-        path = Path(entry.removeprefix(_SECRET))
+        path = Path(entry.removeprefix(_IN_FILE))
         if path.is_absolute():
             return path
         # The text is not repeated: it may be the secret itself.

@@ -21,6 +21,7 @@ FLOORS = {
     f"{PACKAGE}.exceptions": 0,
     f"{PACKAGE}.contract": 0,
     f"{PACKAGE}.conf": 0,
+    f"{PACKAGE}.trust": 0,
     f"{PACKAGE}.config": 2,
     f"{PACKAGE}.config.syntax": 1,
     f"{PACKAGE}.config.facts": 1,
@@ -36,6 +37,7 @@ FLOORS = {
 RUNTIME = tuple(
     f"{PACKAGE}.{name}"
     for name in (
+        "asgi",
         "auth",
         "backends",
         "handlers",
@@ -44,6 +46,7 @@ RUNTIME = tuple(
         "proxy",
         "sendfile",
         "views",
+        "wsgi",
     )
 )
 RENDERERS = tuple(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from django_deploykit import contract
@@ -10,12 +10,12 @@ from django_deploykit.proxy.decide import Judge
 from django_deploykit.proxy.decision import Decision, Peer, Refused, Told
 from django_deploykit.proxy.prefix import is_below
 
-Scope = MutableMapping[str, Any]
+Scope = Mapping[str, Any]
 Header = tuple[bytes, bytes]
 
 _HEADERS = {
     name.lower().encode(): name
-    for name in (*contract.CLIENT_FORBIDDEN_HEADERS, contract.SECRET_HEADER)
+    for name in (*contract.CLIENT_FORBIDDEN_HEADERS, contract.PROOF_HEADER)
 }
 _WEBSOCKET = {"http": "ws", "https": "wss"}
 
@@ -88,8 +88,8 @@ def _told(scope: Scope, headers: dict[str, str]) -> Told:
 
 def _peer(scope: Scope) -> Peer:
     """No client is no proof of a unix socket; a server that names its socket's path is."""
-    client, server = scope.get("client"), scope.get("server")
-    is_unix = not client and bool(server) and server[1] is None and server[0].startswith("/")
+    client, (name, port) = scope.get("client"), scope.get("server") or ("", 0)
+    is_unix = not client and port is None and name.startswith("/")
     return Peer(client[0] if client else "", is_unix, speaks_http=True)
 
 

@@ -81,4 +81,3 @@ class ConfiguredDoor:
             logger.warning(
                 "Removed %s from a request: DEPLOYKIT['PROXY'] trusts nobody. Said once.", names
             )
-

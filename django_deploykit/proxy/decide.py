@@ -169,9 +169,7 @@ def _ordinary(policy: Policy, told: Told, words: Words, depth: int) -> _Place:
     elif clean:
         script_name = clean + script_name
         raw_path = clean + _request_path(raw_path) if raw_path else ""
-    return _Place(
-        *stated, clean, script_name, path, raw_path, _steps(policy, told, stated, clean)
-    )
+    return _Place(*stated, clean, script_name, path, raw_path, _steps(policy, told, stated, clean))
 
 
 def _request_path(raw: str) -> str:
@@ -192,9 +190,7 @@ def _stated(told: Told, words: Words, depth: int) -> _Origin:
     number = origin.port(port) if port else named
     if named and number != named:
         raise Refused(400, f"the proxy says port {number}, and {host or told.host!r}")
-    return _Origin(
-        known, origin.authority(known, name, number), number or origin.PORTS[known]
-    )
+    return _Origin(known, origin.authority(known, name, number), number or origin.PORTS[known])
 
 
 def _port_of(host: str) -> int | None:
@@ -211,7 +207,7 @@ def _data(policy: Policy, told: Told) -> dict[str, str]:
 
 def _original(told: Told) -> dict[str, str]:
     kept = dict(told.headers)
-    kept.pop(contract.SECRET_HEADER, None)
+    kept.pop(contract.PROOF_HEADER, None)
     return kept
 
 

@@ -53,7 +53,7 @@ class Peers:
         if condition == "gateway":
             return None if told.peer.speaks_http else "a gateway hands over what it knows"
         if isinstance(condition, Path):
-            said = told.headers.get(contract.SECRET_HEADER, "").encode("latin-1", "replace")
+            said = told.headers.get(contract.PROOF_HEADER, "").encode("latin-1", "replace")
             known = hmac.compare_digest(said, self._secrets[condition])
             return f"it knows the secret in {condition}" if known else None
         address = parse_address(told.peer.address)

@@ -24,7 +24,7 @@ def follow_script_prefix() -> None:
         storages["staticfiles"]  # It keeps the STATIC_URL that it is made with: now, this one.
     for storage in (FileSystemStorage, InMemoryStorage):
         look = storage.__dict__["base_url"].func
-        setattr(storage, "base_url", property(look, _set_base_url))
+        storage.base_url = property(look, _set_base_url)  # type: ignore[assignment]
     _follow_static(settings.STATIC_URL)
     for name in ("MEDIA_URL", "STATIC_URL"):
         setattr(LazySettings, name, _setting(name))
@@ -42,7 +42,7 @@ def _follow_static(first: str | None) -> None:
         kept = look(storage)
         return settings.STATIC_URL if kept == first else kept
 
-    setattr(StaticFilesStorage, "base_url", property(base_url, _set_base_url))
+    StaticFilesStorage.base_url = property(base_url, _set_base_url)  # type: ignore[assignment]
 
 
 def _set_base_url(storage: Any, url: str) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _SOCKET = "gunicorn.socket"
 _HEADERS = {
     contract.environ_key(name): name
-    for name in (*contract.CLIENT_FORBIDDEN_HEADERS, contract.SECRET_HEADER)
+    for name in (*contract.CLIENT_FORBIDDEN_HEADERS, contract.PROOF_HEADER)
 }
 # Where servers put the request line's path, and a script name before rewriting, which Django
 # prefers to SCRIPT_NAME (django/core/handlers/wsgi.py).
@@ -100,9 +100,8 @@ def _write(environ: WSGIEnvironment, decision: Decision) -> None:
     if decision.host:
         environ["HTTP_HOST"] = decision.host
         environ["SERVER_NAME"] = decision.host.removesuffix(f":{decision.port}")
-    if decision.script_name != environ.get("SCRIPT_NAME", "").rstrip("/"):
-        _move(environ, decision)
-    elif decision.path != (environ.get("PATH_INFO") or "/"):
+    known = environ.get("SCRIPT_NAME", "").rstrip("/"), environ.get("PATH_INFO") or "/"
+    if known != (decision.script_name, decision.path):
         _move(environ, decision)
 
 
