@@ -101,7 +101,7 @@ def clean_prefix(text: str) -> str | None:
     """
     if text in ("", "/"):
         return ""
-    clean = text.rstrip("/")
+    clean = text.removesuffix("/")
     return clean if len(text) <= MAX_PREFIX and _PREFIX.match(clean) else None
 
 

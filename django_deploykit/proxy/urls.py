@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.apps import apps
 from django.conf import LazySettings, settings
-from django.contrib.staticfiles.storage import StaticFilesStorage
 from django.core.files.storage import FileSystemStorage, InMemoryStorage, storages
 
-_STATIC = "django.contrib.staticfiles"
+_SETTINGS = ("MEDIA_URL", "STATIC_URL")
+
+
+class _Kept(str):
+    """A setting with the prefix of one moment. Whoever kept it can ask for the present one."""
+
+    setting: str
 
 
 def follow_script_prefix() -> None:
@@ -18,32 +24,45 @@ def follow_script_prefix() -> None:
     Django puts the script prefix in front of them once, at the first look, and keeps them for
     the life of the process (django/conf/__init__.py): one request would decide for all others.
     """
-    if isinstance(LazySettings.__dict__.get("STATIC_URL"), property):
+    if isinstance(LazySettings.__dict__.get(_SETTINGS[0]), property):
         return
-    if apps.is_installed(_STATIC) and settings.STATIC_URL:
-        storages["staticfiles"]  # It keeps the STATIC_URL that it is made with: now, this one.
+    for name in _SETTINGS:
+        setattr(LazySettings, name, _setting(name))
     for storage in (FileSystemStorage, InMemoryStorage):
         look = storage.__dict__["base_url"].func
-        storage.base_url = property(look, _set_base_url)  # type: ignore[assignment]
-    _follow_static(settings.STATIC_URL)
-    for name in ("MEDIA_URL", "STATIC_URL"):
-        setattr(LazySettings, name, _setting(name))
+        storage.base_url = _base_url(look)  # type: ignore[assignment]
+    if apps.is_installed("django.contrib.staticfiles"):
+        _adopt(storages["staticfiles"])
 
 
 def _setting(name: str) -> property:
-    """The setting, read anew at each look: a property goes before what is kept."""
-    return property(lambda self: LazySettings.__getattr__(self, name))
+    """The setting, read anew at each look: a property goes before what an instance keeps."""
+
+    def look(self: LazySettings) -> Any:
+        value = LazySettings.__getattr__(self, name)
+        if not isinstance(value, str):
+            return value
+        kept = _Kept(value)
+        kept.setting = name
+        return kept
+
+    return property(look)
 
 
-def _follow_static(first: str | None) -> None:
-    look = FileSystemStorage.__dict__["base_url"].fget
+def _base_url(look: Callable[[Any], Any]) -> property:
+    """The URL of a storage; if it is that of a setting, with the prefix of the moment."""
 
-    def base_url(storage: StaticFilesStorage) -> Any:
-        kept = look(storage)
-        return settings.STATIC_URL if kept == first else kept
+    def base_url(storage: Any) -> Any:
+        found = look(storage)
+        return getattr(settings, found.setting) if isinstance(found, _Kept) else found
 
-    StaticFilesStorage.base_url = property(base_url, _set_base_url)  # type: ignore[assignment]
+    def set_base_url(storage: Any, url: str) -> None:
+        storage._base_url = url
+
+    return property(base_url, set_base_url)
 
 
-def _set_base_url(storage: Any, url: str) -> None:
-    storage._base_url = url
+def _adopt(storage: Any) -> None:
+    """Let the storage of static files, which was perhaps made before, ask again too."""
+    if getattr(storage, "_base_url", None) == settings.STATIC_URL:
+        storage._base_url = settings.STATIC_URL
