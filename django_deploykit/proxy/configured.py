@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger("django.security.deploykit")
 
 
-def judge() -> Judge:
-    """The judge of this process: by DEPLOYKIT["PROXY"], else by the stack that it was emitted for.
+def judge(stack: str) -> Judge:
+    """The judge by DEPLOYKIT["PROXY"], else by the stack that the process was emitted for.
 
     Raise ImproperlyConfigured, with all that is wrong: half a policy is none.
     """
-    policy, problems = trust.configured(os.environ.get(contract.STACK_KEY, ""))
+    policy, problems = trust.configured(stack)
     if problems:
         raise ImproperlyConfigured("\n".join(f"{place}: {text}" for place, text in problems))
     try:
@@ -44,7 +44,7 @@ class ConfiguredDoor:
     """Both doors by the policy of this process, and what the log is told."""
 
     def __init__(self) -> None:
-        found = judge()
+        found = judge(os.environ.get(contract.STACK_KEY, ""))
         self._wsgi, self._asgi = WsgiDoor(found), AsgiDoor(found)
         # Nothing said so far: then the front, where it is itself the gateway, may tell its name.
         self._asks_front = found.policy == trust.Policy(found.policy.origin)

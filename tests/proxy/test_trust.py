@@ -194,7 +194,7 @@ def test_T2_a_bad_secret_stops_the_process(
     section = {"TRUSTED": [f"secret:{tmp_path / 'secret'}"], "HEADERS": ["X-Forwarded-For"]}
     settings.DEPLOYKIT = {"PROXY": section}
     with pytest.raises(ImproperlyConfigured, match="secret") as raised:
-        judge()
+        judge("nginx/http")
     assert content is None or content not in str(raised.value)
 
 
@@ -428,7 +428,7 @@ def test_the_section_wins_over_the_stack(monkeypatch: pytest.MonkeyPatch, settin
     """What somebody wrote down is not added to by what was guessed."""
     monkeypatch.setenv(contract.STACK_KEY, "nginx/http")
     settings.DEPLOYKIT = {"PROXY": {"TRUSTED": ["unix"], "HEADERS": ["X-Forwarded-Proto"]}}
-    assert judge().policy == policy(TRUSTED=["unix"], HEADERS=["X-Forwarded-Proto"])
+    assert judge("nginx/http").policy == policy(TRUSTED=["unix"], HEADERS=["X-Forwarded-Proto"])
 
 
 def test_every_problem_is_named(settings: Any) -> None:
@@ -444,7 +444,7 @@ def test_every_problem_is_named(settings: Any) -> None:
         }
     }
     with pytest.raises(ImproperlyConfigured) as raised:
-        judge()
+        judge("nginx/http")
     message = str(raised.value)
     for part in (
         *("'unix' is not a list", "Did you mean 'X-Forwarded-For'?", "unknown header", "HOPS"),
