@@ -184,7 +184,9 @@ def _stated(told: Told, words: Words, depth: int) -> _Origin:
     if not (scheme or host or port):
         return _Origin()
     known = origin.scheme(scheme) if scheme else told.scheme
-    if host is None and port is None:
+    if not host and not (port and told.host):
+        if port:
+            return _Origin(known, None, origin.port(port))
         return _Origin(known, None, _port_of(told.host) or origin.PORTS[known])
     name, named = origin.host(host or told.host)
     number = origin.port(port) if port else named

@@ -73,6 +73,9 @@ def test_the_stack_can_be_named(settings: Any) -> None:
     headers = "--header", "X-Forwarded-For: 1.1.1.1", "--header", "X-Forwarded-Proto: https"
     assert "client: 1.1.1.1" in explain("--peer", "unix", "--stack", "nginx/http", *headers)
     assert "trusted: no" in explain("--peer", "unix", *headers)
+    said = explain("--peer", "192.0.2.1", "--stack", "apache/mod_wsgi", *headers)
+    assert "trusted: yes (a gateway hands over what it knows)" in said
+    assert "client: 192.0.2.1 (it is the peer)" in said
 
 
 @pytest.mark.parametrize("header", ["X-Forwarded-For", ": x", "X-Name: \xe9"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from argparse import ArgumentParser
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -14,7 +14,9 @@ from django_deploykit import contract
 from django_deploykit.management.choices import MISTAKE
 from django_deploykit.proxy.asgi import AsgiDoor
 from django_deploykit.proxy.configured import judge
+from django_deploykit.proxy.decide import Judge
 from django_deploykit.proxy.decision import Decision, Refused
+from django_deploykit.proxy.wsgi import WsgiDoor
 
 
 class Command(BaseCommand):
@@ -45,13 +47,13 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         scope = _scope(options["path"], options["peer"], options["headers"])
         try:
-            found = AsgiDoor(judge(options["stack"])).enter(scope)
+            decision = _decide(judge(options["stack"]), scope)
         except ImproperlyConfigured as error:
             raise CommandError(str(error), returncode=MISTAKE) from None
         except Refused as refused:
             self.stdout.write(f"answer: {refused.status} {refused.phrase} ({refused})")
             return
-        for line in _lines(found[contract.DECISION_KEY]):
+        for line in _lines(decision):
             self.stdout.write(line)
 
 
@@ -66,6 +68,17 @@ def _scope(path: str, peer: str, headers: Sequence[str]) -> dict[str, Any]:
         "client": None if is_unix else (peer, 0),
         "server": ("/unix", None) if is_unix else ("localhost", 80),
     }
+
+
+def _decide(judge: Judge, scope: Mapping[str, Any]) -> Decision:
+    """By the door that the request would come through: no gateway speaks ASGI."""
+    if not any("gateway" in group for group in judge.policy.trusted):
+        decision: Decision = AsgiDoor(judge).enter(scope)[contract.DECISION_KEY]
+        return decision
+    environ = {"PATH_INFO": scope["path"], "REMOTE_ADDR": (scope["client"] or ("",))[0]}
+    for name, value in scope["headers"]:
+        environ[contract.environ_key(name.decode())] = value.decode()
+    return WsgiDoor(judge).enter(environ)
 
 
 def _header(text: str) -> tuple[bytes, bytes]:
