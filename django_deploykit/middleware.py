@@ -70,13 +70,13 @@ class TrustedProxyMiddleware:
                 return
             raise SuspiciousOperation(str(refused)) from None
         request.deploykit = decision
-        if decision.prefix:
+        if decision.place.prefix:
             set_script_prefix(request.META["SCRIPT_NAME"])
 
     def _leave(self, request: Any, response: Any, before: str) -> Any:
         """Keep the prefix while the body, which may be a stream, is sent; and no longer."""
         decision: Decision | None = request.deploykit
-        if decision and decision.prefix:
+        if decision and decision.place.prefix:
             move_cookies(response, request.META["SCRIPT_NAME"])
             response._resource_closers.append(partial(set_script_prefix, before))
         return response

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Literal
@@ -81,7 +82,7 @@ class Policy:
         """The files of all secrets."""
         return tuple(one for group in self.trusted for one in group if isinstance(one, Path))
 
-    @property
+    @cached_property
     def prefix_header(self) -> str | None:
         """The one header that may name a URL prefix."""
         found = (name for name in self.headers if name in contract.BELIEVABLE_PREFIX_HEADERS)

@@ -103,26 +103,27 @@ def _split(scope: Scope) -> tuple[str, str]:
 
 
 def _written(scope: Scope, headers: list[Header], decision: Decision) -> Scope:
+    client, place = decision.client, decision.place
     new = {
         **scope,
         "headers": headers,
-        "root_path": decision.script_name,
-        "path": decision.script_name + decision.path,
+        "root_path": place.script_name,
+        "path": place.script_name + place.path,
         contract.DECISION_KEY: decision,
     }
-    if decision.hops:
+    if client.hops:
         # ASGI wants a port; 0 is none.
-        new["client"] = (decision.client, 0) if decision.client else None
-    if decision.raw_path:
-        new["raw_path"] = decision.raw_path.encode("latin-1")
-    if decision.scheme:
+        new["client"] = (client.address, 0) if client.address else None
+    if place.raw_path:
+        new["raw_path"] = place.raw_path.encode("latin-1")
+    if place.scheme:
         is_websocket = scope["type"] == "websocket"
-        new["scheme"] = _WEBSOCKET[decision.scheme] if is_websocket else decision.scheme
-    if decision.host:
+        new["scheme"] = _WEBSOCKET[place.scheme] if is_websocket else place.scheme
+    if place.host:
         others = [header for header in headers if header[0].lower() != b"host"]
-        new["headers"] = [(b"host", decision.host.encode("latin-1")), *others]
-    if decision.port:
-        name = decision.host.removesuffix(f":{decision.port}") if decision.host else None
+        new["headers"] = [(b"host", place.host.encode("latin-1")), *others]
+    if place.port:
+        name = place.host.removesuffix(f":{place.port}") if place.host else None
         server = scope.get("server") or ("", None)
-        new["server"] = (name or server[0], decision.port)
+        new["server"] = (name or server[0], place.port)
     return new

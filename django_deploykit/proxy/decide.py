@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 from django_deploykit import contract
 from django_deploykit.proxy import addresses, forwarded, origin, prefix, vhost
-from django_deploykit.proxy.addresses import Client
-from django_deploykit.proxy.decision import Decision, Refused, Step, Told
+from django_deploykit.proxy.decision import Client, Decision, Place, Refused, Told
 from django_deploykit.proxy.peer import Peers
 from django_deploykit.trust import Policy
 
@@ -35,29 +34,12 @@ class Judge:
 
     def decide(self, told: Told) -> Decision:
         """What holds for a request. Raise Refused for one that is not to be answered."""
-        policy, verdict = self.policy, self._peers.judge(told)
-        words = _words(policy, told) if verdict.speaks else {}
-        client = self._client(told, words)
-        place = _place(policy, told, words if verdict.speaks else None, client.depth)
-        steps = (Step("peer", told.peer, verdict.reason), _client_step(client, words), *place.steps)
-        return Decision(
-            peer=told.peer,
-            trusted=verdict.trusted,
-            reason=verdict.reason,
-            client=client.address,
-            client_verified=client.verified,
-            hops=client.hops,
-            scheme=place.scheme,
-            host=place.host,
-            port=place.port,
-            prefix=place.prefix,
-            script_name=place.script_name,
-            path=place.path,
-            raw_path=place.raw_path,
-            data=_data(policy, told) if verdict.speaks else {},
-            original=_original(told),
-            steps=steps,
-        )
+        policy = self.policy
+        verdict = self._peers.judge(told.peer, told.headers.pop(contract.PROOF_HEADER, ""))
+        words = _words(policy, told) if verdict.speaks else None
+        client = self._client(told, words or {})
+        place = _place(policy, told, words, client.depth)
+        return Decision(told, verdict, client, place, _data(policy, told) if words else {})
 
     def _client(self, told: Told, words: Words) -> Client:
         named, peer = words.get(contract.CLIENT_ADDRESS_HEADER), told.peer.address
@@ -74,19 +56,6 @@ class _Origin(NamedTuple):
     scheme: str | None = None
     host: str | None = None
     port: int | None = None
-
-
-class _Place(NamedTuple):
-    """Where a request belongs."""
-
-    scheme: str | None
-    host: str | None
-    port: int | None
-    prefix: str
-    script_name: str
-    path: str
-    raw_path: str
-    steps: tuple[Step, ...]
 
 
 def _words(policy: Policy, told: Told) -> Words:
@@ -124,7 +93,7 @@ def _said(words: Words, name: str | None, depth: int) -> str | None:
     return (values[-min(depth, len(values))] or None) if values else None
 
 
-def _place(policy: Policy, told: Told, words: Words | None, depth: int) -> _Place:
+def _place(policy: Policy, told: Told, words: Words | None, depth: int) -> Place:
     """Where a request belongs; ``words`` is None for a peer whose headers do not count."""
     vhosts = policy.vhost
     if vhosts and vhost.has_marker(told.path, vhosts.marker):
@@ -136,14 +105,13 @@ def _place(policy: Policy, told: Told, words: Words | None, depth: int) -> _Plac
     return _ordinary(policy, told, words or {}, depth)
 
 
-def _virtual(told: Told, marker: str) -> _Place:
+def _virtual(told: Told, marker: str) -> Place:
     raw = _request_path(told.raw_path)
     if prefix.is_below(raw, told.script_name):
         raw = raw[len(told.script_name) :]
     found = vhost.read(told.path, raw, marker)
     script_name = found.prefix + told.script_name
-    why = "the path says so"
-    return _Place(
+    return Place(
         scheme=found.scheme,
         host=origin.authority(found.scheme, found.host, found.port),
         port=found.port,
@@ -151,15 +119,11 @@ def _virtual(told: Told, marker: str) -> _Place:
         script_name=script_name,
         path=found.path,
         raw_path=script_name + found.raw_path if found.raw_path else "",
-        steps=(
-            Step("scheme", found.scheme, why),
-            Step("host", f"{found.host}, port {found.port}", why),
-            Step("prefix", repr(found.prefix), why),
-        ),
+        in_path=True,
     )
 
 
-def _ordinary(policy: Policy, told: Told, words: Words, depth: int) -> _Place:
+def _ordinary(policy: Policy, told: Told, words: Words, depth: int) -> Place:
     stated = _stated(told, words, depth)
     named = _said(words, policy.prefix_header, depth)
     clean = prefix.clean(named, policy.prefixes) if named else ""
@@ -169,7 +133,7 @@ def _ordinary(policy: Policy, told: Told, words: Words, depth: int) -> _Place:
     elif clean:
         script_name = clean + script_name
         raw_path = clean + _request_path(raw_path) if raw_path else ""
-    return _Place(*stated, clean, script_name, path, raw_path, _steps(policy, told, stated, clean))
+    return Place(*stated, clean, script_name, path, raw_path)
 
 
 def _request_path(raw: str) -> str:
@@ -205,27 +169,3 @@ def _port_of(host: str) -> int | None:
 
 def _data(policy: Policy, told: Told) -> dict[str, str]:
     return {name: told.headers.get(contract.data_header(name), "") for name in policy.data}
-
-
-def _original(told: Told) -> dict[str, str]:
-    kept = dict(told.headers)
-    kept.pop(contract.PROOF_HEADER, None)
-    return kept
-
-
-def _client_step(client: Client, words: Words) -> Step:
-    if contract.CLIENT_ADDRESS_HEADER not in words:
-        return Step("client", client.address or "unknown", "it is the peer")
-    if client.verified:
-        return Step("client", client.address, f"entry {client.depth} from the right")
-    why = "the proxy after it names nobody that could be read"
-    return Step("client", client.address or "unknown", why)
-
-
-def _steps(policy: Policy, told: Told, stated: _Origin, clean: str) -> tuple[Step, ...]:
-    proxy, connection = "a trusted proxy says so", "as the connection has it"
-    return (
-        Step("scheme", stated.scheme or told.scheme, proxy if stated.scheme else connection),
-        Step("host", stated.host or told.host, proxy if stated.host else connection),
-        Step("prefix", repr(clean), proxy if clean else "nobody trusted names one"),
-    )

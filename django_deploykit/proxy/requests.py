@@ -67,7 +67,7 @@ class RequestDoor:
         decision: Decision = scope[contract.DECISION_KEY]
         if scope is not request.scope:
             _replace(request, scope)
-        if decision.hops:
+        if decision.client.hops:
             for key in ("REMOTE_HOST", "REMOTE_PORT"):  # 0 stands in the scope where none is known
                 request.META.pop(key, None)
         request.META.update(decision.data)

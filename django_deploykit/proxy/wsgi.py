@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from django_deploykit import contract
 from django_deploykit.proxy.decide import Judge
-from django_deploykit.proxy.decision import Decision, Peer, Refused, Told
+from django_deploykit.proxy.decision import Decision, Peer, Place, Refused, Told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,6 +35,7 @@ class WsgiDoor:
         data = judge.policy.data
         more = {contract.environ_key(name): name for name in map(contract.data_header, data)}
         self._headers = {**_HEADERS, **more}
+        self._keys = frozenset(self._headers)
 
     def enter(self, environ: WSGIEnvironment) -> Decision:
         """Decide on a request, once, and write it anew. Raise Refused.
@@ -44,7 +45,7 @@ class WsgiDoor:
         known = environ.get(contract.DECISION_KEY)
         if isinstance(known, Decision):
             return known
-        found = self._headers.keys() & environ.keys()
+        found = self._keys.intersection(environ)
         headers = {self._headers[key]: environ.pop(key) for key in found}
         decision = self._judge.decide(_told(environ, headers))
         _write(environ, decision)
@@ -88,28 +89,28 @@ def _scheme(environ: WSGIEnvironment) -> str:
 
 
 def _write(environ: WSGIEnvironment, decision: Decision) -> None:
+    told, client, place = decision.told, decision.client, decision.place
     environ.update(decision.data)
-    environ["wsgi.url_scheme"] = decision.scheme or _scheme(environ)
-    if decision.hops:
-        environ["REMOTE_ADDR"] = decision.client
+    environ["wsgi.url_scheme"] = place.scheme or told.scheme
+    if client.hops:
+        environ["REMOTE_ADDR"] = client.address
         # Those of the proxy, and nobody told the client's.
         environ.pop("REMOTE_HOST", None)
         environ.pop("REMOTE_PORT", None)
-    if decision.port:
-        environ["SERVER_PORT"] = str(decision.port)
-    if decision.host:
-        environ["HTTP_HOST"] = decision.host
-        environ["SERVER_NAME"] = decision.host.removesuffix(f":{decision.port}")
-    known = environ.get("SCRIPT_NAME", "").rstrip("/"), environ.get("PATH_INFO") or "/"
-    if known != (decision.script_name, decision.path):
-        _move(environ, decision)
+    if place.port:
+        environ["SERVER_PORT"] = str(place.port)
+    if place.host:
+        environ["HTTP_HOST"] = place.host
+        environ["SERVER_NAME"] = place.host.removesuffix(f":{place.port}")
+    if (place.script_name, place.path) != (told.script_name, told.path):
+        _move(environ, place)
 
 
-def _move(environ: WSGIEnvironment, decision: Decision) -> None:
-    environ["SCRIPT_NAME"], environ["PATH_INFO"] = decision.script_name, decision.path
+def _move(environ: WSGIEnvironment, place: Place) -> None:
+    environ["SCRIPT_NAME"], environ["PATH_INFO"] = place.script_name, place.path
     for key in _REWRITTEN:
         environ.pop(key, None)
     query = environ.get("QUERY_STRING")
     for key in _RAW:
         if key in environ:
-            environ[key] = f"{decision.raw_path}?{query}" if query else decision.raw_path
+            environ[key] = f"{place.raw_path}?{query}" if query else place.raw_path

@@ -34,7 +34,7 @@ def test_H1_lists_are_read_at_the_clients_place(schemes: str, named: str, scheme
     """H1. What the proxy said that named the client counts; a single value is the nearest
     proxy's. Never the leftmost because it is the leftmost."""
     said = {"HTTP_X_FORWARDED_PROTO": schemes, "HTTP_X_FORWARDED_FOR": named}
-    assert ask(policy(), **said).scheme == scheme
+    assert ask(policy(), **said).place.scheme == scheme
 
 
 @pytest.mark.parametrize("scheme", ["ftp", "https:", "javascript", "on", "https http", "h\xf6"])

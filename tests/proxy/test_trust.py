@@ -52,7 +52,8 @@ def test_T1_nothing_configured_believes_nothing(name: str, peer: str) -> None:
         made.pop("wsgi.input")
     assert spoofed == honest
     assert not decisions[0].trusted
-    assert decisions[0]._replace(original={}) == decisions[1]
+    assert decisions[0].place == decisions[1].place
+    assert decisions[0].client == decisions[1].client
 
 
 @pytest.mark.parametrize("name", EVERY_HEADER)
@@ -80,10 +81,10 @@ def test_T1_the_log_is_told_once(settings: Any, caplog: pytest.LogCaptureFixture
 def test_T2_an_address_has_to_match() -> None:
     """T2. A peer in a network is trusted, for that reason; its neighbour is not."""
     decision = ask(policy(), HTTP_X_FORWARDED_FOR=VISITOR)
-    assert (decision.trusted, decision.client) == (True, VISITOR)
+    assert (decision.trusted, decision.client.address) == (True, VISITOR)
     assert decision.reason == "its address is in 10.0.0.0/8"
     decision = ask(policy(), peer="11.0.0.1", HTTP_X_FORWARDED_FOR=VISITOR)
-    assert (decision.trusted, decision.client) == (False, "11.0.0.1")
+    assert (decision.trusted, decision.client.address) == (False, "11.0.0.1")
 
 
 def test_T2_a_unix_socket_has_to_be_proved() -> None:
@@ -92,7 +93,7 @@ def test_T2_a_unix_socket_has_to_be_proved() -> None:
     said = {"peer": "", "HTTP_X_FORWARDED_FOR": VISITOR}
     assert not ask(unix, **said).trusted
     with unix_listener() as listener:
-        assert ask(unix, **said, **{"gunicorn.socket": listener}).client == VISITOR
+        assert ask(unix, **said, **{"gunicorn.socket": listener}).client.address == VISITOR
     with socket.socket() as listener:
         assert not ask(unix, **said, **{"gunicorn.socket": listener}).trusted
 
@@ -134,7 +135,7 @@ def test_T2_a_connection_over_http_is_no_gateway() -> None:
 def test_T2_a_proxy_behind_a_gateway_may_speak() -> None:
     """T2. Both together: the gateway says who connected, and that is a proxy."""
     both = policy(TRUSTED=[["gateway", "10.0.0.0/8"]])
-    assert ask(both, HTTP_X_FORWARDED_FOR=VISITOR).client == VISITOR
+    assert ask(both, HTTP_X_FORWARDED_FOR=VISITOR).client.address == VISITOR
     assert not ask(both, peer="11.0.0.1", HTTP_X_FORWARDED_FOR=VISITOR).trusted
 
 

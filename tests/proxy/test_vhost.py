@@ -113,8 +113,11 @@ def test_V2_the_marker_counts_once(rest: str) -> None:
 def test_V2_elsewhere_it_is_a_name() -> None:
     """V2. Further down the path it means nothing."""
     decision = ask(KNOWN, path="/vhost/http/real.example/x/vhost/http/evil.example/y")
-    assert (decision.host, decision.path) == ("real.example", "/x/vhost/http/evil.example/y")
-    assert ask(KNOWN, path="/x/vhost/http/evil.example/").host is None
+    assert (decision.place.host, decision.place.path) == (
+        "real.example",
+        "/x/vhost/http/evil.example/y",
+    )
+    assert ask(KNOWN, path="/x/vhost/http/evil.example/").place.host is None
 
 
 # V3
@@ -221,7 +224,11 @@ def test_V4_any_rest(parts: list[str], slash: str) -> None:
 def test_V5_a_prefix_in_the_path(rest: str, prefix: str, path: str) -> None:
     """V5. Segments _vh_name right after the host are the public prefix."""
     decision = ask(KNOWN, path=f"/vhost/http/real.example{rest}")
-    assert (decision.prefix, decision.script_name, decision.path) == (prefix, prefix, path)
+    assert (decision.place.prefix, decision.place.script_name, decision.place.path) == (
+        prefix,
+        prefix,
+        path,
+    )
 
 
 @pytest.mark.parametrize("segment", ["_vh_", "_vh_..", "_vh_a%", "_vh_a b", "_vh_a\\b"])

@@ -91,10 +91,10 @@ def _header(text: str) -> tuple[bytes, bytes]:
 
 
 def _lines(decision: Decision) -> Iterator[str]:
-    yield f"trusted: {'yes' if decision.trusted else 'no'} ({decision.reason})"
+    yield f"trusted: {'yes' if decision.trusted else 'no'}"
     yield from map(str, decision.steps)
-    if decision.hops:
-        yield f"through: {', '.join(hop or 'unknown' for hop in decision.hops)}"
-    yield f"path: {decision.script_name + decision.path}"
+    if decision.client.hops:
+        yield f"through: {', '.join(hop or 'unknown' for hop in decision.client.hops)}"
+    yield f"path: {decision.place.script_name + decision.place.path}"
     for name, value in sorted(decision.original.items()):
         yield f"removed: {name}: {value!r}"
