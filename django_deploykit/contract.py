@@ -109,7 +109,7 @@ BELIEVABLE_PREFIX_HEADERS = ("X-Forwarded-Prefix", "X-Script-Name")
 
 # By this a proxy proves who it is, where its address does not. It is in no list of a front's: only
 # the runtime reads and removes it.
-SECRET_HEADER = "Deploykit-Proxy-Secret"
+PROOF_HEADER = "Deploykit-Proxy-Secret"
 
 # The front servers whose emitted configuration overwrites, over HTTP, the two headers above in
 # every request. Behind any other name in STACK_KEY, no header is believed.

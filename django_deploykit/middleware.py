@@ -1,7 +1,85 @@
-"""The names that a project writes in MIDDLEWARE."""
+"""Middleware: the doors through which Django meets what stands in front of it."""
 
 from __future__ import annotations
 
-from django_deploykit.identity.middleware import ProxyIdentityMiddleware
+from collections.abc import Callable
+from functools import partial
+from inspect import iscoroutinefunction
+from typing import Any
 
-__all__ = ["ProxyIdentityMiddleware"]
+from asgiref.sync import markcoroutinefunction
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
+from django.http import Http404, HttpRequest
+from django.urls import get_script_prefix, set_script_prefix
+
+from django_deploykit.identity.middleware import ProxyIdentityMiddleware
+from django_deploykit.proxy.decision import Decision, Refused
+from django_deploykit.proxy.requests import RequestDoor, move_cookies
+
+__all__ = ["ProxyIdentityMiddleware", "TrustedProxyMiddleware"]
+
+
+class TrustedProxyMiddleware:
+    """Makes each request what trusted proxies say it is, by DEPLOYKIT["PROXY"]; it comes first.
+
+    ``request.deploykit`` is the Decision. Whoever spoke, the headers that only a proxy may set
+    are gone from META, ``request.headers`` and the ASGI scope.
+    """
+
+    sync_capable = async_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        name = f"{type(self).__module__}.{type(self).__qualname__}"
+        if list(settings.MIDDLEWARE).count(name) > 1:
+            raise ImproperlyConfigured(f"MIDDLEWARE: {name!r} stands there more than once.")
+        self._get_response = get_response
+        self._door = RequestDoor()
+        self._is_async = iscoroutinefunction(get_response)
+        if self._is_async:
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> Any:
+        if self._is_async:
+            return self._answer_async(request)
+        before = get_script_prefix()
+        try:
+            self._enter(request)
+            return self._leave(request, self._get_response(request), before)
+        except BaseException:
+            set_script_prefix(before)
+            raise
+
+    async def _answer_async(self, request: HttpRequest) -> Any:
+        before = get_script_prefix()
+        try:
+            self._enter(request)
+            return self._leave(request, await self._get_response(request), before)
+        except BaseException:
+            set_script_prefix(before)
+            raise
+
+    def process_view(self, request: Any, *args: Any) -> None:
+        """Answer a path that is nobody's as any other unknown one: in the middle of Django."""
+        if request.deploykit is None:
+            raise Http404
+
+    def _enter(self, request: Any) -> None:
+        request.deploykit = None
+        try:
+            decision = self._door.enter(request)
+        except Refused as refused:
+            if refused.status == 404:
+                return
+            raise SuspiciousOperation(str(refused)) from None
+        request.deploykit = decision
+        if decision.place.prefix:
+            set_script_prefix(request.META["SCRIPT_NAME"])
+
+    def _leave(self, request: Any, response: Any, before: str) -> Any:
+        """Keep the prefix while the body, which may be a stream, is sent; and no longer."""
+        decision: Decision | None = request.deploykit
+        if decision and decision.place.prefix:
+            move_cookies(response, request.META["SCRIPT_NAME"])
+            response._resource_closers.append(partial(set_script_prefix, before))
+        return response

@@ -37,11 +37,6 @@ class Source(NamedTuple):
     def is_header(self) -> bool:
         return self.kind == "header"
 
-    @property
-    def key(self) -> str:
-        """Where it stands in a WSGI environ."""
-        return contract.environ_key(self.name) if self.is_header else self.name
-
     def __str__(self) -> str:
         return f"{self.kind}:{self.name}"
 
@@ -75,11 +70,6 @@ class Policy:
         """Every place that is read."""
         groups = (self.groups,) if self.groups else ()
         return tuple(dict.fromkeys((self.user, *groups, *self.attributes.values())))
-
-    @property
-    def headers(self) -> tuple[str, ...]:
-        """The headers among them: a trusted proxy's stay in its requests, nobody else's do."""
-        return tuple(source.name for source in self.sources if source.is_header)
 
 
 def _env(name: str) -> str:

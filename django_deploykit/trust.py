@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Literal
@@ -34,7 +35,7 @@ MAX_PREFIX = 255
 
 _PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~@+=-]+)+\Z")
 _MARKER = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._~-]{1,64}\Z")
-_SECRET = "secret:"
+_IN_FILE = "secret:"
 _ENTRIES = (
     "Write an address or a network of proxies, 'unix', 'gateway', 'secret:/path/of/a/file', "
     "or a list of several that must hold together."
@@ -81,7 +82,7 @@ class Policy:
         """The files of all secrets."""
         return tuple(one for group in self.trusted for one in group if isinstance(one, Path))
 
-    @property
+    @cached_property
     def prefix_header(self) -> str | None:
         """The one header that may name a URL prefix."""
         found = (name for name in self.headers if name in contract.BELIEVABLE_PREFIX_HEADERS)
@@ -101,7 +102,7 @@ def clean_prefix(text: str) -> str | None:
     """
     if text in ("", "/"):
         return ""
-    clean = text.rstrip("/")
+    clean = text.removesuffix("/")
     return clean if len(text) <= MAX_PREFIX and _PREFIX.match(clean) else None
 
 
@@ -213,7 +214,7 @@ class _Reader:
             return "unix"
         if entry == "gateway":
             return "gateway"
-        if isinstance(entry, str) and entry.startswith(_SECRET):
+        if isinstance(entry, str) and entry.startswith(_IN_FILE):
             return self._secret(entry)
         try:
             network = ip_network(entry) if isinstance(entry, str) else None
@@ -226,7 +227,7 @@ class _Reader:
         return _plain(network)
 
     def _secret(self, entry: str) -> Path | None:
-        path = Path(entry.removeprefix(_SECRET))
+        path = Path(entry.removeprefix(_IN_FILE))
         if path.is_absolute():
             return path
         # The text is not repeated: it may be the secret itself.

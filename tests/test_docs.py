@@ -11,7 +11,7 @@ import pytest
 from django.core.management import load_command_class
 from django.core.management.base import BaseCommand, CommandParser
 
-from django_deploykit import conf
+from django_deploykit import conf, trust
 from django_deploykit.config import findings
 from django_deploykit.config.deployment import Deployment, choice_names, parse_choices
 from django_deploykit.config.findings import Kind, Level
@@ -27,7 +27,7 @@ from tests.servers.table import promised
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted([*DOCS.rglob("*.md"), *ROOT.glob("*.md")])
-COMMANDS = ("deployconfig", "deployrun")
+COMMANDS = ("deployconfig", "deployexplain", "deployrun")
 KINDS = {kind.id: kind for kind in vars(findings).values() if isinstance(kind, Kind)}
 DEFAULTS = Deployment()
 
@@ -95,6 +95,18 @@ def test_every_key_of_tls_is_documented() -> None:
     part = sections("docs/reference/settings.md", 3)["TLS"]
     assert sorted(first_column(part)) == sorted(security._TLS_KEYS)
     assert security.DEFAULT_ACME_WEBROOT in code(part)
+
+
+def test_every_key_of_proxy_is_documented() -> None:
+    """proxy.md has a row for each key of PROXY, PREFIX and VHOST, and for each header."""
+    page = sections("docs/reference/proxy.md", 2)
+    intro = prose("docs/reference/proxy.md").partition("\n## ")[0]
+    assert sorted(first_column(intro)) == sorted(conf.PROXY_KEYS)
+    assert sorted(first_column(page["PREFIX"])) == sorted(trust.PREFIX_KEYS)
+    vhost = first_column(page["Virtual hosts in the path"])
+    assert sorted(vhost) == sorted(trust.VHOST_KEYS)
+    rows = " or ".join(first_column(page["HEADERS"])).split(" or ")
+    assert sorted(rows) == sorted(trust.BELIEVABLE)
 
 
 # Choices

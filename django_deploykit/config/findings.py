@@ -84,6 +84,7 @@ BAD_STORAGE = _error(19, "Name a storage class that can be imported in STORAGES.
 SECRET_IN_ENVIRON = _error(
     20, "Put it into the file that DEPLOYKIT['SITE']['ENV_FILE'] names, and read os.environ."
 )
+BAD_PROXY = _error(21, "See the reference of DEPLOYKIT['PROXY'].")
 
 STATIC_EMPTY = _warning(51, "Run 'manage.py collectstatic' before the site is served.", deploy=True)
 NO_MANIFEST = _warning(
@@ -129,3 +130,17 @@ OTHER_SETTINGS = _warning(
 )
 RELATIVE_PATH = _warning(66, "Write an absolute path, such as BASE_DIR / 'static'.", deploy=True)
 BAD_URLCONF = _warning(67, "'manage.py check' shows what is wrong with it.", deploy=True)
+NO_PROXY_MIDDLEWARE = _warning(
+    68,
+    "Put it first, also if wrap() stands in front of Django: it finds that decision.",
+)
+PROXY_MIDDLEWARE_LATE = _warning(
+    69, "Put it first: what comes before sees what a client may have written."
+)
+BELIEVED_TWICE = _warning(
+    70, "Unset it: DEPLOYKIT['PROXY'] and the emitted configuration say whom to believe."
+)
+SERVER_BELIEVES = _warning(
+    71, "Unset it, or allow nobody: who believes last must be the only one.", deploy=True
+)
+ANY_PREFIX = _warning(72, "Name the prefixes of the site in 'ALLOWED'.", deploy=True)

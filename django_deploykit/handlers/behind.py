@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from django_deploykit import contract
+from django_deploykit import trust
+from django_deploykit.proxy.decide import Judge
+from django_deploykit.proxy.decision import Refused
+from django_deploykit.proxy.wsgi import WsgiDoor, refuse
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-_ADDRESS = contract.environ_key(contract.CLIENT_ADDRESS_HEADER)
-_SCHEME = contract.environ_key(contract.SCHEME_HEADER)
 _STREAM = "X-Accel-Buffering"
-_PORTS = {"http": "80", "https": "443"}
 
 
 def behind_front(
@@ -26,21 +26,19 @@ def behind_front(
     """Wrap ``application`` to stand behind a front server that speaks ``gateway`` to it.
 
     Over ``"http"`` the client's address, the scheme and the ``data`` (names of SITE["ENVIRON"])
-    are taken from the headers of the contract; over the other gateways they have arrived as
-    parameters, which no client can write. The path is split at ``prefix``, however the server
-    split it; a path outside of it is answered with 404. Every other header that only a proxy may
-    set is dropped.
+    are taken from the headers of the contract, and a request without them is refused; over the
+    other gateways they have arrived as parameters, which no client can write. The path is split
+    at ``prefix``, however the server split it; a path outside of it is answered with 404. Every
+    other header that only a proxy may set is dropped.
     """
-    names = tuple(data)
+    door = WsgiDoor(Judge(trust.emitted(gateway, tuple(data))))
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if gateway == "http":
-            _believe(environ, names)
-        for key in contract.CLIENT_FORBIDDEN_KEYS:
-            environ.pop(key, None)
-        if not _split(environ, prefix):
-            start_response("404 Not Found", [("Content-Type", "text/plain; charset=utf-8")])
-            return [b"Not Found\n"]
+        try:
+            _split(environ, prefix)
+            door.enter(environ)
+        except Refused as refused:
+            return refuse(refused, start_response)
         return application(environ, _unbuffered(start_response))
 
     return answer
@@ -67,23 +65,10 @@ def _unbuffered(start_response: StartResponse) -> StartResponse:
     return start
 
 
-def _believe(environ: WSGIEnvironment, names: tuple[str, ...]) -> None:
-    """Take what the front says over HTTP; without it (it never is), nothing is known."""
-    scheme = environ.get(_SCHEME, "")
-    environ["REMOTE_ADDR"] = environ.get(_ADDRESS, "")
-    environ["wsgi.url_scheme"] = scheme if scheme in _PORTS else "http"
-    host, _, port = environ.get("HTTP_HOST", "").rpartition(":")
-    environ["SERVER_PORT"] = port if host and port.isdigit() else _PORTS[environ["wsgi.url_scheme"]]
-    for key in ("REMOTE_HOST", "REMOTE_PORT"):
-        environ.pop(key, None)
-    for name in names:
-        environ[name] = environ.pop(contract.environ_key(contract.data_header(name)), "")
-
-
-def _split(environ: WSGIEnvironment, prefix: str) -> bool:
-    """Put the prefix into SCRIPT_NAME and the rest into PATH_INFO; False for another path."""
+def _split(environ: WSGIEnvironment, prefix: str) -> None:
+    """Put the prefix into SCRIPT_NAME and the rest into PATH_INFO. Raise Refused (404) for
+    another path, and for a bare prefix, which the front leads on to its slash."""
     path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
     if prefix and not path.startswith(f"{prefix}/"):
-        return False
+        raise Refused(404, f"{path!r} does not lie below {prefix!r}")
     environ["SCRIPT_NAME"], environ["PATH_INFO"] = prefix, path[len(prefix) :]
-    return True

@@ -44,28 +44,28 @@ class Assertion(NamedTuple):
         return _digest(groups, repr(sorted(self.attributes.items())))
 
 
-def read(policy: Policy, meta: Mapping[str, Any]) -> Assertion | None:
-    """What ``request.META`` says of the user; None where that is nothing.
+def read(policy: Policy, said: Mapping[str, Any]) -> Assertion | None:
+    """What is said of the user, under the names of the policy's sources; None for nothing.
 
     Raise BadRequest for what no front means to say: several names, control characters, or bytes
     that are not UTF-8.
     """
-    subject = _text(policy.user, meta)
+    subject = _text(policy.user, said)
     if subject is None or subject.casefold() in _NOBODY:
         return None
     if _SEVERAL.search(subject):
         raise BadRequest(f"{policy.user} holds several names: {subject!r}")
-    said = {name: _text(source, meta) for name, source in policy.attributes.items()}
+    attributes = {name: _text(source, said) for name, source in policy.attributes.items()}
     return Assertion(
         subject=subject,
-        groups=_groups(policy, meta),
-        attributes={name: text for name, text in said.items() if text is not None},
+        groups=_groups(policy, said),
+        attributes={name: text for name, text in attributes.items() if text is not None},
         policy=policy,
     )
 
 
-def _groups(policy: Policy, meta: Mapping[str, Any]) -> frozenset[str] | None:
-    text = _text(policy.groups, meta) if policy.groups else None
+def _groups(policy: Policy, said: Mapping[str, Any]) -> frozenset[str] | None:
+    text = _text(policy.groups, said) if policy.groups else None
     return None if text is None else frozenset(split(text, policy.separator))
 
 
@@ -80,9 +80,9 @@ def split(text: str, separator: str) -> list[str]:
     return [clean for part in parts if (clean := part.strip())]
 
 
-def _text(source: Source, meta: Mapping[str, Any]) -> str | None:
+def _text(source: Source, said: Mapping[str, Any]) -> str | None:
     """PEP 3333: text in an environ is bytes, each one a character of Latin-1."""
-    value = meta.get(source.key)
+    value = said.get(source.name)
     if not isinstance(value, str):
         return None
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
@@ -21,6 +21,7 @@ from django_deploykit import sso
 from django_deploykit.identity import accounts
 from django_deploykit.identity.assertion import Assertion, read
 from django_deploykit.identity.backend import ProxyIdentityBackend
+from django_deploykit.proxy.decision import Decision
 
 # Where a session says whose it is, and since when: by digests, never by names.
 ENTRY = "_deploykit_identity"
@@ -68,11 +69,11 @@ class ProxyIdentityMiddleware:
                 "ProxyIdentityMiddleware needs 'django.contrib.auth.middleware."
                 "AuthenticationMiddleware' before it in MIDDLEWARE."
             )
-        believed = _is_believed(self.policy.user, request)
-        asserted = read(self.policy, request.META) if believed else None
+        said = _believed(self.policy, request)
+        asserted = read(self.policy, said) if said is not None else None
         if asserted is not None:
             _set_user(request, self._user_of(request, asserted))
-        elif self._has_ended(request.session, believed):
+        elif self._has_ended(request.session, said is not None):
             self._sign_out(request)
         if self.policy.required and not request.user.is_authenticated:
             raise PermissionDenied("The front names nobody who is let in.")
@@ -152,12 +153,18 @@ def _policy() -> sso.Policy:
     return policy
 
 
-def _is_believed(source: sso.Source, request: HttpRequest) -> bool:
-    """A key that only the server writes needs no other witness."""
-    return (
-        not source.is_header
-        or getattr(getattr(request, "deploykit", None), "trusted", False) is True
-    )
+def _believed(policy: sso.Policy, request: HttpRequest) -> Mapping[str, Any] | None:
+    """Where the policy's sources are looked up, by name; None where nobody is believed.
+
+    A key that only the server writes needs no other witness. A header is taken from the record
+    of TrustedProxyMiddleware, which has removed it from META, and only if its peer's count.
+    """
+    if not policy.user.is_header:
+        return request.META
+    record = getattr(request, "deploykit", None)
+    if isinstance(record, Decision) and record.verdict.trusted and record.verdict.speaks:
+        return record.original
+    return None
 
 
 def _backend_of(session: Any) -> ProxyIdentityBackend | None:

@@ -6,9 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import NamedTuple
 
-from django_deploykit.proxy.decision import Refused
+from django_deploykit.proxy.decision import Client, Refused
 
 Address = IPv4Address | IPv6Address
 
@@ -18,20 +17,6 @@ MAX_LENGTH = 4096
 _WITH_PORT = re.compile(r"\[([^\[\]]+)\](?::[0-9]{1,5})?\Z|([0-9.]+):[0-9]{1,5}\Z")
 
 
-class Client(NamedTuple):
-    """The client, if it could be told, and the proxies between, nearest first.
-
-    ``depth`` counts from the right the entry that names it: the request's other lists are read
-    at the same one.
-    """
-
-    address: str
-    verified: bool = True
-    hops: tuple[str, ...] = ()
-    depth: int = 1
-
-
-@lru_cache(maxsize=1024)
 def parse_address(text: str) -> Address | None:
     """An address, also as ``192.0.2.1:567``, ``[::1]`` or ``[::1]:567``; None for anything else.
 
@@ -47,6 +32,13 @@ def parse_address(text: str) -> Address | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
+@lru_cache(maxsize=1024)
+def plain(text: str) -> str:
+    """The one spelling of an address, or '' for what is none."""
+    address = parse_address(text)
+    return str(address) if address else ""
+
+
 def entries(text: str) -> list[str]:
     """The entries of a list, empty ones left out. Raise Refused for one beyond all reason."""
     if len(text) > MAX_LENGTH:
@@ -57,7 +49,7 @@ def entries(text: str) -> list[str]:
     return found
 
 
-def walk(named: Sequence[str], peer: str, is_proxy: Callable[[Address], bool]) -> Client:
+def walk(named: Sequence[str], peer: str, is_proxy: Callable[[str], bool]) -> Client:
     """Go from the trusted ``peer`` leftwards, over proxies, to the first that is none.
 
     Whatever stands left of it was written by the client, and is never looked at. If all are
@@ -65,12 +57,12 @@ def walk(named: Sequence[str], peer: str, is_proxy: Callable[[Address], bool]) -
     """
     hops = [peer]
     for depth, text in enumerate(reversed(named), start=1):
-        address = parse_address(text)
-        if address is None:
+        address = plain(text)
+        if not address:
             return Client(hops[-1], False, tuple(hops), depth)
         if depth == len(named) or not is_proxy(address):
-            return Client(str(address), True, tuple(hops), depth)
-        hops.append(str(address))
+            return Client(address, True, tuple(hops), depth)
+        hops.append(address)
     return Client(peer, verified=False)
 
 
@@ -79,7 +71,7 @@ def count(named: Sequence[str], peer: str, hops: int) -> Client:
     if len(named) < hops:
         return Client(peer, verified=False)
     between = (peer, *reversed(named[len(named) - hops + 1 :]))
-    address = parse_address(named[-hops])
-    if address is None:
+    address = plain(named[-hops])
+    if not address:
         return Client(between[-1], False, between, hops)
-    return Client(str(address), True, between, hops)
+    return Client(address, True, between, hops)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import NamedTuple
 
 
@@ -15,6 +16,11 @@ class Refused(Exception):
 
     def __str__(self) -> str:
         return self.reason
+
+    @property
+    def phrase(self) -> str:
+        """The words of HTTP for the status."""
+        return HTTPStatus(self.status).phrase
 
 
 class Peer(NamedTuple):
@@ -63,7 +69,7 @@ class Told(NamedTuple):
     """
 
     peer: Peer
-    headers: Mapping[str, str]
+    headers: dict[str, str]
     scheme: str = "http"
     host: str = ""
     script_name: str = ""
@@ -71,24 +77,24 @@ class Told(NamedTuple):
     raw_path: str = ""
 
 
-class Decision(NamedTuple):
-    """What holds for one request: ``request.deploykit``.
+class Client(NamedTuple):
+    """The client, if it could be told, and the proxies between, nearest first.
 
-    ``client`` is the visitor's address, '' where nobody knows it; ``client_verified`` is False
-    where the walk to it ended at something that is no address, or a proxy named nobody. ``hops``
-    are the proxies between, nearest first. ``scheme``, ``host`` (as a browser sends it) and
-    ``port`` are None where those of the connection stand. ``prefix`` is what this request
-    brought; ``script_name`` and ``path``, with what the server knew, are where it belongs.
-    ``data`` is SITE["ENVIRON"], where it came as headers. ``original`` holds every header that
-    was removed, but no secret. ``steps`` say how it came about.
+    ``depth`` counts from the right the entry that names it: the request's other lists are read
+    at the same one.
     """
 
-    peer: Peer
-    trusted: bool
-    reason: str
-    client: str
-    client_verified: bool
-    hops: tuple[str, ...]
+    address: str
+    verified: bool = True
+    hops: tuple[str, ...] = ()
+    depth: int = 1
+
+
+class Place(NamedTuple):
+    """Where a request belongs. ``scheme``, ``host`` (as a browser sends it) and ``port`` are None
+    where those of the connection stand. ``prefix`` is what this request brought; ``script_name``
+    and ``path`` are the public path, with what the server knew."""
+
     scheme: str | None
     host: str | None
     port: int | None
@@ -96,6 +102,63 @@ class Decision(NamedTuple):
     script_name: str
     path: str
     raw_path: str
+    in_path: bool = False
+
+
+class Decision(NamedTuple):
+    """What holds for one request: ``request.deploykit``.
+
+    ``told`` is the request as it arrived, but for secrets; ``data`` is SITE["ENVIRON"], where it
+    came as headers.
+    """
+
+    told: Told
+    verdict: Verdict
+    client: Client
+    place: Place
     data: Mapping[str, str]
-    original: Mapping[str, str]
-    steps: tuple[Step, ...]
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the peer is a trusted proxy, or a trusted gateway."""
+        return self.verdict.trusted
+
+    @property
+    def reason(self) -> str:
+        """Why it is, or is not."""
+        return self.verdict.reason
+
+    @property
+    def peer(self) -> Peer:
+        """Who connected."""
+        return self.told.peer
+
+    @property
+    def original(self) -> Mapping[str, str]:
+        """Every header that was removed, for the log; secrets are in nothing that is kept."""
+        return self.told.headers
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """Each thing that was decided, and why."""
+        return (
+            Step("peer", self.peer, self.reason),
+            self._client_step(),
+            self._step("scheme", self.place.scheme, self.told.scheme),
+            self._step("host", self.place.host, self.told.host),
+            self._step("prefix", self.place.prefix, "none"),
+        )
+
+    def _client_step(self) -> Step:
+        client = self.client
+        if not client.hops:
+            return Step("client", client.address or "unknown", "it is the peer")
+        why = (
+            f"entry {client.depth} from the right" if client.verified else "the rest is no address"
+        )
+        return Step("client", client.address or "unknown", why)
+
+    def _step(self, what: str, stated: str | None, otherwise: str) -> Step:
+        if not stated:
+            return Step(what, otherwise, "nobody trusted says otherwise")
+        return Step(what, stated, "the path says so" if self.place.in_path else "the proxy says so")

@@ -7,10 +7,10 @@ import re
 from django_deploykit.proxy.addresses import MAX_ENTRIES, MAX_LENGTH
 from django_deploykit.proxy.decision import Refused
 
-_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 # RFC 7239 4: no blanks around "=". Addresses and hosts with a colon or brackets have to be quoted,
 # but some proxies forget it; no delimiter is among those characters.
-_PAIR = re.compile(rf'({_TOKEN})=(?:"((?:[^"\\]|\\.)*)"|([^\s",;=\\]*))[ \t]*(?=[,;]|\Z)')
+_PAIR = re.compile(rf'({_NAME})=(?:"((?:[^"\\]|\\.)*)"|([^\s",;=\\]*))[ \t]*(?=[,;]|\Z)')
 _GAP = re.compile(r"[ \t;]*")
 
 

@@ -12,6 +12,9 @@ from django.test import AsyncClient, Client
 BACKEND = "django_deploykit.backends.ProxyIdentityBackend"
 MIDDLEWARE = "django_deploykit.middleware.ProxyIdentityMiddleware"
 STOCK_BACKEND = "django.contrib.auth.backends.ModelBackend"
+TRUSTED_PROXY = "django_deploykit.middleware.TrustedProxyMiddleware"
+# The test client's own address.
+PROXY = {"TRUSTED": ["127.0.0.1"]}
 STACK = (
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -25,11 +28,12 @@ class Front:
     def __init__(self, settings: Any) -> None:
         self._settings = settings
 
-    def believe(self, *before: str, **identity: Any) -> Front:
-        """Configure IDENTITY, with more middleware before ours."""
+    def believe(self, *, looks: bool = True, **identity: Any) -> Front:
+        """Configure IDENTITY, behind a proxy that TrustedProxyMiddleware trusts if it looks."""
         source = {} if "PRESET" in identity else {"USER": "env:REMOTE_USER"}
-        self._settings.DEPLOYKIT = {"IDENTITY": {**source, **identity}}
-        self._settings.MIDDLEWARE = [*STACK, *before, MIDDLEWARE]
+        self._settings.DEPLOYKIT = {"IDENTITY": {**source, **identity}, "PROXY": PROXY}
+        before = [TRUSTED_PROXY] if looks else []
+        self._settings.MIDDLEWARE = [*before, *STACK, MIDDLEWARE]
         return self
 
     def client(self, **extra: Any) -> Client:
@@ -53,7 +57,7 @@ def front(settings: Any, db: None) -> Front:
 @pytest.fixture
 def proxied(front: Front) -> Front:
     """A proxy of Authelia's, believed because it is trusted."""
-    return front.believe("tests.identity.trusting.trusting", PRESET="authelia")
+    return front.believe(PRESET="authelia")
 
 
 @pytest.fixture

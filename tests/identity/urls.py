@@ -17,9 +17,14 @@ from rest_framework.views import APIView
 from django_deploykit.views import ProxyLogoutView
 
 
-def who(request: HttpRequest) -> HttpResponse:
+def who_is(request: HttpRequest) -> str:
     """The name of the user, '' for nobody."""
-    return HttpResponse(request.user.get_username())
+    return request.user.get_username()
+
+
+def who(request: HttpRequest) -> HttpResponse:
+    """The same, as a page."""
+    return HttpResponse(who_is(request))
 
 
 async def who_async(request: HttpRequest) -> HttpResponse:

@@ -21,6 +21,15 @@ def site(**keys: Any) -> dict[str, Any]:
     return {"DEPLOYKIT": {"SITE": keys}}
 
 
+PROXY_MIDDLEWARE = "django_deploykit.middleware.TrustedProxyMiddleware"
+TRUSTED = {"TRUSTED": ["10.0.0.1"], "HEADERS": ["X-Forwarded-Proto"]}
+
+
+def behind(**section: Any) -> dict[str, Any]:
+    """A PROXY section with its middleware in place."""
+    return {"DEPLOYKIT": {"PROXY": {**TRUSTED, **section}}, "MIDDLEWARE": [PROXY_MIDDLEWARE]}
+
+
 def env_file(directory: Path, mode: int) -> str:
     path = directory / "env"
     path.touch()
@@ -45,7 +54,7 @@ MANIFEST = "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
 TABLE: dict[str, tuple[Make, set[str]]] = {
     "nothing": (lambda tmp: {}, set()),
     "no SECRET_KEY": (lambda tmp: {"SECRET_KEY": "", **site(ENVIRON={"LABEL": ""})}, set()),
-    "unknown section": (lambda tmp: {"DEPLOYKIT": {"PROXY": {}}}, {"E001"}),
+    "unknown section": (lambda tmp: {"DEPLOYKIT": {"PROXIES": {}}}, {"E001"}),
     "unknown key": (lambda tmp: site(HOST=["example.com"]), {"E001"}),
     "unknown TLS key": (lambda tmp: site(TLS={**TLS, "CHAIN": "/c.pem"}), {"E001"}),
     "DEPLOYKIT a list": (lambda tmp: {"DEPLOYKIT": []}, {"E002"}),
@@ -139,6 +148,10 @@ TABLE: dict[str, tuple[Make, set[str]]] = {
     "no static storage": (lambda tmp: {"STORAGES": STORAGES}, {"E019"}),
     "secret by name": (lambda tmp: site(ENVIRON={"MAPS_API_KEY": "1234"}), {"E020"}),
     "secret by value": (lambda tmp: site(ENVIRON={"LABEL": "tests"}), {"E020"}),
+    "PROXY that is not clear": (
+        lambda tmp: behind(TRUSTED=["0.0.0.0/0"], HEADERS=["X-Real-Ip"]),
+        {"E021"},
+    ),
     "nothing collected": (lambda tmp: {"STATIC_ROOT": str(tmp / "none")}, {"W051"}),
     "manifest not collected": (
         lambda tmp: {"STORAGES": {**STORAGES, "staticfiles": {"BACKEND": MANIFEST}}},
@@ -202,11 +215,45 @@ TABLE: dict[str, tuple[Make, set[str]]] = {
         {"W065"},
     ),
     "relative MEDIA_ROOT": (lambda tmp: {"MEDIA_ROOT": "media", "MEDIA_URL": "/media/"}, {"W066"}),
+    "PROXY without its middleware": (lambda tmp: {"DEPLOYKIT": {"PROXY": TRUSTED}}, {"W068"}),
+    "middleware not first": (
+        lambda tmp: {"MIDDLEWARE": ["django.middleware.common.CommonMiddleware", PROXY_MIDDLEWARE]},
+        {"W069"},
+    ),
+    "PROXY and Django's own switches": (
+        lambda tmp: {
+            "USE_X_FORWARDED_HOST": True,
+            "USE_X_FORWARDED_PORT": True,
+            "SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https"),
+            **behind(),
+        },
+        {"W070"},
+    ),
+    "a prefix of requests, and a forced one": (
+        lambda tmp: {
+            "FORCE_SCRIPT_NAME": "/app",
+            "STATIC_URL": "static/",
+            "SESSION_COOKIE_PATH": "/app",
+            "CSRF_COOKIE_PATH": "/app",
+            **behind(HEADERS=["X-Forwarded-Prefix"], PREFIX={"ALLOWED": ["/app"]}),
+        },
+        {"W070"},
+    ),
+    "any prefix": (
+        lambda tmp: {"STATIC_URL": "static/", **behind(HEADERS=["X-Forwarded-Prefix"])},
+        {"W072"},
+    ),
+    "a path below any prefix": (
+        lambda tmp: behind(HEADERS=["X-Script-Name"], PREFIX={"ALLOWED": ["/app"]}),
+        {"W059"},
+    ),
     "broken URLconf": (lambda tmp: {"ROOT_URLCONF": broken_urlconf()}, {"W067"}),
 }
 
 # Kinds that only DEPLOYKIT['SITES'] leads to: see test_sites.py.
 OF_SITES = {"E015", "E016"}
+# The environment leads to this one: see test_a_server_that_believes below.
+OF_ENVIRONMENT = {"W071"}
 
 
 def own_files(directory: Path) -> str:
@@ -224,9 +271,28 @@ def test_settings_lead_to_findings(
     assert ids(read(**make(tmp_path))) == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "found"),
+    [
+        ("FORWARDED_ALLOW_IPS", "*", {"W071"}),
+        ("FORWARDED_ALLOW_IPS", "10.0.0.1", {"W071"}),
+        ("FORWARDED_ALLOW_IPS", "", set()),
+        ("GUNICORN_CMD_ARGS", "--workers 3 --forwarded-allow-ips=*", {"W071"}),
+        ("GUNICORN_CMD_ARGS", "--workers 3", set()),
+    ],
+)
+def test_a_server_that_believes(
+    name: str, value: str, found: set[str], read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An application server that was told to believe headers does so before the middleware."""
+    monkeypatch.setenv(name, value)
+    assert ids(read(**behind())) == found
+
+
 def test_every_kind_is_reached() -> None:
     """No kind of finding is without settings that lead to it."""
-    reached = set().union(*(expected for _, expected in TABLE.values())) | OF_SITES
+    reached = set().union(*(expected for _, expected in TABLE.values()))
+    reached |= OF_SITES | OF_ENVIRONMENT
     assert reached == {kind.id.removeprefix("deploykit.") for kind in kinds().values()}
 
 

@@ -18,6 +18,8 @@ import django
 from django.conf import settings
 
 OURS = "django_deploykit.middleware.ProxyIdentityMiddleware"
+# The test clients' own address.
+PROXY = {"TRUSTED": ["127.0.0.1"]}
 SOURCES = {"Key": "env:REMOTE_USER", "Header": "header:Remote-User"}
 
 # What Django's tests/runtests.py sets, as far as these tests need it.
@@ -35,12 +37,12 @@ SETTINGS: dict[str, Any] = {
     ],
     "LOGGING_CONFIG": None,
     "MIDDLEWARE": [
+        "django_deploykit.middleware.TrustedProxyMiddleware",
         "django.contrib.sessions.middleware.SessionMiddleware",
         "django.middleware.common.CommonMiddleware",
         "django.middleware.csrf.CsrfViewMiddleware",
         "django.contrib.auth.middleware.AuthenticationMiddleware",
         "django.contrib.messages.middleware.MessageMiddleware",
-        "tests.identity.trusting.trusting",
     ],
     # Made without migrations, as Django's own runner does.
     "MIGRATION_MODULES": {"auth": None, "contenttypes": None, "sessions": None},
@@ -104,7 +106,7 @@ def adapted(theirs: Any) -> Iterator[type]:
                 **_header(case, kind, identity["USER"]),
             }
             own = type(f"{kind}{name}", (case,), members)
-            yield override_settings(DEPLOYKIT={"IDENTITY": identity})(own)
+            yield override_settings(DEPLOYKIT={"IDENTITY": identity, "PROXY": PROXY})(own)
 
 
 def _replaced(middleware: Any) -> Any:

@@ -18,6 +18,7 @@ from django_deploykit.config.introspect import (
     files,
     names,
     overlaps,
+    proxy,
     security,
     static,
     urls,
@@ -118,4 +119,5 @@ def _read(context: Context) -> SiteFacts:
     overlaps.check(context, facts)
     urls.check(context, facts)
     security.check(context, facts)
+    proxy.check(context, facts)
     return facts
