@@ -70,13 +70,15 @@ class TrustedProxyMiddleware:
                 return
             raise SuspiciousOperation(str(refused)) from None
         request.deploykit = decision
-        if decision.place.prefix:
-            set_script_prefix(request.META["SCRIPT_NAME"])
+        script_name = request.META["SCRIPT_NAME"]
+        if script_name.rstrip("/") != get_script_prefix().rstrip("/"):
+            set_script_prefix(script_name)
 
     def _leave(self, request: Any, response: Any, before: str) -> Any:
         """Keep the prefix while the body, which may be a stream, is sent; and no longer."""
         decision: Decision | None = request.deploykit
         if decision and decision.place.prefix:
             move_cookies(response, request.META["SCRIPT_NAME"])
+        if get_script_prefix() != before:
             response._resource_closers.append(partial(set_script_prefix, before))
         return response

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -22,7 +21,6 @@ _PARAMETERS = {
     contract.SCHEME_HEADER: "proto",
     contract.HOST_HEADER: "host",
 }
-_ABSOLUTE_FORM = re.compile(r"[a-z][a-z0-9+.-]*://[^/?]*", re.IGNORECASE)
 
 
 class Judge:
@@ -106,7 +104,7 @@ def _place(policy: Policy, told: Told, words: Words | None, depth: int) -> Place
 
 
 def _virtual(told: Told, marker: str) -> Place:
-    raw = _request_path(told.raw_path)
+    raw = origin.request_path(told.raw_path)
     if prefix.is_below(raw, told.script_name):
         raw = raw[len(told.script_name) :]
     found = vhost.read(told.path, raw, marker)
@@ -132,13 +130,8 @@ def _ordinary(policy: Policy, told: Told, words: Words, depth: int) -> Place:
         script_name, path = prefix.split(clean, script_name, path)
     elif clean:
         script_name = clean + script_name
-        raw_path = clean + _request_path(raw_path) if raw_path else ""
+        raw_path = clean + origin.request_path(raw_path) if raw_path else ""
     return Place(*stated, clean, script_name, path, raw_path)
-
-
-def _request_path(raw: str) -> str:
-    """The path of a request target, which may be in absolute form (RFC 9112 3.2.2)."""
-    return _ABSOLUTE_FORM.sub("", raw, count=1).partition("?")[0]
 
 
 def _stated(told: Told, words: Words, depth: int) -> _Origin:
