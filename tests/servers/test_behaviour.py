@@ -314,6 +314,22 @@ def test_a_client_cannot_claim_anything(server: Server, name: str, value: str) -
     assert _identity(server, (name, value), ("Connection", name)) == honest
 
 
+def test_no_header_of_the_contract_changes_anything(server: Server) -> None:
+    """Every header that only a proxy may set, in any case and spelling, twice and named in
+    Connection: Django believes what it did before."""
+    honest = _identity(server)
+    spellings = [
+        spelling
+        for name in (*contract.CLIENT_FORBIDDEN_HEADERS, contract.PROOF_HEADER)
+        for spelling in (name.title().swapcase(), name.lower().replace("-", "_"))
+    ]
+    for start in range(0, len(spellings), 20):
+        names = spellings[start : start + 20]
+        headers = [(name, "https") for name in names]
+        assert _identity(server, *headers, *headers) == honest
+        assert _identity(server, *headers, ("Connection", ", ".join(names))) == honest
+
+
 def test_headers_of_the_contract_do_not_arrive(server: Server) -> None:
     """Every header that only a proxy may set is gone before Django looks."""
     headers = [
