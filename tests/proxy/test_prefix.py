@@ -324,6 +324,15 @@ async def test_P7_wrapped_applications_under_asgi() -> None:
             assert json.loads(answer.body) == everything(prefix)
 
 
+@in_a_loop
+async def test_T7_two_spellings_are_refused_in_django(site: Site) -> None:
+    """T7. The middleware answers 400, and a stranger's underscore alone changes nothing."""
+    both = [("X_Forwarded_Prefix", "/evil"), ("X-Forwarded-Prefix", "/app")]
+    assert (await site.aget("/urls/", headers=both)).status == 400
+    answer = await site.aget("/urls/", headers=both[:1])
+    assert json.loads(answer.body) == everything("")
+
+
 def test_P7_redirects(site: Site) -> None:
     """P7. By name, to a missing slash, and to the login with a next of its own."""
     assert site.get("/redirect/", "/app")["Location"] == "/app/urls/"
