@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
@@ -56,27 +57,28 @@ class TrustedProxyMiddleware:
             raise
 
     def process_view(self, request: Any, *args: Any) -> None:
-        """Answer a path that is nobody's as any other unknown one: in the middle of Django."""
-        if request.deploykit is None:
+        """Answer a path that is nobody's as any other unknown one: from the middle of Django."""
+        if request._deploykit_hides:
             raise Http404
 
     def _enter(self, request: Any) -> None:
-        request.deploykit = None
+        request._deploykit_hides = False
         try:
-            decision = self._door.enter(request)
+            request.deploykit = self._door.enter(request)
         except Refused as refused:
-            if refused.status == 404:
-                return
-            raise SuspiciousOperation(str(refused)) from None
-        request.deploykit = decision
+            if refused.status != HTTPStatus.NOT_FOUND:
+                raise SuspiciousOperation(str(refused)) from None
+            # Nothing is believed of it any more; that is decided, and said to later middleware.
+            request.deploykit = self._door.enter(request)
+            request._deploykit_hides = True
         script_name = request.META["SCRIPT_NAME"]
         if script_name.rstrip("/") != get_script_prefix().rstrip("/"):
             set_script_prefix(script_name)
 
     def _leave(self, request: Any, response: Any, before: str) -> Any:
         """Keep the prefix while the body, which may be a stream, is sent; and no longer."""
-        decision: Decision | None = request.deploykit
-        if decision and decision.place.prefix:
+        decision: Decision = request.deploykit
+        if decision.place.prefix:
             move_cookies(response, request.META["SCRIPT_NAME"])
         if get_script_prefix() != before:
             response._resource_closers.append(partial(set_script_prefix, before))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from typing import TYPE_CHECKING
 
@@ -12,16 +11,13 @@ from django_deploykit import conf, contract, trust
 from django_deploykit.exceptions import unknown
 from django_deploykit.proxy.asgi import AsgiDoor, Scope
 from django_deploykit.proxy.decide import Judge
-from django_deploykit.proxy.decision import Decision
+from django_deploykit.proxy.decision import Decision, logger
 from django_deploykit.proxy.peer import BadSecret
 from django_deploykit.proxy.urls import follow_script_prefix
 from django_deploykit.proxy.wsgi import WsgiDoor
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
-
-# Below Django's own, so that whoever handles that one gets these.
-logger = logging.getLogger("django.security.deploykit")
 
 
 def judge(stack: str) -> Judge:

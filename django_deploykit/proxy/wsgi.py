@@ -70,6 +70,7 @@ def _take_back(environ: WSGIEnvironment, said: str) -> None:
 
 def refuse(refused: Refused, start_response: StartResponse) -> Iterable[bytes]:
     """Answer a refused request; why is for the log, not for the client."""
+    refused.log()
     start_response(
         f"{refused.status} {refused.phrase}", [("Content-Type", "text/plain; charset=utf-8")]
     )
@@ -85,7 +86,7 @@ def _told(environ: WSGIEnvironment, headers: dict[str, str]) -> Told:
         host=get("HTTP_HOST", ""),
         script_name=get("SCRIPT_NAME", "").rstrip("/"),
         path=get("PATH_INFO", "") or "/",
-        raw_path=get("RAW_URI") or get("REQUEST_URI") or "",
+        raw_path=(get("RAW_URI") or get("REQUEST_URI") or "").partition("?")[0],
     )
 
 

@@ -51,10 +51,12 @@ def test_over_http_the_front_is_believed(peer: str) -> None:
 
 
 @pytest.mark.parametrize("missing", SAID)
-def test_over_http_the_front_never_forgets(missing: str) -> None:
-    """Without what the front sets in every request, the request is not from it: 400."""
+def test_over_http_the_front_never_forgets(missing: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Without what the front sets in every request, the request is not from it: 400, and the log
+    says why."""
     said = {key: value for key, value in SAID.items() if key != missing}
     assert call(behind_front(Inner(), gateway="http"), **said) == ("400 Bad Request", None)
+    assert len(caplog.records) == 1
 
 
 @pytest.mark.parametrize("gateway", ["uwsgi", "fastcgi", "scgi"])

@@ -222,6 +222,14 @@ def test_P6_raw_paths_follow() -> None:
         STRIPPED, HTTP_X_FORWARDED_PREFIX="/app", RAW_URI="/a%2Fb?q=1", QUERY_STRING="q=1"
     )
     assert made["RAW_URI"] == "/app/a%2Fb?q=1"
+    made = written(
+        KEPT,
+        path="/app/a/b",
+        HTTP_X_FORWARDED_PREFIX="/app",
+        REQUEST_URI="/app/a%2Fb?q=1",
+        QUERY_STRING="q=1",
+    )
+    assert (made["REQUEST_URI"], made["PATH_INFO"]) == ("/app/a%2Fb?q=1", "/a/b")
 
 
 # P7, P8
