@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from django_deploykit import contract
@@ -140,15 +141,22 @@ def _stated(told: Told, words: Words, depth: int) -> _Origin:
     port = _said(words, contract.PORT_HEADER, depth)
     if not (scheme or host or port):
         return _Origin()
-    known = origin.scheme(scheme) if scheme else told.scheme
-    if not host and not (port and told.host):
-        if port:
-            return _Origin(known, None, origin.port(port))
-        return _Origin(known, None, _port_of(told.host) or origin.PORTS[known])
-    name, named = origin.host(host or told.host)
-    number = origin.port(port) if port else named
-    if named and number != named:
-        raise Refused(400, f"the proxy says port {number}, and {host or told.host!r}")
+    return _origin(scheme, host, port, told.scheme, told.host)
+
+
+@lru_cache(maxsize=1024)  # They are the same in most requests of a site.
+def _origin(
+    scheme: str | None, host: str | None, port: str | None, told_scheme: str, told_host: str
+) -> _Origin:
+    """All three, where one of them was stated. Raise Refused where they contradict each other."""
+    known = origin.scheme(scheme) if scheme else told_scheme
+    number = origin.port(port) if port else None
+    if not host and not (number and told_host):
+        return _Origin(known, None, number or _port_of(told_host) or origin.PORTS[known])
+    name, named = origin.host(host or told_host)
+    if number and named and number != named:
+        raise Refused(400, f"the proxy says port {number}, and {host or told_host!r}")
+    number = number or named
     return _Origin(known, origin.authority(known, name, number), number or origin.PORTS[known])
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 from django_deploykit.proxy.decision import Refused
 
@@ -31,7 +30,6 @@ def port(text: str) -> int:
     return int(text)
 
 
-@lru_cache(maxsize=1024)
 def host(text: str) -> tuple[str, int | None]:
     """A host, in brackets if it is an IPv6 address, and its port. Raise Refused otherwise."""
     match = _HOST.match(text)
