@@ -41,7 +41,7 @@ class TrustedProxyMiddleware:
             return self._answer_async(request)
         before = get_script_prefix()
         try:
-            self._enter(request)
+            self._enter(request, before)
             return self._leave(request, self._get_response(request), before)
         except BaseException:
             set_script_prefix(before)
@@ -50,7 +50,7 @@ class TrustedProxyMiddleware:
     async def _answer_async(self, request: HttpRequest) -> Any:
         before = get_script_prefix()
         try:
-            self._enter(request)
+            self._enter(request, before)
             return self._leave(request, await self._get_response(request), before)
         except BaseException:
             set_script_prefix(before)
@@ -61,7 +61,7 @@ class TrustedProxyMiddleware:
         if request._deploykit_hides:
             raise Http404
 
-    def _enter(self, request: Any) -> None:
+    def _enter(self, request: Any, before: str) -> None:
         request._deploykit_hides = False
         try:
             request.deploykit = self._door.enter(request)
@@ -71,15 +71,19 @@ class TrustedProxyMiddleware:
             # Nothing is believed of it any more; that is decided, and said to later middleware.
             request.deploykit = self._door.enter(request)
             request._deploykit_hides = True
-        script_name = request.META["SCRIPT_NAME"]
-        if script_name.rstrip("/") != get_script_prefix().rstrip("/"):
-            set_script_prefix(script_name)
+        if _is_moved(request, before):
+            set_script_prefix(request.META["SCRIPT_NAME"])
 
     def _leave(self, request: Any, response: Any, before: str) -> Any:
         """Keep the prefix while the body, which may be a stream, is sent; and no longer."""
         decision: Decision = request.deploykit
         if decision.place.prefix:
             move_cookies(response, request.META["SCRIPT_NAME"])
-        if get_script_prefix() != before:
+        if _is_moved(request, before):
             response._resource_closers.append(partial(set_script_prefix, before))
         return response
+
+
+def _is_moved(request: HttpRequest, before: str) -> bool:
+    """Tell whether a request has another prefix than Django, or the thread, had before."""
+    return bool(request.META["SCRIPT_NAME"].rstrip("/") != before.rstrip("/"))
