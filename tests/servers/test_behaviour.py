@@ -342,6 +342,11 @@ def test_headers_of_the_contract_do_not_arrive(server: Server) -> None:
         assert "spoofed" not in seen["headers"].values()
 
 
+def test_the_front_is_trusted_without_a_setting(server: Server, stack: Stack) -> None:
+    """The emitted configuration is enough for the middleware to know what it stands behind."""
+    assert server.get("/whoami/").json["behind_proxy"] is stack.has_front
+
+
 def test_the_client_is_who_connected(server: Server) -> None:
     """Scheme, host, port and address are those of the connection."""
     seen = server.get("/whoami/", ("Host", f"localhost:{server.port}")).json
