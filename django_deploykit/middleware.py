@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from inspect import iscoroutinefunction
+from http import HTTPStatus
 from typing import Any
 
-from asgiref.sync import markcoroutinefunction
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
 from django.http import Http404, HttpRequest
@@ -44,7 +44,7 @@ class TrustedProxyMiddleware:
             return self._answer_async(request)
         before = get_script_prefix()
         try:
-            self._enter(request)
+            self._enter(request, before)
             return self._leave(request, self._get_response(request), before)
         except BaseException:
             set_script_prefix(before)
@@ -53,33 +53,40 @@ class TrustedProxyMiddleware:
     async def _answer_async(self, request: HttpRequest) -> Any:
         before = get_script_prefix()
         try:
-            self._enter(request)
+            self._enter(request, before)
             return self._leave(request, await self._get_response(request), before)
         except BaseException:
             set_script_prefix(before)
             raise
 
     def process_view(self, request: Any, *args: Any) -> None:
-        """Answer a path that is nobody's as any other unknown one: in the middle of Django."""
-        if request.deploykit is None:
+        """Answer a path that is nobody's as any other unknown one: from the middle of Django."""
+        if request._deploykit_hides:
             raise Http404
 
-    def _enter(self, request: Any) -> None:
-        request.deploykit = None
+    def _enter(self, request: Any, before: str) -> None:
+        request._deploykit_hides = False
         try:
-            decision = self._door.enter(request)
+            request.deploykit = self._door.enter(request)
         except Refused as refused:
-            if refused.status == 404:
-                return
-            raise SuspiciousOperation(str(refused)) from None
-        request.deploykit = decision
-        if decision.place.prefix:
+            if refused.status != HTTPStatus.NOT_FOUND:
+                raise SuspiciousOperation(str(refused)) from None
+            # Nothing is believed of it any more; that is decided, and said to later middleware.
+            request.deploykit = self._door.enter(request)
+            request._deploykit_hides = True
+        if _is_moved(request, before):
             set_script_prefix(request.META["SCRIPT_NAME"])
 
     def _leave(self, request: Any, response: Any, before: str) -> Any:
         """Keep the prefix while the body, which may be a stream, is sent; and no longer."""
-        decision: Decision | None = request.deploykit
-        if decision and decision.place.prefix:
+        decision: Decision = request.deploykit
+        if decision.place.prefix:
             move_cookies(response, request.META["SCRIPT_NAME"])
+        if _is_moved(request, before):
             response._resource_closers.append(partial(set_script_prefix, before))
         return response
+
+
+def _is_moved(request: HttpRequest, before: str) -> bool:
+    """Tell whether a request has another prefix than Django, or the thread, had before."""
+    return bool(request.META["SCRIPT_NAME"].rstrip("/") != before.rstrip("/"))

@@ -39,11 +39,12 @@ def plain(text: str) -> str:
     return str(address) if address else ""
 
 
-def entries(text: str) -> list[str]:
+@lru_cache(maxsize=1024)
+def entries(text: str) -> tuple[str, ...]:
     """The entries of a list, empty ones left out. Raise Refused for one beyond all reason."""
     if len(text) > MAX_LENGTH:
         raise Refused(400, f"a list of {len(text)} characters")
-    found = [entry for part in text.split(",") if (entry := part.strip())]
+    found = tuple(entry for part in text.split(",") if (entry := part.strip()))
     if len(found) > MAX_ENTRIES:
         raise Refused(400, f"a list of {len(found)} entries")
     return found

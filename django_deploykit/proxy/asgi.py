@@ -64,6 +64,7 @@ async def refuse(
     refused: Refused, scope: Scope, send: Callable[[dict[str, Any]], Awaitable[None]]
 ) -> None:
     """Answer a refused request; why is for the log, not for the client."""
+    refused.log()
     if scope["type"] == "websocket":  # Before it is accepted, the server answers this with 403.
         await send({"type": "websocket.close"})
         return

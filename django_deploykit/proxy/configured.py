@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from typing import TYPE_CHECKING
 
 from django.core.exceptions import ImproperlyConfigured
 
-from django_deploykit import contract, trust
+from django_deploykit import conf, contract, trust
+from django_deploykit.exceptions import unknown
 from django_deploykit.proxy.asgi import AsgiDoor, Scope
 from django_deploykit.proxy.decide import Judge
-from django_deploykit.proxy.decision import Decision
+from django_deploykit.proxy.decision import Decision, logger
 from django_deploykit.proxy.peer import BadSecret
 from django_deploykit.proxy.urls import follow_script_prefix
 from django_deploykit.proxy.wsgi import WsgiDoor
@@ -19,18 +19,17 @@ from django_deploykit.proxy.wsgi import WsgiDoor
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-# Below Django's own, so that whoever handles that one gets these.
-logger = logging.getLogger("django.security.deploykit")
-
 
 def judge(stack: str) -> Judge:
     """The judge by DEPLOYKIT["PROXY"], else by the stack that the process was emitted for.
 
     Raise ImproperlyConfigured, with all that is wrong: half a policy is none.
     """
-    policy, problems = trust.configured(stack)
+    policy, found_wrong = trust.configured(stack)
+    problems = [f"{place}: {text}" for place, text in found_wrong]
+    problems += [_unusable(part) for part in conf.read().unusable if part.place == trust.PROXY]
     if problems:
-        raise ImproperlyConfigured("\n".join(f"{place}: {text}" for place, text in problems))
+        raise ImproperlyConfigured("\n".join(problems))
     try:
         found = Judge(policy)
     except BadSecret as error:
@@ -38,6 +37,12 @@ def judge(stack: str) -> Judge:
     if policy.moves_urls:
         follow_script_prefix()
     return found
+
+
+def _unusable(part: conf.Unusable) -> str:
+    if part.allowed:
+        return unknown("key", str(part.value), part.place, part.allowed)
+    return f"{part.place}: {part.value!r} is not {part.expected}."
 
 
 class ConfiguredDoor:

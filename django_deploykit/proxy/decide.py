@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from django_deploykit import contract
@@ -22,7 +22,6 @@ _PARAMETERS = {
     contract.SCHEME_HEADER: "proto",
     contract.HOST_HEADER: "host",
 }
-_ABSOLUTE_FORM = re.compile(r"[a-z][a-z0-9+.-]*://[^/?]*", re.IGNORECASE)
 
 
 class Judge:
@@ -106,7 +105,7 @@ def _place(policy: Policy, told: Told, words: Words | None, depth: int) -> Place
 
 
 def _virtual(told: Told, marker: str) -> Place:
-    raw = _request_path(told.raw_path)
+    raw = origin.request_path(told.raw_path)
     if prefix.is_below(raw, told.script_name):
         raw = raw[len(told.script_name) :]
     found = vhost.read(told.path, raw, marker)
@@ -132,13 +131,8 @@ def _ordinary(policy: Policy, told: Told, words: Words, depth: int) -> Place:
         script_name, path = prefix.split(clean, script_name, path)
     elif clean:
         script_name = clean + script_name
-        raw_path = clean + _request_path(raw_path) if raw_path else ""
+        raw_path = clean + origin.request_path(raw_path) if raw_path else ""
     return Place(*stated, clean, script_name, path, raw_path)
-
-
-def _request_path(raw: str) -> str:
-    """The path of a request target, which may be in absolute form (RFC 9112 3.2.2)."""
-    return _ABSOLUTE_FORM.sub("", raw, count=1).partition("?")[0]
 
 
 def _stated(told: Told, words: Words, depth: int) -> _Origin:
@@ -147,15 +141,22 @@ def _stated(told: Told, words: Words, depth: int) -> _Origin:
     port = _said(words, contract.PORT_HEADER, depth)
     if not (scheme or host or port):
         return _Origin()
-    known = origin.scheme(scheme) if scheme else told.scheme
-    if not host and not (port and told.host):
-        if port:
-            return _Origin(known, None, origin.port(port))
-        return _Origin(known, None, _port_of(told.host) or origin.PORTS[known])
-    name, named = origin.host(host or told.host)
-    number = origin.port(port) if port else named
-    if named and number != named:
-        raise Refused(400, f"the proxy says port {number}, and {host or told.host!r}")
+    return _origin(scheme, host, port, told.scheme, told.host)
+
+
+@lru_cache(maxsize=1024)  # They are the same in most requests of a site.
+def _origin(
+    scheme: str | None, host: str | None, port: str | None, told_scheme: str, told_host: str
+) -> _Origin:
+    """All three, where one of them was stated. Raise Refused where they contradict each other."""
+    known = origin.scheme(scheme) if scheme else told_scheme
+    number = origin.port(port) if port else None
+    if not host and not (number and told_host):
+        return _Origin(known, None, number or _port_of(told_host) or origin.PORTS[known])
+    name, named = origin.host(host or told_host)
+    if number and named and number != named:
+        raise Refused(400, f"the proxy says port {number}, and {host or told_host!r}")
+    number = number or named
     return _Origin(known, origin.authority(known, name, number), number or origin.PORTS[known])
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import NamedTuple
+
+# Below Django's own, so that whoever handles that one gets these.
+logger = logging.getLogger("django.security.deploykit")
 
 
 class Refused(Exception):
@@ -21,6 +25,11 @@ class Refused(Exception):
     def phrase(self) -> str:
         """The words of HTTP for the status."""
         return HTTPStatus(self.status).phrase
+
+    def log(self) -> None:
+        """Say why, but for paths that are not there: whoever looks for some would fill the log."""
+        if self.status != HTTPStatus.NOT_FOUND:
+            logger.warning("Refused a request: %s.", self)
 
 
 class Peer(NamedTuple):

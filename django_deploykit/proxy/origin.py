@@ -1,9 +1,8 @@
-"""Scheme, host and port: the words that a trusted proxy says, and no others."""
+"""Scheme, host, port and path: the parts of a URL, strictly read."""
 
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 from django_deploykit.proxy.decision import Refused
 
@@ -12,6 +11,7 @@ PORTS = {"http": 80, "https": 443}
 _SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 # Django's own idea of a host (django/http/request.py): no user, blank or comma fits in.
 _HOST = re.compile(r"([a-z0-9.-]+|\[[a-f0-9]*:[a-f0-9.:]+\])(?::([0-9]+))?\Z", re.IGNORECASE)
+_ABSOLUTE_FORM = re.compile(r"[a-z][a-z0-9+.-]*://[^/?]*", re.IGNORECASE)
 _NUMBER = re.compile(r"[0-9]{1,5}\Z")
 
 
@@ -30,7 +30,6 @@ def port(text: str) -> int:
     return int(text)
 
 
-@lru_cache(maxsize=1024)
 def host(text: str) -> tuple[str, int | None]:
     """A host, in brackets if it is an IPv6 address, and its port. Raise Refused otherwise."""
     match = _HOST.match(text)
@@ -42,3 +41,8 @@ def host(text: str) -> tuple[str, int | None]:
 def authority(scheme: str, name: str, port: int | None) -> str:
     """Host and port as a browser sends them: without the port that the scheme implies."""
     return name if port in (None, PORTS[scheme]) else f"{name}:{port}"
+
+
+def request_path(target: str) -> str:
+    """The path of a request's target, which may be in absolute form (RFC 9112 3.2.2)."""
+    return _ABSOLUTE_FORM.sub("", target, count=1).partition("?")[0]

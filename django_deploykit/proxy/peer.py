@@ -42,7 +42,7 @@ class Peers:
             reasons = [self._reason(condition, peer, secret) for condition in group]
             if None in reasons:
                 continue
-            verdict = Verdict(True, group != ("gateway",), " and ".join(map(str, reasons)))
+            verdict = Verdict(True, set(group) != {"gateway"}, " and ".join(map(str, reasons)))
             if verdict.speaks:
                 return verdict
             weaker = verdict

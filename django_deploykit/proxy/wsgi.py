@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 from typing import TYPE_CHECKING
+from urllib.parse import unquote_to_bytes
 
 from django_deploykit import contract
+from django_deploykit.proxy import origin
 from django_deploykit.proxy.decide import Judge
 from django_deploykit.proxy.decision import Decision, Peer, Place, Refused, Told
 
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 
 # gunicorn hands its socket over: what kind it is, and whether it is TLS, is known beyond doubt.
 _SOCKET = "gunicorn.socket"
+_SCRIPT_NAME = contract.CGI_HEADERS[0]
 _HEADERS = {
     contract.environ_key(name): name
     for name in (*contract.CLIENT_FORBIDDEN_HEADERS, contract.PROOF_HEADER)
@@ -47,14 +51,26 @@ class WsgiDoor:
             return known
         found = self._keys.intersection(environ)
         headers = {self._headers[key]: environ.pop(key) for key in found}
+        if _SCRIPT_NAME in headers and _SOCKET in environ:
+            _take_back(environ, headers[_SCRIPT_NAME])
         decision = self._judge.decide(_told(environ, headers))
         _write(environ, decision)
         environ[contract.DECISION_KEY] = decision
         return decision
 
 
+def _take_back(environ: WSGIEnvironment, said: str) -> None:
+    """Undo what gunicorn believes of a header, by default from whoever is on loopback: it makes
+    SCRIPT_NAME of the last such line (forwarder_headers)."""
+    own = os.environ.get("SCRIPT_NAME", "")
+    if environ["SCRIPT_NAME"] == said.rpartition(",")[2] != own:
+        path = unquote_to_bytes(origin.request_path(environ["RAW_URI"])).decode("latin-1")
+        environ["SCRIPT_NAME"], environ["PATH_INFO"] = own, path.removeprefix(own)
+
+
 def refuse(refused: Refused, start_response: StartResponse) -> Iterable[bytes]:
     """Answer a refused request; why is for the log, not for the client."""
+    refused.log()
     start_response(
         f"{refused.status} {refused.phrase}", [("Content-Type", "text/plain; charset=utf-8")]
     )
@@ -70,7 +86,7 @@ def _told(environ: WSGIEnvironment, headers: dict[str, str]) -> Told:
         host=get("HTTP_HOST", ""),
         script_name=get("SCRIPT_NAME", "").rstrip("/"),
         path=get("PATH_INFO", "") or "/",
-        raw_path=get("RAW_URI") or get("REQUEST_URI") or "",
+        raw_path=(get("RAW_URI") or get("REQUEST_URI") or "").partition("?")[0],
     )
 
 
@@ -91,6 +107,9 @@ def _scheme(environ: WSGIEnvironment) -> str:
 def _write(environ: WSGIEnvironment, decision: Decision) -> None:
     told, client, place = decision.told, decision.client, decision.place
     environ.update(decision.data)
+    if told.peer.is_unix and told.scheme != environ["wsgi.url_scheme"]:
+        # Without a port of its own, gunicorn made this one up from the scheme it believed.
+        environ["SERVER_PORT"] = str(origin.PORTS[told.scheme])
     environ["wsgi.url_scheme"] = place.scheme or told.scheme
     if client.hops:
         environ["REMOTE_ADDR"] = client.address

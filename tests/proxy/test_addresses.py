@@ -249,5 +249,5 @@ def test_X6_forwarded_names_the_client() -> None:
 
 def test_entries_and_nothing_else() -> None:
     """Empty entries are none, and blanks no part of one."""
-    assert addresses.entries(" a ,, b,") == ["a", "b"]
+    assert addresses.entries(" a ,, b,") == ("a", "b")
     assert walk([], PROXY, lambda address: True) == Client(PROXY, verified=False)

@@ -222,6 +222,14 @@ def test_P6_raw_paths_follow() -> None:
         STRIPPED, HTTP_X_FORWARDED_PREFIX="/app", RAW_URI="/a%2Fb?q=1", QUERY_STRING="q=1"
     )
     assert made["RAW_URI"] == "/app/a%2Fb?q=1"
+    made = written(
+        KEPT,
+        path="/app/a/b",
+        HTTP_X_FORWARDED_PREFIX="/app",
+        REQUEST_URI="/app/a%2Fb?q=1",
+        QUERY_STRING="q=1",
+    )
+    assert (made["REQUEST_URI"], made["PATH_INFO"]) == ("/app/a%2Fb?q=1", "/a/b")
 
 
 # P7, P8
@@ -322,6 +330,15 @@ async def test_P7_wrapped_applications_under_asgi() -> None:
         for prefix in ("/one", "", "/two"):
             answer = await site.aget("/urls/", prefix, application=plain)
             assert json.loads(answer.body) == everything(prefix)
+
+
+@in_a_loop
+async def test_T7_two_spellings_are_refused_in_django(site: Site) -> None:
+    """T7. The middleware answers 400, and a stranger's underscore alone changes nothing."""
+    both = [("X_Forwarded_Prefix", "/evil"), ("X-Forwarded-Prefix", "/app")]
+    assert (await site.aget("/urls/", headers=both)).status == 400
+    answer = await site.aget("/urls/", headers=both[:1])
+    assert json.loads(answer.body) == everything("")
 
 
 def test_P7_redirects(site: Site) -> None:

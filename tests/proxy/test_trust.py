@@ -432,6 +432,20 @@ def test_the_section_wins_over_the_stack(monkeypatch: pytest.MonkeyPatch, settin
     assert judge("nginx/http").policy == policy(TRUSTED=["unix"], HEADERS=["X-Forwarded-Proto"])
 
 
+@pytest.mark.parametrize("section", [{"TRUST": ["unix"]}, ["unix"], None])
+def test_a_misspelled_section_stops_the_process(section: Any, settings: Any) -> None:
+    """A key that nobody reads was meant to forbid or to allow something."""
+    settings.DEPLOYKIT = {"PROXY": section}
+    with pytest.raises(ImproperlyConfigured, match=r"DEPLOYKIT\['PROXY'\]"):
+        judge("nginx/http")
+
+
+def test_a_gateway_named_twice_is_still_one() -> None:
+    """T2. No arrangement of the word lets a gateway's headers count."""
+    twice = policy(TRUSTED=[["gateway", "gateway"]])
+    assert ask(twice, peer=VISITOR, HTTP_X_FORWARDED_FOR="1.1.1.1").client.address == VISITOR
+
+
 def test_every_problem_is_named(settings: Any) -> None:
     """Half a policy is none: the process does not start, and everything is said at once."""
     settings.DEPLOYKIT = {

@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 from django.core.handlers.wsgi import WSGIHandler
+from django.http import HttpResponse
+from django.test import RequestFactory
 from hypothesis import given
 from hypothesis import strategies as st
 
 from django_deploykit import asgi, wsgi
+from django_deploykit.middleware import TrustedProxyMiddleware
 from django_deploykit.proxy import vhost
 from django_deploykit.proxy.decision import Refused
 from tests.proxy.asking import PROXY, VISITOR, ask, policy, scope, written, written_scope
@@ -58,6 +61,20 @@ def test_V1_a_marker_is_never_a_route(vhosts: Site) -> None:
             assert vhosts.get("/any/where", **keys).status == 404
         vhosts.section["VHOST"]["MARKER"] = "an"
         assert vhosts.get("/any/where", **STRANGER).status == 200
+
+
+@pytest.mark.parametrize("peer", [PROXY, VISITOR])
+def test_V1_nothing_is_believed_of_a_refused_request(vhosts: Site, peer: str) -> None:
+    """V1. Middleware that comes later finds a decision all the same, and no header."""
+    with vhosts.settings():
+        seen = []
+        middleware = TrustedProxyMiddleware(lambda request: seen.append(request) or HttpResponse())
+        headers = {"X-Forwarded-Proto": "https", "Remote-User": "admin"}
+        middleware(RequestFactory(REMOTE_ADDR=peer).get("/vhost/x", headers=headers))
+    (request,) = seen
+    assert not request.deploykit.trusted
+    assert not request.is_secure()
+    assert not {"HTTP_X_FORWARDED_PROTO", "HTTP_REMOTE_USER"} & set(request.META)
 
 
 def test_V1_under_asgi(vhosts: Site) -> None:

@@ -337,6 +337,23 @@ def test_a_client_cannot_claim_anything(server: Server, name: str, value: str) -
 
 
 @row(5)
+def test_no_header_of_the_contract_changes_anything(server: Server) -> None:
+    """Every header that only a proxy may set, in any case and spelling, twice and named in
+    Connection: Django believes what it did before."""
+    honest = _identity(server)
+    spellings = [
+        spelling
+        for name in (*contract.CLIENT_FORBIDDEN_HEADERS, contract.PROOF_HEADER)
+        for spelling in (name.title().swapcase(), name.lower().replace("-", "_"))
+    ]
+    for start in range(0, len(spellings), 20):
+        names = spellings[start : start + 20]
+        headers = [(name, "https") for name in names]
+        assert _identity(server, *headers, *headers) == honest
+        assert _identity(server, *headers, ("Connection", ", ".join(names))) == honest
+
+
+@row(5)
 def test_headers_of_the_contract_do_not_arrive(server: Server) -> None:
     """Every header that only a proxy may set is gone before Django looks."""
     headers = [
@@ -347,6 +364,12 @@ def test_headers_of_the_contract_do_not_arrive(server: Server) -> None:
     for start in range(0, len(headers), 40):
         seen = server.get("/whoami/", *headers[start : start + 40]).json
         assert "spoofed" not in seen["headers"].values()
+
+
+@row(5)
+def test_the_front_is_trusted_without_a_setting(server: Server, stack: Stack) -> None:
+    """The emitted configuration is enough for the middleware to know what it stands behind."""
+    assert server.get("/whoami/").json["behind_proxy"] is stack.has_front
 
 
 @row(5)
