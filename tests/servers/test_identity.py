@@ -6,12 +6,15 @@ import base64
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 import signal
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import product
 from pathlib import Path
 
@@ -69,37 +72,24 @@ for name in {names!r}:
     User.objects.create(username=name, is_superuser=name == "root")
 """
 
-# What an administrator writes into the site's own directory, as docs/howto/single-sign-on.md has
-# it; {users} is a file of htpasswd's.
-NGINX_HTTP = """
-auth_basic "Staff";
-auth_basic_user_file {users};
-proxy_set_header Remote-User $remote_user;
-"""
-NGINX_UWSGI = """
-auth_basic "Staff";
-auth_basic_user_file {users};
-uwsgi_param REMOTE_USER $remote_user;
-"""
-APACHE = """
-<Location "/">
-    AuthType Basic
-    AuthName "Staff"
-    AuthUserFile {users}
-    Require valid-user
-</Location>
-"""
-APACHE_HTTP = (
-    APACHE
-    + """
-RequestHeader set Remote-User "expr=%{{REMOTE_USER}}"
-"""
-)
-LIGHTTPD = """
-auth.backend = "htpasswd"
-auth.backend.htpasswd.userfile = "{users}"
-auth.require = ("" => ("method" => "basic", "realm" => "Staff", "require" => "valid-user"))
-"""
+_FENCE = re.compile(r"^```(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+HOW_TO = (harness.ROOT / "docs/howto/single-sign-on.md").read_text(encoding="utf-8")
+USERS_FILE = "/etc/shop.users"  # as the how-to has it
+
+
+def shown(*words: str) -> str:
+    """The example of the how-to that holds these words."""
+    blocks = [block for _, block in _FENCE.findall(HOW_TO)]
+    (found,) = (block for block in blocks if all(word in block for word in words))
+    return str(found)
+
+
+APACHE = shown("AuthType Basic")
+APACHE_HTTP = APACHE + shown("RequestHeader set Remote-User")
+NGINX_HTTP = shown("auth_basic_user_file", "proxy_set_header Remote-User $remote_user;")
+NGINX_UWSGI = shown("auth_basic_user_file", "uwsgi_param REMOTE_USER")
+LIGHTTPD = shown("auth.backend")
+AUTHELIA = shown("auth_request /internal/authelia;")
 KEY, HEADER = "env:REMOTE_USER", "header:Remote-User"
 
 
@@ -145,11 +135,11 @@ class Site:
         assert answer.json["headers"] == []
         return str(answer.json["user"])
 
-    def write_own(self, users: Path) -> None:
-        """Do what the how-to says, and reload the server."""
+    def write_own(self, text: str) -> None:
+        """Write directives of one's own, as the how-to says, and reload the server."""
         own = self.directory / "deploykit" / "first" / "auth.conf"
         own.parent.mkdir(parents=True)
-        own.write_text(self.front.own.format(users=users))
+        own.write_text(text)
         for path in (own.parent.parent, own.parent):
             path.chmod(0o755)
         _enable_modules(self.front.stack.target, self.directory)
@@ -162,7 +152,7 @@ class Site:
         before = harness.descendants(front)
         os.kill(front, signal.SIGHUP if target == "nginx" else signal.SIGUSR1)
         deadline = time.monotonic() + _SECONDS
-        while self.server.get("/").status != 401 or harness.alive(before):
+        while self.server.get("/").status == 200 or harness.alive(before):
             assert time.monotonic() < deadline, "".join(self.server.log)
             time.sleep(0.05)
 
@@ -257,7 +247,7 @@ def unsigned(front: Front, public: Path) -> Iterator[Site]:
 def signed(front: Front, public: Path, users: Path) -> Iterator[Site]:
     """The same, once the front asks for a password."""
     with _running(front, public) as site:
-        site.write_own(users)
+        site.write_own(front.own.replace(USERS_FILE, str(users)))
         yield site
 
 
@@ -321,3 +311,52 @@ def test_a_session_is_the_users_own(signed: Site) -> None:
     assert signed.who(_credentials("bob", "bob"), cookie) == "bob"
     assert signed.who(_credentials("alice", "ecila"), cookie, ("Remote-User", "root")) == "alice"
     assert signed.who(_credentials("bob", "bob"), ("Remote-User", "alice")) == "bob"
+
+
+class _SignOn(BaseHTTPRequestHandler):
+    """A single sign-on server that lets in whoever has a cookie with a name."""
+
+    def do_GET(self) -> None:
+        name = self.headers.get("Cookie", "").partition("sso=")[2]
+        self.send_response(200 if name else 401)
+        if name not in ("", "nobody"):
+            self.send_header("Remote-User", name)
+        self.send_header("Location", "https://auth.example.com/")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *args: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture(scope="module")
+def sign_on() -> Iterator[str]:
+    """The address of such a server."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _SignOn) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def asked(public: Path, sign_on: str) -> Iterator[Site]:
+    """nginx, which asks that server about every request."""
+    front = Front(STACKS["nginx/http/gunicorn"], HEADER, AUTHELIA)
+    front.stack.require()
+    with _running(front, public) as site:
+        site.write_own(AUTHELIA.replace("127.0.0.1:9091", sign_on))
+        yield site
+
+
+def test_who_has_to_sign_on(asked: Site) -> None:
+    """Without a name one is led to the single sign-on server, whatever one claims."""
+    for claim in [(), (("Remote-User", "root"),), (_credentials("root", "toor"),)]:
+        answer = asked.server.get("/", *claim)
+        assert (answer.status, answer.location) == (302, "https://auth.example.com/")
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_the_answer_of_the_server_that_was_asked(asked: Site, name: str) -> None:
+    """Its name counts, also where it names nobody; a client's header beside it does not."""
+    _spoofed(asked, name, "bob", ("Cookie", "sso=bob"))
+    _spoofed(asked, name, "", ("Cookie", "sso=nobody"))
