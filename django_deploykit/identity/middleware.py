@@ -83,8 +83,8 @@ class ProxyIdentityMiddleware:
         one with a password: what the front says and what the request does must be one person's."""
         if self.policy.mode == "stateless":
             return auth.authenticate(request, assertion=asserted)
-        if request.user.is_authenticated:
-            if self._is_theirs(request, asserted):
+        if auth.SESSION_KEY in request.session:
+            if request.user.is_authenticated and self._is_theirs(request, asserted):
                 return request.user
             auth.logout(request)
         user = auth.authenticate(request, assertion=asserted)

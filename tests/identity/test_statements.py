@@ -213,6 +213,16 @@ def test_i5_a_local_superuser_does_not_stay(front: Front, root: User, asserted: 
     assert who(client) == ""
 
 
+def test_i5_a_session_that_is_nobodys_ends_too(front: Front, alice: User) -> None:
+    """I5: a session whose user was barred meanwhile does not lie in wait behind another name."""
+    client = front.believe(MODE="persistent").client()
+    assert who(client, **ALICE) == "alice"
+    User.objects.update(is_active=False)
+    assert who(client, REMOTE_USER="unknown") == ""
+    User.objects.update(is_active=True)
+    assert who(client) == ""
+
+
 def test_i5_another_source_is_another_session(front: Front, alice: User) -> None:
     """I5: a session is bound to the source: alice of Apache is not alice of the proxy."""
     client = front.client()

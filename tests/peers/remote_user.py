@@ -1,7 +1,8 @@
 """Django's own tests of RemoteUserMiddleware and RemoteUserBackend, with ours in their places.
 
 ``python -m tests.peers.remote_user DIRECTORY`` takes them from a source distribution of Django,
-runs them, and prints a JSON object: the name of each test, and what it failed with, or null.
+runs them, and prints JSON: the name of each test, with what it failed with or null; and the key
+under which Django's own backend in them looks for an address.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import django
 from django.conf import settings
 
 OURS = "django_deploykit.middleware.ProxyIdentityMiddleware"
+TRUSTED_PROXY = "django_deploykit.middleware.TrustedProxyMiddleware"
 # The test clients' own address.
 PROXY = {"TRUSTED": ["127.0.0.1"]}
 SOURCES = {"Key": "env:REMOTE_USER", "Header": "header:Remote-User"}
@@ -37,7 +39,6 @@ SETTINGS: dict[str, Any] = {
     ],
     "LOGGING_CONFIG": None,
     "MIDDLEWARE": [
-        "django_deploykit.middleware.TrustedProxyMiddleware",
         "django.contrib.sessions.middleware.SessionMiddleware",
         "django.middleware.common.CommonMiddleware",
         "django.middleware.csrf.CsrfViewMiddleware",
@@ -87,7 +88,7 @@ def _name(test: unittest.TestCase) -> str:
 
 def adapted(theirs: Any) -> Iterator[type]:
     """Each of Django's test cases that names a middleware, once for each kind of source."""
-    from django.test import override_settings
+    from django.test import modify_settings, override_settings
 
     for name, case in vars(theirs).items():
         if not (isinstance(case, type) and issubclass(case, theirs.RemoteUserTest)):
@@ -106,6 +107,8 @@ def adapted(theirs: Any) -> Iterator[type]:
                 **_header(case, kind, identity["USER"]),
             }
             own = type(f"{kind}{name}", (case,), members)
+            if kind == "Header":
+                own = modify_settings(MIDDLEWARE={"prepend": TRUSTED_PROXY})(own)
             yield override_settings(DEPLOYKIT={"IDENTITY": identity, "PROXY": PROXY})(own)
 
 
@@ -158,7 +161,7 @@ def main(directory: Path) -> None:
     databases = runner.setup_databases()
     unittest.TestSuite(load(case) for case in cases).run(result)
     runner.teardown_databases(databases)
-    print(json.dumps(result.outcomes))
+    print(json.dumps([result.outcomes, theirs.RemoteUserTest.email_header]))
 
 
 if __name__ == "__main__":

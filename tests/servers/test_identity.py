@@ -113,6 +113,8 @@ FRONTS = [
     Front(STACKS["lighttpd/fastcgi/uwsgi"], KEY, LIGHTTPD),
     # It has no words to put the user into a header.
     Front(STACKS["lighttpd/http/gunicorn"], HEADER, ""),
+    # Nobody stands in front who could.
+    Front(STACKS["gunicorn/http"], HEADER, ""),
 ]
 every_front = pytest.mark.parametrize("front", FRONTS, ids=str, indirect=True, scope="module")
 every_witness = pytest.mark.parametrize(
