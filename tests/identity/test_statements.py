@@ -279,6 +279,19 @@ def test_i6_both_ways_to_ask_agree(proxied: Front, alice: User) -> None:
     assert json.loads(answer.content) == ["", ""]
 
 
+@pytest.mark.parametrize("mode", ["every-request", "persistent", "stateless"])
+def test_i6_under_asgi_as_under_wsgi(front: Front, alice: User, mode: str) -> None:
+    """I6: the same modes, refusals and answers where middleware is asynchronous."""
+    front.believe(PRESET="authelia", MODE=mode, REQUIRED=True)
+    client = AsyncClient()
+    answer = front.get_async(client, "/async/", Remote_User="alice")
+    assert json.loads(answer.content) == ["alice", "alice"]
+    assert ("private" in answer.get("Cache-Control", "")) is (mode == "stateless")
+    assert front.get_async(client, "/async/", Remote_User="unknown").status_code == 403
+    assert front.get_async(client, "/async/", Remote_User="alice,root").status_code == 400
+    assert front.get_async(client, "/async/").status_code == 403
+
+
 def test_i6_an_async_view_under_wsgi(front: Front, alice: User) -> None:
     """I6: the same with an async view of a WSGI site."""
     assert json.loads(who(front.client(), "/async/", **ALICE)) == ["alice", "alice"]
