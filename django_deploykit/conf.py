@@ -8,6 +8,21 @@ from typing import Any
 
 from django.conf import settings
 
+IDENTITY_KEYS = (
+    "ATTRIBUTES",
+    "CREATE",
+    "FLAGS",
+    "GROUPS",
+    "GROUP_MAP",
+    "MAX_AGE",
+    "MODE",
+    "PRESET",
+    "PRIVILEGED",
+    "REQUIRED",
+    "SEPARATOR",
+    "SIGN_OUT",
+    "USER",
+)
 SITE_KEYS = (
     "AUTHORIZATION",
     "DOCUMENTS",
@@ -49,9 +64,10 @@ class Conf:
     sites: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     unusable: tuple[Unusable, ...] = ()
     proxy: Mapping[str, Any] = field(default_factory=dict)
+    identity: Mapping[str, Any] = field(default_factory=dict)
 
 
-SECTIONS = ("DEPLOYMENT", "PROXY", "SITE", "SITES")
+SECTIONS = ("DEPLOYMENT", "IDENTITY", "PROXY", "SITE", "SITES")
 
 
 def read() -> Conf:
@@ -69,7 +85,9 @@ def read() -> Conf:
     }
     # What its values mean is said in trust.py.
     proxy = _mapping(top.get("PROXY", {}), "DEPLOYKIT['PROXY']", PROXY_KEYS, unusable)
-    return Conf(site, deployment, each, tuple(unusable), proxy)
+    # And what those of this one mean, in sso.py.
+    identity = _mapping(top.get("IDENTITY", {}), "DEPLOYKIT['IDENTITY']", IDENTITY_KEYS, unusable)
+    return Conf(site, deployment, each, tuple(unusable), proxy, identity)
 
 
 def _mapping(

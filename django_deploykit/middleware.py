@@ -13,8 +13,11 @@ from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
 from django.http import Http404, HttpRequest
 from django.urls import get_script_prefix, set_script_prefix
 
+from django_deploykit.identity.middleware import ProxyIdentityMiddleware
 from django_deploykit.proxy.decision import Decision, Refused
 from django_deploykit.proxy.requests import RequestDoor, move_cookies
+
+__all__ = ["ProxyIdentityMiddleware", "TrustedProxyMiddleware"]
 
 
 class TrustedProxyMiddleware:

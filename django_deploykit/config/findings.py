@@ -85,6 +85,9 @@ SECRET_IN_ENVIRON = _error(
     20, "Put it into the file that DEPLOYKIT['SITE']['ENV_FILE'] names, and read os.environ."
 )
 BAD_PROXY = _error(21, "See the reference of DEPLOYKIT['PROXY'].")
+BAD_IDENTITY = _error(41, "See the identity reference for every key and its values.")
+IDENTITY_INCOMPLETE = _error(42, "Nobody is signed in by the front until it is there.")
+TWO_REMOTE_USERS = _error(43, "Take Django's out; its checks are part of ours.")
 
 STATIC_EMPTY = _warning(51, "Run 'manage.py collectstatic' before the site is served.", deploy=True)
 NO_MANIFEST = _warning(
@@ -149,3 +152,7 @@ NO_WEBSOCKETS = _warning(
     "List their URLs in DEPLOYKIT['SITE']['WEBSOCKETS']; without them, no websocket gets through.",
     deploy=True,
 )
+REMOTE_USER_UNDER_ASGI = _warning(
+    81, "Use ProxyIdentityMiddleware, which believes a trusted proxy's header alone.", deploy=True
+)
+KEY_UNDER_ASGI = _warning(82, "Name a header, and trust the proxy that sends it.", deploy=True)

@@ -50,6 +50,21 @@ TLS = {"CERTIFICATE": "/etc/ssl/site.pem", "KEY": "/etc/ssl/site.key"}
 STORAGES = {"default": {"BACKEND": "django.core.files.storage.FileSystemStorage"}}
 MANIFEST = "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
 
+AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
+REMOTE_USER = "django.contrib.auth.middleware.RemoteUserMiddleware"
+OURS = "django_deploykit.middleware.ProxyIdentityMiddleware"
+TRUSTED_PROXY = "django_deploykit.middleware.TrustedProxyMiddleware"
+SIGNED_IN = {
+    "MIDDLEWARE": [AUTHENTICATION, OURS],
+    "AUTHENTICATION_BACKENDS": ["django_deploykit.backends.ProxyIdentityBackend"],
+}
+
+
+def identity(*middleware: str, **keys: Any) -> dict[str, Any]:
+    order = {"MIDDLEWARE": middleware} if middleware else {}
+    return {**SIGNED_IN, **order, "DEPLOYKIT": {"IDENTITY": {"USER": "env:REMOTE_USER", **keys}}}
+
+
 # What is set (given a directory of the test's own), and exactly what is then found.
 TABLE: dict[str, tuple[Make, set[str]]] = {
     "nothing": (lambda tmp: {}, set()),
@@ -70,6 +85,55 @@ TABLE: dict[str, tuple[Make, set[str]]] = {
     "ENVIRON a list": (lambda tmp: site(ENVIRON=["A=1"]), {"E002"}),
     "TLS a string": (lambda tmp: site(TLS="/etc/ssl/site.pem"), {"E002"}),
     "ROOT_FILES a list": (lambda tmp: site(ROOT_FILES=["robots.txt"]), {"E002"}),
+    "IDENTITY": (lambda tmp: identity(), set()),
+    "IDENTITY a string": (lambda tmp: {"DEPLOYKIT": {"IDENTITY": "authelia"}}, {"E002"}),
+    "IDENTITY with an unknown key": (lambda tmp: identity(HEADER="X"), {"E001"}),
+    "IDENTITY of a client's key": (lambda tmp: identity(USER="env:HTTP_REMOTE_USER"), {"E041"}),
+    "IDENTITY middleware alone": (lambda tmp: SIGNED_IN, {"E041"}),
+    "IDENTITY without its middleware": (lambda tmp: identity(AUTHENTICATION), {"E042"}),
+    "IDENTITY before the session": (lambda tmp: identity(OURS, AUTHENTICATION), {"E042"}),
+    "IDENTITY without its backend": (
+        lambda tmp: {**identity(), "AUTHENTICATION_BACKENDS": ["nowhere.Backend"]},
+        {"E042"},
+    ),
+    "IDENTITY by subclasses of the backend": (
+        lambda tmp: {
+            **identity(),
+            "AUTHENTICATION_BACKENDS": ["tests.identity.backends.Subclass"],
+        },
+        set(),
+    ),
+    "IDENTITY by a header that nobody removes": (
+        lambda tmp: identity(AUTHENTICATION, OURS, USER="header:Remote-User"),
+        {"E042"},
+    ),
+    "IDENTITY by a header": (
+        lambda tmp: identity(TRUSTED_PROXY, AUTHENTICATION, OURS, USER="header:Remote-User"),
+        set(),
+    ),
+    "IDENTITY beside Django's": (
+        lambda tmp: identity(AUTHENTICATION, REMOTE_USER, OURS),
+        {"E043"},
+    ),
+    "IDENTITY by a key under ASGI": (
+        lambda tmp: {
+            **identity(),
+            "WSGI_APPLICATION": None,
+            "ASGI_APPLICATION": "tests.wsgi.application",
+        },
+        {"W082"},
+    ),
+    "Django's remote user under ASGI": (
+        lambda tmp: {
+            "MIDDLEWARE": [AUTHENTICATION, REMOTE_USER],
+            "ASGI_APPLICATION": "tests.wsgi.application",
+        },
+        {"W081"},
+    ),
+    "Django's remote user under WSGI": (
+        lambda tmp: {"MIDDLEWARE": [AUTHENTICATION, REMOTE_USER]},
+        set(),
+    ),
     "MEDIA unknown": (lambda tmp: site(MEDIA="private"), {"E002"}),
     "NAME with a slash": (lambda tmp: site(NAME="a/b"), {"E002"}),
     "AUTHORIZATION a string": (lambda tmp: site(AUTHORIZATION="no"), {"E002"}),

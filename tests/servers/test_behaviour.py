@@ -360,6 +360,7 @@ def test_no_header_of_the_contract_changes_anything(server: Server) -> None:
         assert _identity(server, *headers, ("Connection", ", ".join(names))) == honest
 
 
+@row(5)
 def test_headers_of_the_contract_do_not_arrive(server: Server) -> None:
     """Every header that only a proxy may set is gone before Django looks."""
     headers = [
@@ -378,6 +379,7 @@ def test_the_front_is_trusted_without_a_setting(server: Server, stack: Stack) ->
     assert server.get("/whoami/").json["behind_proxy"] is stack.has_front
 
 
+@row(5)
 def test_the_client_is_who_connected(server: Server) -> None:
     """Scheme, host, port and address are those of the connection."""
     seen = server.get("/whoami/", ("Host", f"localhost:{server.port}")).json

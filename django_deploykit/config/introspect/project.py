@@ -16,6 +16,7 @@ from django_deploykit.config.introspect import (
     authorization,
     environ,
     files,
+    identity,
     names,
     overlaps,
     proxy,
@@ -122,4 +123,5 @@ def _read(context: Context) -> SiteFacts:
     urls.check(context, facts)
     security.check(context, facts)
     proxy.check(context, facts)
+    identity.check(context)
     return facts

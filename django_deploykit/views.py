@@ -1,0 +1,7 @@
+"""The views that a project writes in its URLconf."""
+
+from __future__ import annotations
+
+from django_deploykit.identity.views import ProxyLogoutView
+
+__all__ = ["ProxyLogoutView"]
