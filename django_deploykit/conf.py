@@ -23,6 +23,7 @@ SITE_KEYS = (
     "TLS",
 )
 SITES_KEYS = ("hosts", "prefix", "settings")
+AUTH_KEYS = ("CACHE", "CONCURRENCY", "POLICIES", "REVALIDATE", "THROTTLE")
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,10 @@ class Conf:
     deployment: Mapping[str, Any] = field(default_factory=dict)
     sites: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     unusable: tuple[Unusable, ...] = ()
+    auth: Mapping[str, Any] = field(default_factory=dict)
 
 
-SECTIONS = ("DEPLOYMENT", "SITE", "SITES")
+SECTIONS = ("AUTH", "DEPLOYMENT", "SITE", "SITES")
 
 
 def read() -> Conf:
@@ -64,7 +66,9 @@ def read() -> Conf:
         str(name): _mapping(value, f"DEPLOYKIT['SITES'][{name!r}]", SITES_KEYS, unusable)
         for name, value in sites.items()
     }
-    return Conf(site, deployment, each, tuple(unusable))
+    # What its values mean is said in auth/options.py.
+    auth = _mapping(top.get("AUTH", {}), "DEPLOYKIT['AUTH']", AUTH_KEYS, unusable)
+    return Conf(site, deployment, each, tuple(unusable), auth=auth)
 
 
 def _mapping(

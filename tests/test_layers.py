@@ -21,6 +21,7 @@ FLOORS = {
     f"{PACKAGE}.exceptions": 0,
     f"{PACKAGE}.contract": 0,
     f"{PACKAGE}.conf": 0,
+    f"{PACKAGE}.policies": 0,
     f"{PACKAGE}.config": 2,
     f"{PACKAGE}.config.syntax": 1,
     f"{PACKAGE}.config.facts": 1,
