@@ -87,6 +87,9 @@ AUTH_IDENTITY_HEADERS = ("Remote-User", "Remote-Groups", "Remote-Name", "Remote-
 # Who passed, as the FastCGI authorizer tells it: a request variable of Apache and lighttpd.
 AUTH_USER_KEY = "DEPLOYKIT_USER"
 
+# Which policy an area has, where one authorizer answers for several: a request variable too.
+AUTH_POLICY_KEY = "DEPLOYKIT_POLICY"
+
 # What only the web server knows, for an authorizer on a host with other users (SetEnvIf).
 AUTH_TOKEN_KEY = "DEPLOYKIT_TOKEN"  # noqa: S105  # the name of a variable, not a secret
 

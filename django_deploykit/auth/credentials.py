@@ -25,12 +25,13 @@ class Credentials:
     @property
     def plausible(self) -> bool:
         """Whether a backend may see them. LDAP takes an empty password for a guest."""
-        return (
-            0 < len(self.login) <= LOGIN_LENGTH
-            and 0 < len(self.password) <= PASSWORD_LENGTH
-            and is_one_line(self.login)
-            and "\0" not in self.password
-        )
+        fits = 0 < len(self.password) <= PASSWORD_LENGTH
+        return fits and "\0" not in self.password and is_login(self.login)
+
+
+def is_login(text: str) -> bool:
+    """Whether a database may be asked for a user of this name."""
+    return 0 < len(text) <= LOGIN_LENGTH and is_one_line(text)
 
 
 def is_one_line(text: str) -> bool:

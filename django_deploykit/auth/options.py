@@ -19,7 +19,7 @@ PLACE = "DEPLOYKIT['AUTH']"
 class Cache:
     """How long a process remembers that a password was right, how many, and with whom."""
 
-    SECONDS: float = 300
+    SECONDS: float = 300.0
     ENTRIES: int = 1024
     SHARED: str | None = None
     BACKENDS: tuple[str, ...] = ()
@@ -42,8 +42,13 @@ class Options:
     policies: Mapping[str, policies.Rule] = field(default_factory=dict)
     cache: Cache = field(default_factory=Cache)
     throttle: Throttle | None = field(default_factory=Throttle)
-    revalidate: float = 1
+    revalidate: float = 1.0
     concurrency: int = field(default_factory=lambda: os.cpu_count() or 1)
+
+
+def _least(key: str, default: Any) -> float:
+    """0 switches the cache off; there is no window, and no limit, of nothing."""
+    return 0.0 if isinstance(default, float) and key == "SECONDS" else 1
 
 
 class _Reader:
@@ -60,7 +65,7 @@ class _Reader:
             named,
             Cache(**self._part(auth, "CACHE", Cache())),
             self._throttle(auth),
-            self._number(PLACE, "REVALIDATE", auth.get("REVALIDATE", defaults.revalidate), float()),
+            self._number(PLACE, "REVALIDATE", auth.get("REVALIDATE", defaults.revalidate), 0.0),
             self._number(PLACE, "CONCURRENCY", auth.get("CONCURRENCY", defaults.concurrency), 1),
         )
 
@@ -93,13 +98,13 @@ class _Reader:
             return self._alias(place, value)
         if key == "BACKENDS":
             return self._paths(place, value)
-        # A cache of no time is one that is switched off; nothing else may be 0.
-        return self._number(place, key, value, float() if key == "SECONDS" else 1)
+        return self._number(place, key, value, _least(key, default))
 
     def _number(self, place: str, key: str, value: Any, least: float) -> Any:
-        kinds = int | float if isinstance(least, float) else int
+        """A number from ``least`` on, and whole if ``least`` is."""
+        kinds, what = (int, "a whole number") if least else ((int, float), "a number")
+        # NaN is not even that.
         if isinstance(value, bool) or not isinstance(value, kinds) or not value >= least:
-            what = "a number" if isinstance(least, float) else "a whole number"
             self.wrong.append(f"{place}[{key!r}]: {value!r} is not {what} from {least:g} on.")
             return least
         return value
