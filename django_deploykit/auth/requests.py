@@ -9,7 +9,6 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from django.http import HttpRequest, QueryDict, parse_cookie
-from django.utils.functional import cached_property
 
 from django_deploykit.auth.credentials import from_wire
 
@@ -33,19 +32,13 @@ class AreaRequest(HttpRequest):
         }
         self.path = self.path_info = path
         self.method = self.META["REQUEST_METHOD"] = method
+        self.COOKIES = parse_cookie(self.META.get("HTTP_COOKIE", ""))
+        self.GET = QueryDict(self.META.get("QUERY_STRING", ""))
         self._secure = secure
         self._stream = BytesIO()  # where HttpRequest reads its body
 
     def _get_scheme(self) -> str:
         return "https" if self._secure else "http"
-
-    @cached_property
-    def COOKIES(self) -> dict[str, str]:  # type: ignore[override]
-        return parse_cookie(self.META.get("HTTP_COOKIE", ""))
-
-    @cached_property
-    def GET(self) -> QueryDict:  # type: ignore[override]
-        return QueryDict(self.META.get("QUERY_STRING", ""))
 
 
 def address(request: HttpRequest) -> str:

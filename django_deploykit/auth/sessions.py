@@ -31,7 +31,8 @@ def _store(engine: str) -> type[SessionBase]:
     """The session store of that engine, which writes nothing."""
     store = import_module(engine).SessionStore
     nothing = dict.fromkeys(("save", "create", "delete", "flush", "cycle_key"), _nothing)
-    return type("ReadOnlySession", (store,), nothing)
+    # Django signs what is stored with the qualified name of the class.
+    return type(store.__name__, (store,), {**nothing, "__qualname__": store.__qualname__})
 
 
 def _nothing(self: SessionBase, *args: Any, **kwargs: Any) -> None:
