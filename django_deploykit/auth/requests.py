@@ -35,6 +35,7 @@ class AreaRequest(HttpRequest):
         self.COOKIES = parse_cookie(self.META.get("HTTP_COOKIE", ""))
         self.GET = QueryDict(self.META.get("QUERY_STRING", ""))
         self._secure = secure
+        self._read_started = False
         self._stream = BytesIO()  # where HttpRequest reads its body
 
     def _get_scheme(self) -> str:
