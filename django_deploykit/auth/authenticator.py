@@ -66,13 +66,15 @@ class Authenticator:
     def groups(self, login: str, request: HttpRequest) -> list[str]:
         """The groups of a user, then one for each named policy that holds; none if inactive.
 
-        Apache cuts names at NUL, and a row of Group may not pass for a policy.
+        Apache cuts names at NUL, and a row of Group may not pass for a policy. "active" is not
+        among them: it goes without saying.
         """
         account, prefix = self._account(login), contract.POLICY_GROUP_PREFIX
         if not account.is_active:
             return []
         rows = [name for name in account.groups if "\0" not in name and not name.startswith(prefix)]
-        held = [name for name, rule in self._policies.items() if rule.holds(account, request)]
+        rules = [(name, rule) for name, rule in self._policies.items() if name != "active"]
+        held = [name for name, rule in rules if rule.holds(account, request)]
         return [*rows, *(prefix + name for name in held)]
 
     def rule(self, policy: str) -> policies.Rule:

@@ -81,7 +81,6 @@ def test_only_the_proper_name_passes(transactional_db: None, settings: Any) -> N
     from tests.people.models import Member
 
     settings.AUTH_USER_MODEL = "people.Member"
-    settings.AUTHENTICATION_BACKENDS = ["tests.auth.test_models.MemberBackend"]
     Member.objects.create_user("ann@example.com", PASSWORD)
     with serving(Authorizer("active", "x")) as address:
         typed = ask(address, REMOTE_USER="ANN@example.com", REMOTE_PASSWD=PASSWORD)

@@ -5,32 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.contrib.auth.backends import ModelBackend
 
 from django_deploykit.handlers.modwsgi import check_password, groups_for_user, hooks
 from tests.auth.conftest import PASSWORD, environ, hashes
 from tests.people.models import Member
 
 
-class MemberBackend(ModelBackend):
-    """ModelBackend keeps the user model of the first import, so that it says here which."""
-
-    def authenticate(
-        self, request: Any, username: Any = None, password: Any = None, **kwargs: Any
-    ) -> Any:
-        try:
-            found = Member.objects.get_by_natural_key(username)
-        except Member.DoesNotExist:
-            Member().set_password(password)
-            return None
-        return found if found.check_password(password) else None
-
-
 @pytest.fixture
 def member(settings: Any, db: None) -> Member:
     settings.AUTH_USER_MODEL = "people.Member"
-    settings.AUTHENTICATION_BACKENDS = ["tests.auth.test_models.MemberBackend"]
-    settings.DEPLOYKIT = {"AUTH": {"CACHE": {"BACKENDS": settings.AUTHENTICATION_BACKENDS}}}
     return Member.objects.create_user(email="ann@example.com", password=PASSWORD)
 
 
@@ -40,7 +23,7 @@ def test_r32_an_email_address_a_uuid_and_no_groups(member: Member) -> None:
     for _ in range(2):
         assert check_password(environ(), "ann@example.com", PASSWORD) is True
     assert hashes() == 1
-    assert groups_for_user(environ(), "ann@example.com") == [b"@active"]
+    assert groups_for_user(environ(), "ann@example.com") == []
     assert check_password(environ(), "bob@example.com", PASSWORD) is None
 
 
