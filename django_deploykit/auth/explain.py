@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from django.http import HttpRequest
 
 from django_deploykit import policies
 from django_deploykit.auth.accounts import Account
 
 
-def explain(account: Account, rule: policies.Rule, request: HttpRequest) -> Iterator[str]:
-    """One line for each rule; ``account`` is somebody. Errors of the project's own are lines."""
-    yield _line(account.is_active, 0, "active user")
-    for depth, one in policies.walk(rule):
-        try:
-            held = one.holds(account, request)
-        except Exception as error:
-            yield f"{'  ' * depth}error  {one}: {error!r}"
-        else:
-            yield _line(held, depth, str(one))
+def explain(account: Account, rule: policies.Rule, request: HttpRequest) -> tuple[bool, list[str]]:
+    """Whether it holds, and one line for each rule. An error, as of a function, is a line too."""
+    answers = [("yes" if account.is_active else "no", 0, "active user")]
+    answers += [
+        (_answer(one, account, request), depth, str(one)) for depth, one in policies.walk(rule)
+    ]
+    lines = [f"{'  ' * depth}{answer:5}  {text}" for answer, depth, text in answers]
+    return account.is_active and _answer(rule, account, request) == "yes", lines
 
 
-def _line(held: bool, depth: int, text: str) -> str:
-    return f"{'  ' * depth}{'yes' if held else 'no':5}  {text}"
+def _answer(rule: policies.Rule, account: Account, request: HttpRequest) -> str:
+    try:
+        return "yes" if rule.holds(account, request) else "no"
+    except Exception as error:
+        return f"error: {error}"

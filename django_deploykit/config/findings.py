@@ -85,6 +85,12 @@ SECRET_IN_ENVIRON = _error(
     20, "Put it into the file that DEPLOYKIT['SITE']['ENV_FILE'] names, and read os.environ."
 )
 
+BAD_AUTH = _error(61, "See the reference of DEPLOYKIT['AUTH'].")
+UNKNOWN_PERMISSION = _error(
+    62, "Correct it; silence this check if the permission is made while the site runs."
+)
+NO_SUCH_CACHE = _error(63, "Name an alias of CACHES, or None.")
+
 STATIC_EMPTY = _warning(51, "Run 'manage.py collectstatic' before the site is served.", deploy=True)
 NO_MANIFEST = _warning(
     52, "Run 'manage.py collectstatic'; pages fail without the manifest.", deploy=True
@@ -129,3 +135,15 @@ OTHER_SETTINGS = _warning(
 )
 RELATIVE_PATH = _warning(66, "Write an absolute path, such as BASE_DIR / 'static'.", deploy=True)
 BAD_URLCONF = _warning(67, "'manage.py check' shows what is wrong with it.", deploy=True)
+CACHE_NOT_SHARED = _warning(
+    91, "Name a cache that all processes reach, such as Redis, or None.", deploy=True
+)
+ENDPOINT_REDIRECTED = _warning(
+    92, "Add it to SECURE_REDIRECT_EXEMPT; the web server sends clients to HTTPS.", deploy=True
+)
+KEYS_CHANGE = _warning(
+    93,
+    "Until they are gone, whoever was logged in before has to do so again.",
+    deploy=True,
+)
+GROUPS_ALIKE = _warning(94, "Rename all but one of them.")

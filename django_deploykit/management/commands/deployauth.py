@@ -22,7 +22,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("user", help="The login name.")
         parser.add_argument("--policy", default="active", help="Default %(default)s.")
-        parser.add_argument("--path", default="/", help="The URL path that is asked for.")
+        parser.add_argument("--path", default="/", help="The URL path; default %(default)s.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -33,10 +33,9 @@ class Command(BaseCommand):
         if account.user is None:
             raise CommandError(f"There is no user {options['user']!r}.", returncode=1)
         request = AreaRequest({}, options["path"], "GET", secure=False)
-        passes = account.is_active and rule.holds(account, request)
-        self.stdout.write("\n".join(explain(account, rule, request)))
-        groups = authenticator().groups(options["user"], request)
-        self.stdout.write(f"groups for Apache: {', '.join(groups) or '(none)'}")
-        self.stdout.write(f"{account.name} {'passes' if passes else 'is refused'}")
+        passes, lines = explain(account, rule, request)
+        groups = ", ".join(account.groups) or "(none)"
+        outcome = f"{account.name} {'passes' if passes else 'is refused'}"
+        self.stdout.write("\n".join([*lines, f"groups: {groups}", outcome]))
         if not passes:
             raise SystemExit(1)
