@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from django.apps import AppConfig, apps
@@ -25,7 +25,7 @@ def check_deployment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
 
 def check_auth(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Report what is wrong with DEPLOYKIT["AUTH"]."""
-    return _auth_messages("settings_problems")
+    return _auth_messages(lambda problems: problems.settings_problems())
 
 
 def check_auth_deployment(
@@ -33,8 +33,8 @@ def check_auth_deployment(
 ) -> list[CheckMessage]:
     """Report what keeps auth endpoints from working where the site is served."""
     return [
-        *_auth_messages("settings_problems", deploy=True),
-        *_auth_messages("deployment_problems", deploy=True),
+        *_auth_messages(lambda problems: problems.settings_problems(), deploy=True),
+        *_auth_messages(lambda problems: problems.deployment_problems(), deploy=True),
     ]
 
 
@@ -42,19 +42,19 @@ def check_groups(
     app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
     """Report groups that Apache takes for one (``check --database``)."""
-    return _auth_messages("database_problems") if databases else []
+    return _auth_messages(lambda problems: problems.database_problems(databases or ()))
 
 
-def _auth_messages(source: str, *, deploy: bool = False) -> list[CheckMessage]:
+def _auth_messages(
+    look: Callable[[Any], Iterable[Any]], *, deploy: bool = False
+) -> list[CheckMessage]:
     if not apps.is_installed("django.contrib.auth"):
         return []
     # Only here: it imports models of django.contrib.auth, which not every project has.
     from django_deploykit.auth import problems
 
     kinds = vars(findings)
-    found = [
-        Finding(kinds[one.kind], one.setting, one.message) for one in getattr(problems, source)()
-    ]
+    found = [Finding(kinds[one.kind], one.setting, one.message) for one in look(problems)]
     return [_message(one) for one in found if one.kind.deploy is deploy]
 
 

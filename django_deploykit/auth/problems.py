@@ -11,6 +11,7 @@ from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import Group
+from django.db import connections, router
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils.module_loading import import_string
 
@@ -55,10 +56,15 @@ def deployment_problems() -> Iterator[Problem]:
         yield Problem("KEYS_CHANGE", "SECRET_KEY_FALLBACKS", message)
 
 
-def database_problems() -> Iterator[Problem]:
+def database_problems(aliases: Iterable[str]) -> Iterator[Problem]:
     """What only the database can tell: Apache compares names of groups without regard to case."""
     alike = defaultdict(list)
-    for name in Group.objects.values_list("name", flat=True):
+    alias = router.db_for_read(Group)
+    # "migrate" runs these checks before it makes the table.
+    known = (
+        alias in aliases and Group._meta.db_table in connections[alias].introspection.table_names()
+    )
+    for name in Group.objects.values_list("name", flat=True) if known else ():
         alike[re.sub("[A-Z]", lambda letter: letter[0].lower(), name)].append(name)
     for names in alike.values():
         if len(names) > 1:
