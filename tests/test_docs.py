@@ -27,7 +27,7 @@ from tests.servers.table import promised
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted([*DOCS.rglob("*.md"), *ROOT.glob("*.md")])
-COMMANDS = ("deployconfig", "deployrun")
+COMMANDS = ("deployauth", "deployconfig", "deployrun", "runauthorizer")
 KINDS = {kind.id: kind for kind in vars(findings).values() if isinstance(kind, Kind)}
 DEFAULTS = Deployment()
 

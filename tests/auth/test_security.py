@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_login_failed
+from django.core.cache import caches
 from django.db import connection
 from django.http import HttpRequest
 
@@ -117,6 +119,37 @@ def test_the_throttle_counts_addresses_too(alice: User, auth: Callable[..., None
     for number in range(3):
         check_password(environ(), f"user{number}", "spring")
     assert check_password(environ(), "alice", PASSWORD) is False
+
+
+def test_the_throttle_is_shared(alice: User, auth: Callable[..., None], settings: Any) -> None:
+    """With SHARED, the next process has counted, too; and no name can be read there."""
+    backend = "django.core.cache.backends.locmem.LocMemCache"
+    settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": "throttle"}}
+    auth(THROTTLE={"FAILURES": 2, "SHARED": "default"})
+    for number in range(2):
+        check_password(environ(), "alice", str(number))
+        state.reset()
+    assert check_password(environ(), "alice", PASSWORD) is False
+    stored = repr(caches["default"]._cache)  # type: ignore[attr-defined]
+    assert "alice" not in stored
+    assert "192.0.2.1" not in stored
+    caches["default"].clear()
+    assert check_password(environ(), "alice", PASSWORD) is True
+
+
+def test_the_window_ends(
+    alice: User, auth: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is kept out for good; and failing goes on counting from its beginning."""
+    auth(THROTTLE={"FAILURES": 2, "SECONDS": 60})
+    now = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    for number in range(2):
+        check_password(environ(), "alice", str(number))
+        now[0] += 29
+    assert check_password(environ(), "alice", PASSWORD) is False
+    now[0] += 2
+    assert check_password(environ(), "alice", PASSWORD) is True
 
 
 def test_success_is_not_counted(alice: User, auth: Callable[..., None], settings: Any) -> None:
