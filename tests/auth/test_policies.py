@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,13 @@ async def later(user: Any, request: Any) -> bool:
 
 def truthy(user: Any, request: Any) -> Any:
     return "no"
+
+
+def _spelled(value: Any) -> str:
+    """The id of a parameter, the same in every process."""
+    return (
+        value.__name__ if callable(value) else re.sub(r"<function (\w+)[^>]*>", r"\1", str(value))
+    )
 
 
 def passes(policy: str, **more: str) -> bool:
@@ -62,7 +70,7 @@ def editor(alice: User) -> User:
         ("tests.auth.test_policies.is_alice", True),
         ([is_alice, "superuser"], False),
     ],
-    ids=str,
+    ids=_spelled,
 )
 def test_r33_rules(editor: User, auth: Callable[..., None], rule: Any, expected: bool) -> None:
     """Each rule, lists as all of them, "any" and "all"; asked again on every call."""
@@ -77,7 +85,7 @@ def test_r33_a_function_sees_the_path(editor: User, auth: Callable[..., None]) -
     assert not passes("mine", SCRIPT_NAME="/elsewhere")
 
 
-@pytest.mark.parametrize("rule", [later, truthy, "tests.auth.test_policies.truthy"], ids=str)
+@pytest.mark.parametrize("rule", [later, truthy, "tests.auth.test_policies.truthy"], ids=_spelled)
 @pytest.mark.filterwarnings("ignore:coroutine")
 def test_r33_a_function_says_true_or_false(
     editor: User, auth: Callable[..., None], rule: Any
@@ -128,7 +136,7 @@ def test_r35_no_row_is_a_policy(editor: User) -> None:
         (True, "is no rule"),
         (["staff", ["stuff"]], "DEPLOYKIT['AUTH']['POLICIES']['mine'][1][0]"),
     ],
-    ids=str,
+    ids=_spelled,
 )
 def test_what_is_no_rule(db: None, auth: Callable[..., None], rule: Any, message: str) -> None:
     """An empty list would hold for everybody; it and everything unknown is refused by name."""
@@ -172,7 +180,7 @@ def test_an_unknown_policy_is_an_error(alice: User, auth: Callable[..., None]) -
         ({"POLICIES": []}, "['POLICIES']: [] is not a dict."),
         ({"THROTLE": {}}, "'THROTLE' is not a known key"),
     ],
-    ids=str,
+    ids=_spelled,
 )
 def test_a_value_that_cannot_be_used_lets_nobody_in(
     alice: User, auth: Callable[..., None], auth_section: dict[str, Any], message: str
