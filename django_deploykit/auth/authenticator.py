@@ -155,6 +155,7 @@ def _ask_backends(credentials: Credentials, request: HttpRequest) -> Any:
             password=credentials.password,
         )
     make_password("")  # It takes as long as any refusal.
-    failed = {"username": credentials.login}
+    # Receivers write names into databases, some of which take no NUL.
+    failed = {"username": credentials.login if is_login(credentials.login) else ""}
     user_login_failed.send(sender=__name__, credentials=failed, request=request)
     return None

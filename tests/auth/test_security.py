@@ -253,9 +253,19 @@ def test_r11_the_request_outlives_the_hook(alice: User, settings: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("login", "password"), [("alice", "wrong"), ("nobody", "x"), ("alice", ""), ("", "x")]
+    ("login", "password", "name"),
+    [
+        ("alice", "wrong", "alice"),
+        ("nobody", "x", "nobody"),
+        ("alice", "", "alice"),
+        ("", "x", ""),
+        # Nothing that a lock-out could not write into its table.
+        ("a\0b", "x", ""),
+        ("a" * 2000, "x", ""),
+    ],
+    ids=ascii,
 )
-def test_r11_a_failure_is_told_once(alice: User, login: str, password: str) -> None:
+def test_r11_a_failure_is_told_once(alice: User, login: str, password: str, name: str) -> None:
     """user_login_failed, as lock-outs and audit logs want it: with a request, and once."""
     told = []
 
@@ -267,7 +277,7 @@ def test_r11_a_failure_is_told_once(alice: User, login: str, password: str) -> N
         check_password(environ(), login, password)
     finally:
         user_login_failed.disconnect(note)
-    assert told == [(login, "192.0.2.1")]
+    assert told == [(name, "192.0.2.1")]
 
 
 def test_r11_a_backend_can_refuse(alice: User, settings: Any) -> None:
