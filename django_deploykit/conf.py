@@ -40,6 +40,7 @@ SITE_KEYS = (
 )
 PROXY_KEYS = ("HEADERS", "HOPS", "PREFIX", "REQUIRED", "TRUSTED", "VHOST")
 SITES_KEYS = ("hosts", "prefix", "settings")
+AUTH_KEYS = ("CACHE", "CONCURRENCY", "POLICIES", "REVALIDATE", "THROTTLE")
 
 
 @dataclass(frozen=True)
@@ -65,9 +66,10 @@ class Conf:
     unusable: tuple[Unusable, ...] = ()
     proxy: Mapping[str, Any] = field(default_factory=dict)
     identity: Mapping[str, Any] = field(default_factory=dict)
+    auth: Mapping[str, Any] = field(default_factory=dict)
 
 
-SECTIONS = ("DEPLOYMENT", "IDENTITY", "PROXY", "SITE", "SITES")
+SECTIONS = ("AUTH", "DEPLOYMENT", "IDENTITY", "PROXY", "SITE", "SITES")
 
 
 def read() -> Conf:
@@ -87,7 +89,9 @@ def read() -> Conf:
     proxy = _mapping(top.get("PROXY", {}), "DEPLOYKIT['PROXY']", PROXY_KEYS, unusable)
     # And what those of this one mean, in sso.py.
     identity = _mapping(top.get("IDENTITY", {}), "DEPLOYKIT['IDENTITY']", IDENTITY_KEYS, unusable)
-    return Conf(site, deployment, each, tuple(unusable), proxy, identity)
+    # Those of this one, in auth/options.py.
+    auth = _mapping(top.get("AUTH", {}), "DEPLOYKIT['AUTH']", AUTH_KEYS, unusable)
+    return Conf(site, deployment, each, tuple(unusable), proxy, identity, auth)
 
 
 def _mapping(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django_deploykit.auth.views import AsyncAuthRequestView, AuthRequestView
 from django_deploykit.identity.views import ProxyLogoutView
 
-__all__ = ["ProxyLogoutView"]
+__all__ = ["AsyncAuthRequestView", "AuthRequestView", "ProxyLogoutView"]

@@ -89,6 +89,12 @@ BAD_IDENTITY = _error(41, "See the identity reference for every key and its valu
 IDENTITY_INCOMPLETE = _error(42, "Nobody is signed in by the front until it is there.")
 TWO_REMOTE_USERS = _error(43, "Take Django's out; its checks are part of ours.")
 
+BAD_AUTH = _error(61, "See the reference of DEPLOYKIT['AUTH'].")
+UNKNOWN_PERMISSION = _error(
+    62, "Correct it; silence this check if the permission is made while the site runs."
+)
+NO_SUCH_CACHE = _error(63, "Name an alias of CACHES, or None.")
+
 STATIC_EMPTY = _warning(51, "Run 'manage.py collectstatic' before the site is served.", deploy=True)
 NO_MANIFEST = _warning(
     52, "Run 'manage.py collectstatic'; pages fail without the manifest.", deploy=True
@@ -156,3 +162,15 @@ REMOTE_USER_UNDER_ASGI = _warning(
     81, "Use ProxyIdentityMiddleware, which believes a trusted proxy's header alone.", deploy=True
 )
 KEY_UNDER_ASGI = _warning(82, "Name a header, and trust the proxy that sends it.", deploy=True)
+CACHE_NOT_SHARED = _warning(
+    91, "Name a cache that all processes reach, such as Redis, or None.", deploy=True
+)
+ENDPOINT_REDIRECTED = _warning(
+    92, "Add it to SECURE_REDIRECT_EXEMPT; the web server sends clients to HTTPS.", deploy=True
+)
+KEYS_CHANGE = _warning(
+    93,
+    "Until they are gone, whoever was logged in before has to do so again.",
+    deploy=True,
+)
+GROUPS_ALIKE = _warning(94, "Rename all but one of them.")
