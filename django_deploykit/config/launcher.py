@@ -1,22 +1,40 @@
-"""Application servers without a configuration file of their own: a Python file starts them.
+"""Python files that start an application server, or that a front server starts.
 
-What it says is what it runs: no shell quotes it, and no variable of the environment changes it.
+What they say is what they run: no shell quotes it, and no variable of the environment changes it.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
+from django_deploykit.config import limits
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.renderer import Foreground, Needs, Plan, Rendered, site_access
 from django_deploykit.config.syntax.printer import Line
 from django_deploykit.config.syntax.python import python_lines
-from django_deploykit.exceptions import CannotRun, ChoiceError
+from django_deploykit.exceptions import CannotRun, ChoiceError, UnrepresentableValue
 
-_START = """
+# Linux reads so many bytes of a script's first line since 5.1 (execve(2)).
+_FIRST_LINE = 255
+
+# A program that loads such a file, but does not serve it.
+CHECK = "import runpy, sys; config = runpy.run_path(sys.argv[1]).get('config')"
+
+_LOAD = """
+    import sys
+    from importlib import import_module
+
+    # This script forces the settings of its site, and believes only what the front may say.
+    sys.path.insert(0, <<scripts>>)
+    application = import_module(<<module>>).application
+"""
+
+_SPAWN = """
     import os
     import sys
 
@@ -27,51 +45,91 @@ _START = """
 """
 
 
-def site_of(plan: Plan, target: str) -> SiteFacts:
-    """The only site. Raise ChoiceError where there are more."""
+def only_site(plan: Plan, target: str) -> SiteFacts:
+    """The site to serve. Raise ChoiceError for several, and for one that cannot be called so."""
     if len(plan.sites) > 1:
-        raise ChoiceError(f"target {target!r}: one {target} serves one site, not SITES.")
-    return plan.sites[0]
+        raise ChoiceError(f"target {target!r}: one file serves one site, not SITES.")
+    site = plan.sites[0]
+    if plan.interface == "wsgi" and site.application.wsgi is None:
+        raise ChoiceError(f"{site.name}: WSGI_APPLICATION is unset; nothing to run here.")
+    return site
 
 
-def rendered(plan: Plan, target: str, *parts: str, **values: Any) -> Rendered:
-    """The file that starts ``target``: texts of ours with ``values`` and those of the plan."""
-    site, deployment, script = plan.sites[0], plan.deployment, plan.script(plan.sites[0])
+def loading(plan: Plan, site: SiteFacts, text: str, **values: Any) -> tuple[Line, ...]:
+    """Text in which the entry script is known as ``module`` in the directory ``scripts``."""
+    script = plan.script(site)
+    return python_lines(text, scripts=str(script.parent), module=script.stem, **values)
+
+
+def serving(plan: Plan, site: SiteFacts, text: str, **values: Any) -> tuple[Line, ...]:
+    """Text that loads ``application``, then serves it as ``text`` says."""
+    return loading(plan, site, f"{_LOAD}{text}", **values)
+
+
+def spawning(plan: Plan, site: SiteFacts, *texts: str, **values: Any) -> tuple[Line, ...]:
+    """Texts for a server that starts workers of its own, each of which loads ``application``."""
+    deployment, script = plan.deployment, plan.script(site)
     common = {
-        "locale": {"LANG": deployment.locale, "LC_ALL": deployment.locale},
+        "locale": locale_variables(plan),
         "chdir": str(site.application.root),
         "scripts": str(script.parent),
         "application": f"{script.stem}:application",
         "workers": deployment.processes,
-        "timeout": deployment.request_timeout,
+        "backlog": limits.BACKLOG,
+        "keep_alive": limits.FRONT_KEEP_ALIVE,
+        "timeout": limits.reload_timeout(deployment),
         **_address(plan, site),
     }
-    texts = [python_lines(part, **common, **values) for part in (_START, *parts)]
+    parts = [python_lines(text, **common, **values) for text in (_SPAWN, *texts)]
+    return tuple(line for part in parts for line in (*part, Line("", None)))[:-1]
+
+
+def rendered(plan: Plan, site: SiteFacts, name: str, lines: tuple[Line, ...]) -> Rendered:
+    """The emitted file, called ``name`` in the written set."""
+    return Rendered(filename=name, lines=lines, needs=Needs(access=tuple(site_access(plan, site))))
+
+
+def executable(plan: Plan, site: SiteFacts, name: str, lines: tuple[Line, ...]) -> Rendered:
+    """The same for a file that is started by its name. Raise UnrepresentableValue where the
+    interpreter's does not fit into a first line."""
     return Rendered(
-        filename=file_name(plan, target),
-        lines=tuple(line for text in texts for line in (*text, Line("", None)))[:-1],
+        filename=name,
+        lines=(_first_line(plan, site), *lines),
+        mode=0o755,
         needs=Needs(access=tuple(site_access(plan, site))),
     )
 
 
-def file_name(plan: Plan, target: str) -> str:
-    return f"{target}/{plan.sites[0].name}_{target}.py"
-
-
-def foreground(plan: Plan, target: str, directory: Path, check: str) -> Foreground:
-    """Run the file; ``check`` is Python that ends well if ``config``, its settings, is right."""
-    if importlib.util.find_spec(target) is None:
+def foreground(plan: Plan, package: str, path: Path, check: str = "") -> Foreground:
+    """Run the file at ``path``; ``check`` is Python that ends well if ``config``, which the file
+    may define, is right. Raise CannotRun where ``package`` is not installed."""
+    if importlib.util.find_spec(package) is None:
         raise CannotRun(
-            f"{target} is not installed here: pip install 'django-deploykit[{target}]'."
+            f"{package} is not installed here: pip install 'django-deploykit[{package}]'."
         )
-    path = str(directory / file_name(plan, target))
-    loaded = f"import runpy, sys; config = runpy.run_path(sys.argv[1])['config']; {check}"
     return Foreground(
         files={},
-        command=(sys.executable, path),
-        check=(sys.executable, "-c", loaded, path),
+        command=(sys.executable, str(path)),
+        check=(sys.executable, "-c", f"{CHECK}; {check}", str(path)),
+        environment=locale_variables(plan),
         drops=False,
     )
+
+
+def locale_variables(plan: Plan) -> dict[str, str]:
+    """What makes Python store a file of any name."""
+    return dict.fromkeys(("LANG", "LC_ALL"), plan.deployment.locale)
+
+
+def _first_line(plan: Plan, site: SiteFacts) -> Line:
+    python = str(plan.python(site))
+    setting = "python_home" if plan.deployment.python_home else "sys.prefix"
+    if re.search(r"\s", python):
+        raise UnrepresentableValue(python, "a script's first line", "a blank ends it", setting)
+    if len(os.fsencode(f"#!{python}")) > _FIRST_LINE:
+        reason = f"it holds {_FIRST_LINE} bytes"
+        raise UnrepresentableValue(python, "a script's first line", reason, setting)
+    return Line(f"#!{python}", None)
 
 
 def _address(plan: Plan, site: SiteFacts) -> dict[str, Any]:

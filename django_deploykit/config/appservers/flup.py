@@ -5,28 +5,12 @@ Project: https://pypi.org/project/flup/
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from django_deploykit.config import launcher
 from django_deploykit.config.facts import SiteFacts
-from django_deploykit.config.renderer import (
-    Foreground,
-    Needs,
-    Plan,
-    Rendered,
-    Renderer,
-    site_access,
-)
-from django_deploykit.config.scripts.launch import (
-    CHECK,
-    first_line,
-    launching,
-    locale_variables,
-    only_site,
-)
-from django_deploykit.exceptions import CannotRun
+from django_deploykit.config.renderer import Foreground, Plan, Rendered, Renderer
 
 _TEXT = """
     from django_deploykit.handlers.flup import serve
@@ -57,8 +41,8 @@ class FlupRenderer(Renderer):
         return [("wsgi", plan)]
 
     def render(self) -> Rendered:
-        site = only_site(self.plan, self.name)
-        lines = launching(
+        site = launcher.only_site(self.plan, self.name)
+        lines = launcher.serving(
             self.plan,
             site,
             _TEXT,
@@ -67,12 +51,7 @@ class FlupRenderer(Renderer):
             processes=self.deployment.processes,
             seconds=self.deployment.request_timeout,
         )
-        return Rendered(
-            filename=file_name(site),
-            lines=(first_line(self.plan, site), *lines),
-            mode=0o755,
-            needs=Needs(access=tuple(site_access(self.plan, site))),
-        )
+        return launcher.executable(self.plan, site, file_name(site), lines)
 
     def _address(self, site: SiteFacts) -> str | tuple[str, int] | None:
         """Where it listens; a front that starts it has a socket for it."""
@@ -81,16 +60,8 @@ class FlupRenderer(Renderer):
         return self.plan.socket_address(site)
 
     def foreground(self, directory: Path, user: str | None) -> Foreground:
-        if importlib.util.find_spec("flup") is None:
-            raise CannotRun("flup is not installed here: pip install 'django-deploykit[flup]'.")
-        path = str(directory / file_name(self.plan.sites[0]))
-        return Foreground(
-            files={},
-            command=(sys.executable, path),
-            check=(sys.executable, "-c", CHECK, path),
-            environment=locale_variables(self.plan),
-            drops=False,
-        )
+        path = directory / file_name(self.plan.sites[0])
+        return launcher.foreground(self.plan, self.name, path)
 
 
 def file_name(site: SiteFacts) -> str:

@@ -23,7 +23,7 @@ _CONFIG = """
         "interface": "asgi",
         "http": "1",
         "workers": <<workers>>,
-        "backlog": 1024,
+        "backlog": <<backlog>>,
         # A worker that dies is replaced; one that is to end may finish its requests.
         "respawn_failed_workers": True,
         "workers_kill_timeout": <<timeout>>,
@@ -65,11 +65,15 @@ class GranianRenderer(Renderer):
         return [("asgi", plan)]
 
     def render(self) -> Rendered:
-        site = launcher.site_of(self.plan, self.name)
+        site = launcher.only_site(self.plan, self.name)
         end = _UNIX if isinstance(self.plan.socket(site), Path) else _TCP
-        return launcher.rendered(self.plan, self.name, _CONFIG, end)
+        lines = launcher.spawning(self.plan, site, _CONFIG, end)
+        return launcher.rendered(self.plan, site, self._file_name(), lines)
 
     def foreground(self, directory: Path, user: str | None) -> Foreground:
         load = "import_module(config['target'].partition(':')[0]); Granian(**config)"
         check = f"from granian import Granian; from importlib import import_module; {load}"
-        return launcher.foreground(self.plan, self.name, directory, check)
+        return launcher.foreground(self.plan, self.name, directory / self._file_name(), check)
+
+    def _file_name(self) -> str:
+        return f"granian/{self.plan.sites[0].name}_granian.py"

@@ -5,26 +5,11 @@ Manual: https://docs.twisted.org/en/stable/web/howto/web-in-60/wsgi.html
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from django_deploykit.config.renderer import (
-    Foreground,
-    Needs,
-    Plan,
-    Rendered,
-    Renderer,
-    site_access,
-)
-from django_deploykit.config.scripts.launch import (
-    CHECK,
-    launching,
-    locale_variables,
-    only_site,
-)
-from django_deploykit.exceptions import CannotRun
+from django_deploykit.config import launcher
+from django_deploykit.config.renderer import Foreground, Plan, Rendered, Renderer
 
 _TEXT = """
     from django_deploykit.handlers.twisted import serve
@@ -54,8 +39,8 @@ class TwistedRenderer(Renderer):
         return [("wsgi", plan)]
 
     def render(self) -> Rendered:
-        site = only_site(self.plan, self.name)
-        lines = launching(
+        site = launcher.only_site(self.plan, self.name)
+        lines = launcher.serving(
             self.plan,
             site,
             _TEXT,
@@ -64,24 +49,10 @@ class TwistedRenderer(Renderer):
             threads=self.deployment.threads,
             seconds=self.deployment.request_timeout,
         )
-        return Rendered(
-            filename=self._file_name(),
-            lines=lines,
-            needs=Needs(access=tuple(site_access(self.plan, site))),
-        )
+        return launcher.rendered(self.plan, site, self._file_name(), lines)
 
     def foreground(self, directory: Path, user: str | None) -> Foreground:
-        if importlib.util.find_spec("twisted") is None:
-            message = "Twisted is not installed here: pip install 'django-deploykit[twisted]'."
-            raise CannotRun(message)
-        path = str(directory / self._file_name())
-        return Foreground(
-            files={},
-            command=(sys.executable, path),
-            check=(sys.executable, "-c", CHECK, path),
-            environment=locale_variables(self.plan),
-            drops=False,
-        )
+        return launcher.foreground(self.plan, self.name, directory / self._file_name())
 
     def _file_name(self) -> str:
         # Not the bare name of the site, which a module of the project may have.

@@ -17,9 +17,9 @@ _CONFIG = """
     config = {
         "app": <<application>>,
         "workers": <<workers>>,
-        "backlog": 1024,
+        "backlog": <<backlog>>,
         # Longer than any front keeps an idle connection, so that none is closed under it.
-        "timeout_keep_alive": 75,
+        "timeout_keep_alive": <<keep_alive>>,
         # Running requests end before a worker does.
         "timeout_graceful_shutdown": <<timeout>>,
         # Sooner than a front gives a websocket up that says nothing.
@@ -67,11 +67,15 @@ class UvicornRenderer(Renderer):
         return [("asgi", plan)]
 
     def render(self) -> Rendered:
-        site = launcher.site_of(self.plan, self.name)
+        site = launcher.only_site(self.plan, self.name)
         end = _UNIX if isinstance(self.plan.socket(site), Path) else _TCP
         ping = min(_PING, self.deployment.request_timeout)
-        return launcher.rendered(self.plan, self.name, _CONFIG, end, ping=ping)
+        lines = launcher.spawning(self.plan, site, _CONFIG, end, ping=ping)
+        return launcher.rendered(self.plan, site, self._file_name(), lines)
 
     def foreground(self, directory: Path, user: str | None) -> Foreground:
         check = "import uvicorn; uvicorn.Config(**config).load()"
-        return launcher.foreground(self.plan, self.name, directory, check)
+        return launcher.foreground(self.plan, self.name, directory / self._file_name(), check)
+
+    def _file_name(self) -> str:
+        return f"uvicorn/{self.plan.sites[0].name}_uvicorn.py"

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from django_deploykit.config.facts import SiteFacts
-from django_deploykit.config.renderer import Needs, Plan, Rendered, Renderer, site_access
-from django_deploykit.config.scripts.launch import first_line, loading, only_site
+from django_deploykit.config.launcher import executable, loading, only_site
+from django_deploykit.config.renderer import Plan, Rendered, Renderer
 
 _TEXT = """
     import sys
@@ -46,14 +46,8 @@ class CgiScriptRenderer(Renderer):
 
     def render(self) -> Rendered:
         site = only_site(self.plan, self.name)
-        seconds = self.deployment.request_timeout
-        lines = loading(self.plan, site, _TEXT, seconds=seconds)
-        return Rendered(
-            filename=file_name(site),
-            lines=(first_line(self.plan, site), *lines),
-            mode=0o755,
-            needs=Needs(access=tuple(site_access(self.plan, site))),
-        )
+        lines = loading(self.plan, site, _TEXT, seconds=self.deployment.request_timeout)
+        return executable(self.plan, site, file_name(site), lines)
 
 
 def file_name(site: SiteFacts) -> str:

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from django_deploykit.config.facts import SiteFacts
+from django_deploykit.config.launcher import locale_variables
 from django_deploykit.config.renderer import Plan
 from django_deploykit.config.scripts import cgi
-from django_deploykit.config.scripts.launch import locale_variables
 from django_deploykit.config.servers.apache import proxy
 from django_deploykit.config.servers.apache.dialect import Version, grant
 from django_deploykit.config.syntax.apache import regex

@@ -8,7 +8,6 @@ from __future__ import annotations
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.renderer import Plan
 from django_deploykit.config.scripts.cgi import script
-from django_deploykit.config.scripts.launch import interpreter
 from django_deploykit.config.servers.lighttpd.dialect import array, pair
 from django_deploykit.config.syntax.nodes import Node, directive
 
@@ -19,7 +18,7 @@ def backend(plan: Plan, site: SiteFacts) -> list[Node]:
     why = "hands these URLs to Django: what follows the script is PATH_INFO"
     mapped = pair(_url(site), f"{path}/", why=why, setting=setting)
     why = "by the Python of the site's environment, whatever the script's first line says"
-    run = pair(path, interpreter(plan, site), why=why, setting="sys.prefix")
+    run = pair(path, str(plan.python(site)), why=why, setting="sys.prefix")
     why = "no header of Django's opens a file here"
     return [
         array("alias.url", [mapped], why, setting),

@@ -11,8 +11,8 @@ from pathlib import Path
 from django_deploykit import contract
 from django_deploykit.config import limits
 from django_deploykit.config.facts import SiteFacts
+from django_deploykit.config.launcher import locale_variables
 from django_deploykit.config.renderer import Plan
-from django_deploykit.config.scripts.launch import locale_variables
 from django_deploykit.config.servers.lighttpd import cgi, vhost_path
 from django_deploykit.config.servers.lighttpd.content import hsts, response_headers
 from django_deploykit.config.servers.lighttpd.dialect import URL, Version, array, pair, when
