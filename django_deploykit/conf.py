@@ -23,6 +23,7 @@ SITE_KEYS = (
     "TLS",
 )
 SITES_KEYS = ("hosts", "prefix", "settings")
+SENDFILE_KEYS = ("BACKEND", "INLINE", "MOD_XSENDFILE")
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,10 @@ class Conf:
     deployment: Mapping[str, Any] = field(default_factory=dict)
     sites: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     unusable: tuple[Unusable, ...] = ()
+    sendfile: Mapping[str, Any] = field(default_factory=dict)
 
 
-SECTIONS = ("DEPLOYMENT", "SITE", "SITES")
+SECTIONS = ("DEPLOYMENT", "SENDFILE", "SITE", "SITES")
 
 
 def read() -> Conf:
@@ -64,7 +66,9 @@ def read() -> Conf:
         str(name): _mapping(value, f"DEPLOYKIT['SITES'][{name!r}]", SITES_KEYS, unusable)
         for name, value in sites.items()
     }
-    return Conf(site, deployment, each, tuple(unusable))
+    # What its values mean is said in sendfile/policy.py.
+    sendfile = _mapping(top.get("SENDFILE", {}), "DEPLOYKIT['SENDFILE']", SENDFILE_KEYS, unusable)
+    return Conf(site, deployment, each, tuple(unusable), sendfile=sendfile)
 
 
 def _mapping(

@@ -73,6 +73,31 @@ SCHEME_HEADER = "X-Forwarded-Proto"
 # The header of a response in which an application names a file for its front to send, by path.
 SENDFILE_HEADER = "X-Sendfile"
 
+# The same for nginx, by the URL of an internal location.
+ACCEL_HEADER = "X-Accel-Redirect"
+
+# Every header by which some server would open a file: one that is not the stack's own is dropped.
+HAND_OFF_HEADERS = (SENDFILE_HEADER, ACCEL_HEADER, "X-Lighttpd-Send-File", "X-Sendfile2")
+
+# The headers of a protected file that a front has to say again, where it would drop them.
+KEPT_HEADERS = (
+    "Access-Control-Allow-Credentials",
+    "Access-Control-Allow-Origin",
+    "Access-Control-Expose-Headers",
+    "Content-Security-Policy",
+    "Content-Language",
+    "Cross-Origin-Opener-Policy",
+    "Cross-Origin-Resource-Policy",
+    "ETag",
+    "Link",
+    "Permissions-Policy",
+    "Referrer-Policy",
+    "Vary",
+    "X-Content-Type-Options",
+    "X-Frame-Options",
+    "X-Robots-Tag",
+)
+
 # Every header that a client may never bring to Django by itself.
 CLIENT_FORBIDDEN_HEADERS = FORWARDED_HEADERS + PREFIX_HEADERS + CGI_HEADERS + IDENTITY_HEADERS
 
@@ -89,6 +114,11 @@ CLIENT_FORBIDDEN_KEYS = tuple(environ_key(name) for name in CLIENT_FORBIDDEN_HEA
 def data_header(name: str) -> str:
     """The header that carries SITE["ENVIRON"][name] where a front speaks HTTP."""
     return "X-Deploykit-" + name.title().replace("_", "-")
+
+
+def internal_url(prefix: str, url: str) -> str:
+    """The name that a directory of SITE["PROTECTED"] has in the web server, for no client."""
+    return prefix + url
 
 
 def socket_path(site: str) -> str:

@@ -1,0 +1,112 @@
+"""The last step: who sends the file, and how much of it."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.cache import get_conditional_response
+
+from django_deploykit.sendfile import backends, policy
+from django_deploykit.sendfile.ranges import requested
+from django_deploykit.sendfile.response import ProtectedFileResponse
+from django_deploykit.sendfile.signals import file_served
+
+# What the server says of the file by itself, or what belongs to a body that is not sent.
+_OF_THE_BODY = {"content-length", "accept-ranges"}
+# Conditions that nginx would compare with validators which it does not have.
+_ONLY_HERE = ("HTTP_IF_MATCH", "HTTP_IF_UNMODIFIED_SINCE")
+
+
+def decide(
+    request: HttpRequest, response: ProtectedFileResponse, *, hand_off: bool
+) -> HttpResponseBase:
+    """Answer the conditions of a request, then hand the file to the server or send it.
+
+    A response that is no longer a 200 with this very file is left as it is. ``hand_off`` says
+    that nothing can change the response any more.
+    """
+    if response.status_code != 200 or response.is_replaced:
+        return response
+    if hand_off:
+        response.drop_guard()
+    if found := _condition(request, response):
+        return _instead(found, response)
+    if request.method not in ("GET", "HEAD"):
+        return response
+    return (_handed(request, response) if hand_off else None) or _sent(request, response)
+
+
+def _condition(request: HttpRequest, response: ProtectedFileResponse) -> HttpResponse | None:
+    """304 or 412 where the client has the file already, or has another one (RFC 9110 13)."""
+    etag, modified = response.get("ETag"), response.file.modified
+    plain = cast(HttpResponse, response)
+    found = get_conditional_response(request, etag, modified, plain)
+    return None if found is plain else found
+
+
+def _instead(answer: HttpResponse, of: ProtectedFileResponse) -> HttpResponse:
+    """Answer without the file. No cache keeps that longer than it would keep the file."""
+    answer.headers.setdefault("Cache-Control", of.headers.get("Cache-Control", "private, no-store"))
+    answer.cookies = of.cookies
+    of.let_go()
+    return answer
+
+
+def _handed(request: HttpRequest, response: ProtectedFileResponse) -> HttpResponse | None:
+    """An empty response whose header makes the server send the file, if it can."""
+    backend, file = backends.of(request, policy.read()), response.file
+    if backend is None or file.place is None or response.is_encoded:
+        return None
+    if any(key in request.META for key in _ONLY_HERE):
+        return None
+    if "HTTP_RANGE" in request.META and not backend.sends_ranges:
+        return None
+    value = backend.value(file.place)
+    if value is None:
+        return None
+    kept = {k: v for k, v in response.items() if k.lower() not in _OF_THE_BODY}
+    # With the length of the file, a server would wait for a body that never comes.
+    handed = HttpResponse(headers={**kept, backend.header: value, "Content-Length": "0"})
+    _tell(request, response, backend.name)
+    return _instead(handed, response)
+
+
+def _sent(request: HttpRequest, response: ProtectedFileResponse) -> HttpResponseBase:
+    """The file from Python: all of it, or what the client asks for."""
+    if request.method == "HEAD":
+        response.send_nothing()
+        return response
+    _tell(request, response, backends.STREAM)
+    wanted = _ranges(request, response)
+    if wanted is None:
+        response.let_server_send()
+        return response
+    if not wanted:
+        return _unsatisfiable(response)
+    response.send_ranges(wanted)
+    return response
+
+
+def _ranges(request: HttpRequest, response: ProtectedFileResponse) -> list[tuple[int, int]] | None:
+    header, condition = request.META.get("HTTP_RANGE"), request.META.get("HTTP_IF_RANGE")
+    if header is None or response.is_encoded:
+        return None
+    validators = {response.get("ETag"), response.get("Last-Modified")}
+    if condition is not None and (condition not in validators or condition.startswith("W/")):
+        return None
+    return requested(header, response.file.size)
+
+
+def _unsatisfiable(response: ProtectedFileResponse) -> HttpResponseBase:
+    answer = HttpResponse(status=416, content_type="text/plain")
+    answer.headers["Content-Range"] = f"bytes */{response.file.size}"
+    answer.headers["Content-Length"] = "0"
+    return _instead(answer, response)
+
+
+def _tell(request: HttpRequest, response: ProtectedFileResponse, backend: str) -> None:
+    file_served.send(
+        sender=ProtectedFileResponse, request=request, file=response.file, backend=backend
+    )

@@ -1,0 +1,38 @@
+"""What settings say about protected files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from django_deploykit import conf, contract
+from django_deploykit.sendfile.roots import Root
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The protected directories, who sends, and which types may be shown in the browser."""
+
+    roots: tuple[Root, ...]
+    backend: str = ""
+    mod_xsendfile: str = ""
+    inline: tuple[str, ...] = ()
+
+
+def read() -> Policy:
+    """Read DEPLOYKIT. Values of a wrong type count as absent: the checks complain of them."""
+    found = conf.read()
+    protected, inline = found.site.get("PROTECTED", {}), found.sendfile.get("INLINE", ())
+    prefix = str(found.site.get("PREFIX", settings.FORCE_SCRIPT_NAME) or "").rstrip("/")
+    pairs = protected.items() if isinstance(protected, Mapping) else ()
+    return Policy(
+        roots=tuple(
+            Root(str(directory), contract.internal_url(prefix, str(url)))
+            for url, directory in pairs
+        ),
+        backend=str(found.sendfile.get("BACKEND", "")),
+        mod_xsendfile=str(found.sendfile.get("MOD_XSENDFILE", "")),
+        inline=tuple(map(str, inline)) if isinstance(inline, (list, tuple, set)) else (),
+    )
