@@ -11,7 +11,7 @@ from django.utils.http import http_date
 
 from django_deploykit.sendfile import headers, last, policy
 from django_deploykit.sendfile.files import ProtectedFile, open_protected
-from django_deploykit.sendfile.middleware import decides_last
+from django_deploykit.sendfile.middleware import is_decided_later
 from django_deploykit.sendfile.response import ProtectedFileResponse
 from django_deploykit.sendfile.roots import NoSuchFile
 from django_deploykit.sendfile.signals import file_denied, file_served
@@ -59,7 +59,7 @@ def sendfile(
         **({"Content-Encoding": encoding} if encoding else {}),
     }
     response = ProtectedFileResponse(request, file, headers=said)
-    if decides_last(request):
+    if is_decided_later(request, response):
         return response
     return last.decide(request, response, hand_off=False)
 

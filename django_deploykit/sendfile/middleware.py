@@ -13,12 +13,16 @@ from django.http.response import HttpResponseBase
 from django_deploykit.sendfile import last
 from django_deploykit.sendfile.response import ProtectedFileResponse
 
-_MARK = "_deploykit_decides_last"
+_MADE = "_deploykit_files"
 
 
-def decides_last(request: HttpRequest) -> bool:
-    """Tell whether the middleware will see the response to this request."""
-    return hasattr(request, _MARK)
+def is_decided_later(request: HttpRequest, response: ProtectedFileResponse) -> bool:
+    """Tell whether the middleware will see what becomes of this response, and let it know it."""
+    made: list[ProtectedFileResponse] | None = getattr(request, _MADE, None)
+    if made is None:
+        return False
+    made.append(response)
+    return True
 
 
 class SendfileMiddleware:
@@ -37,18 +41,22 @@ class SendfileMiddleware:
             markcoroutinefunction(self)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
-        setattr(request, _MARK, True)
+        setattr(request, _MADE, [])
         if self._is_async:
             return self._answer_async(request)
-        return self._last(request, self._get_response(request))
+        response: HttpResponseBase = self._get_response(request)
+        return self._last(request, response)
 
     async def _answer_async(self, request: HttpRequest) -> HttpResponseBase:
-        response = await self._get_response(request)
-        if not isinstance(response, ProtectedFileResponse):
-            return self._last(request, response)
+        response: HttpResponseBase = await self._get_response(request)
+        if not getattr(request, _MADE):
+            return response
         return await sync_to_async(self._last)(request, response)
 
     def _last(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        for made in getattr(request, _MADE):
+            if made is not response:  # Another middleware answered something else in its place.
+                made.let_go()
         if isinstance(response, ProtectedFileResponse):
             return last.decide(request, response, hand_off=True)
         return response
