@@ -22,6 +22,7 @@ from django_deploykit.sendfile.roots import Place
 # A server reads the headers of a response into a buffer, the smallest of 4 KiB.
 _LONGEST = 2048
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_UNSPEAKABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,8 @@ def _url(place: Place) -> str:
 
 
 def _encoded_path(place: Place) -> str | None:
-    """A path that is decoded once. lighttpd refuses control characters, encoded or not."""
-    return None if _CONTROL.search(place.path) else quote(os.fsencode(place.path))
+    """A path that is decoded once. lighttpd refuses control characters, and what is no UTF-8."""
+    return None if _UNSPEAKABLE.search(place.path) else quote(place.path)
 
 
 def _raw_path(place: Place) -> str | None:

@@ -9,7 +9,7 @@ from django.http.response import HttpResponseBase
 from django.utils.cache import get_conditional_response
 
 from django_deploykit.sendfile import backends, policy
-from django_deploykit.sendfile.ranges import requested
+from django_deploykit.sendfile.ranges import Range, requested
 from django_deploykit.sendfile.response import ProtectedFileResponse
 from django_deploykit.sendfile.signals import file_served
 
@@ -35,7 +35,11 @@ def decide(
         return _instead(found, response)
     if request.method not in ("GET", "HEAD"):
         return response
-    return (_handed(request, response) if hand_off else None) or _sent(request, response)
+    wanted = _ranges(request, response)
+    if wanted == []:
+        return _unsatisfiable(response)
+    handed = _handed(request, response) if hand_off else None
+    return handed or _sent(request, response, wanted)
 
 
 def _condition(request: HttpRequest, response: ProtectedFileResponse) -> HttpResponse | None:
@@ -73,25 +77,25 @@ def _handed(request: HttpRequest, response: ProtectedFileResponse) -> HttpRespon
     return _instead(handed, response)
 
 
-def _sent(request: HttpRequest, response: ProtectedFileResponse) -> HttpResponseBase:
+def _sent(
+    request: HttpRequest, response: ProtectedFileResponse, wanted: list[Range] | None
+) -> HttpResponseBase:
     """The file from Python: all of it, or what the client asks for."""
     if request.method == "HEAD":
         response.send_nothing()
         return response
     _tell(request, response, backends.STREAM)
-    wanted = _ranges(request, response)
-    if wanted is None:
+    if wanted:
+        response.send_ranges(wanted)
+    else:
         response.let_server_send()
-        return response
-    if not wanted:
-        return _unsatisfiable(response)
-    response.send_ranges(wanted)
     return response
 
 
-def _ranges(request: HttpRequest, response: ProtectedFileResponse) -> list[tuple[int, int]] | None:
+def _ranges(request: HttpRequest, response: ProtectedFileResponse) -> list[Range] | None:
+    """The parts that are asked for; None for the whole file."""
     header, condition = request.META.get("HTTP_RANGE"), request.META.get("HTTP_IF_RANGE")
-    if header is None or response.is_encoded:
+    if header is None or request.method != "GET" or response.is_encoded:
         return None
     validators = {response.get("ETag"), response.get("Last-Modified")}
     if condition is not None and (condition not in validators or condition.startswith("W/")):

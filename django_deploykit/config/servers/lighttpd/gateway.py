@@ -11,7 +11,7 @@ from pathlib import Path
 from django_deploykit import contract
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.renderer import Plan
-from django_deploykit.config.servers.lighttpd import vhost_path
+from django_deploykit.config.servers.lighttpd import protected, vhost_path
 from django_deploykit.config.servers.lighttpd.content import hsts, response_headers
 from django_deploykit.config.servers.lighttpd.dialect import array, pair
 from django_deploykit.config.syntax.lighttpd import PAIR
@@ -56,7 +56,8 @@ def application(plan: Plan, site: SiteFacts, secure: bool) -> list[Node]:
     return [
         _request_headers(plan, site),
         *_parameters(plan, site),
-        *response_headers(hsts(site, secure)),
+        *response_headers((*hsts(site, secure), *protected.hidden(site))),
+        *protected.links(site),
         *_backend(plan, site),
         *vhost_path.written(plan),
     ]
@@ -110,7 +111,12 @@ def _backend(plan: Plan, site: SiteFacts) -> list[Node]:
     host = block(
         PAIR,
         "" if plan.gateway == "http" else "/",
-        children=[*_address(plan, site), *_path(plan), *_timeouts(plan)],
+        children=[
+            *_address(plan, site),
+            *_path(plan),
+            *protected.sending(site),
+            *_timeouts(plan),
+        ],
         why="every URL that comes here",
     )
     nodes: list[Node] = [array(f"{kind}.server", [host], why, "socket")]

@@ -1,0 +1,393 @@
+"""Protected files through real servers: names, headers, ranges, and who cannot reach them.
+
+The numbers are those of the security properties in docs/explanation/protected-files.md.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, unquote_to_bytes
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from tests.sendfile.asking import saved_name
+from tests.servers import harness, small_projects
+from tests.servers.harness import Response, Server
+from tests.servers.stacks import STACKS, Stack
+
+SETTINGS = """
+MIDDLEWARE = ["django.middleware.security.SecurityMiddleware", "guarded.views.Told"]
+DEPLOYKIT = {{
+    "SITE": {{"PROTECTED": {{"/files of nobody/": {private!r}}}}},
+    {more}
+}}
+"""
+VIEWS = """
+import os
+
+from django.http import HttpResponse
+from django_deploykit.sendfile import file_served, sendfile
+
+served = []
+file_served.connect(lambda backend, **kwargs: served.append(backend), weak=False)
+
+
+class Told:
+    '''Headers that have nothing to do with files.'''
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        response = self.get_response(request)
+        response["X-Robots-Tag"] = "noindex"
+        response["Vary"] = "Cookie"
+        return response
+
+
+def send(request, **options):
+    if "as" in request.GET:
+        options["attachment_filename"] = request.GET["as"]
+    options |= {key: False for key in ("attachment",) if "inline" in request.GET}
+    # As hexadecimal digits: a server may refuse the name in a URL.
+    name = bytes.fromhex(request.META["QUERY_STRING"].partition("&")[0])
+    response = sendfile(request, os.fsdecode(name), **options)
+    if "status" in request.GET:
+        response.status_code = int(request.GET["status"])
+    response.set_cookie("seen", "yes")
+    return response
+
+
+def backends(request):
+    return HttpResponse(" ".join(served))
+
+
+def header(request):
+    '''Hand over by a header of one's own, as code may that knows nothing of the package.'''
+    response = HttpResponse("own")
+    response[request.GET["header"]] = request.GET["value"]
+    return response
+"""
+URLS = """
+from django.urls import path
+from guarded import views
+
+urlpatterns = [
+    path("send/", views.send),
+    path("backends/", views.backends),
+    path("header/", views.header),
+]
+"""
+
+FRONTS = [stack for stack in STACKS.values() if stack.has_front]
+
+
+@dataclass
+class Protected:
+    """A running site with a protected directory."""
+
+    server: Server
+    private: Path
+    stack: Stack
+
+    def write(self, name: bytes, content: bytes) -> None:
+        path = os.fsencode(self.private) + b"/" + name
+        with open(path, "wb") as file:
+            file.write(content)
+        os.chmod(path, 0o644)
+
+    def send(
+        self, name: bytes, *headers: tuple[str, str], method: str = "GET", more: str = ""
+    ) -> Response:
+        return self.server.get(f"/send/?{name.hex()}{more}", *headers, method=method)
+
+
+@pytest.fixture(scope="module", params=FRONTS, ids=str)
+def protected(request: pytest.FixtureRequest) -> Iterator[Protected]:
+    """Every front with every gateway, with one process, so that it can be asked what it did."""
+    stack: Stack = request.param
+    stack.require()
+    with harness.public_directory() as directory:
+        yield from serving(stack, directory)
+
+
+def serving(stack: Stack, directory: Path, more: str = "") -> Iterator[Protected]:
+    private = directory / "private (1) %41"
+    private.mkdir(mode=0o755)
+    written = SETTINGS.format(private=str(private), more=more)
+    project = small_projects.make(directory / "project", {"guarded": written})
+    package = project.directory / "guarded"
+    (package / "views.py").write_text(VIEWS)
+    (package / "urls.py").write_text(URLS)
+    arguments = [word.replace("processes=2", "processes=1") for word in stack.arguments]
+    with harness.deployrun(project, *arguments) as server:
+        yield Protected(server, private, stack)
+
+
+def test_a_file_arrives_with_its_headers(protected: Protected) -> None:
+    """S12, S14: what Django says of the file is said to the client, and no more."""
+    protected.write(b"page.html", b"<p>" * 1000)
+    answer = protected.send(b"page.html", ("Accept-Encoding", "gzip, br"))
+    assert (answer.status, answer.body) == (200, b"<p>" * 1000)
+    said = answer.headers
+    assert said["Content-Type"] == "text/html"
+    assert said["Content-Disposition"] == 'attachment; filename="page.html"'
+    assert said["Cache-Control"] == "private, no-store"
+    assert said["Content-Security-Policy"] == "sandbox; default-src 'none'"
+    assert said.get_all("X-Content-Type-Options") == ["nosniff"]
+    assert said["Referrer-Policy"] == "same-origin"
+    assert said["X-Robots-Tag"] == "noindex"
+    assert "Cookie" in said["Vary"]
+    assert said["Set-Cookie"].startswith("seen=yes")
+    assert said.get_all("ETag") == [said["ETag"]]
+    assert said.get_all("Last-Modified") == [said["Last-Modified"]]
+    assert "Content-Encoding" not in said
+    names = {name.lower() for name in said}
+    assert not [name for name in names if name.startswith(("x-send", "x-accel", "x-location"))]
+    assert str(protected.private) not in str(said)
+    assert "files of nobody" not in str(said)
+
+
+EXPECTED = {
+    "nginx": "nginx",
+    "lighttpd": "lighttpd",
+    "apache": "stream",
+}
+
+
+def test_the_server_sends(protected: Protected) -> None:
+    """Behind each front the mechanism that it has is the one that is used."""
+    expected = EXPECTED[protected.stack.target]
+    if protected.stack.gateway == "scgi" and protected.stack.is_apache:
+        expected = "mod_proxy_scgi"
+    protected.write(b"plain", b"plain")
+    assert protected.send(b"plain").body == b"plain"
+    assert protected.server.get("/backends/").text.split()[-1] == expected
+
+
+def test_ranges_and_conditions(protected: Protected) -> None:
+    """S18, S19: one part, several, none; the same validators; HEAD; and what was replaced."""
+    content = bytes(range(256)) * 40
+    protected.write(b"data", content)
+    whole = protected.send(b"data")
+    etag, date = whole.headers["ETag"], whole.headers["Last-Modified"]
+    assert (whole.status, whole.body) == (200, content)
+    part = protected.send(b"data", ("Range", "bytes=256-511"))
+    assert (part.status, part.body) == (206, content[256:512])
+    assert part.headers["Content-Range"] == f"bytes 256-511/{len(content)}"
+    assert part.headers["ETag"] == etag
+    several = protected.send(b"data", ("Range", "bytes=0-1,1000-1001"))
+    assert several.status == 206
+    assert several.headers.get_content_type() == "multipart/byteranges"
+    beyond = protected.send(b"data", ("Range", "bytes=99999-"))
+    assert (beyond.status, beyond.headers["Content-Range"]) == (416, f"bytes */{len(content)}")
+    for condition in (("If-None-Match", etag), ("If-Modified-Since", date)):
+        same = protected.send(b"data", condition)
+        assert (same.status, same.body) == (304, b"")
+        assert same.headers["ETag"] == etag
+    assert protected.send(b"data", ("If-Match", etag)).status == 200
+    assert protected.send(b"data", ("If-Match", '"x"')).status == 412
+    head = protected.send(b"data", method="HEAD")
+    assert (head.status, head.body, head.headers["ETag"]) == (200, b"", etag)
+    assert protected.send(b"data", ("If-Range", etag), ("Range", "bytes=0-9")).status == 206
+    protected.write(b"other", content[::-1])
+    os.utime(protected.private / "other", ns=(0, (protected.private / "data").stat().st_mtime_ns))
+    (protected.private / "other").replace(protected.private / "data")
+    spliced = protected.send(b"data", ("If-Range", etag), ("Range", "bytes=0-9"))
+    assert (spliced.status, spliced.body) == (200, content[::-1])
+    assert protected.send(b"data", ("If-None-Match", etag)).status == 200
+
+
+def test_head_says_the_length(protected: Protected) -> None:
+    """S19: HEAD tells how large the file is, where the server does for GET."""
+    protected.write(b"sized", b"0123456789")
+    said = [protected.send(b"sized", method=method).headers for method in ("GET", "HEAD")]
+    assert said[0]["Content-Length"] == said[1]["Content-Length"]
+    if not (protected.stack.is_apache and protected.stack.gateway == "scgi"):
+        assert said[0]["Content-Length"] == "10"
+
+
+@pytest.mark.parametrize("status", [403, 404, 500])
+def test_s11_a_refusal_is_no_file(protected: Protected, status: int) -> None:
+    """S11: whatever else a view answers, the file is not what is sent by the server."""
+    protected.write(b"refused", b"text")
+    answer = protected.send(b"refused", more=f"&status={status}")
+    assert answer.status == status
+
+
+def test_s15_packed_files_stay_packed(protected: Protected) -> None:
+    """S15: a .tar.gz arrives byte for byte, and nobody is told to unpack it."""
+    protected.write(b"a.tar.gz", b"\x1f\x8b packed")
+    answer = protected.send(b"a.tar.gz", ("Accept-Encoding", "gzip"))
+    assert answer.body == b"\x1f\x8b packed"
+    assert answer.headers["Content-Encoding"] is None
+    assert answer.headers["Content-Type"] == "application/gzip"
+
+
+AWKWARD = [
+    b"pct%41.txt",
+    b"pct%2541.txt",
+    b"q?x.txt",
+    b"space here",
+    b"plus+plus",
+    b"hash#hash",
+    "é ü 日本".encode(),
+    b"latin1-\xe9",
+    b"back\\slash",
+    b'quo"te',
+    b"semi;colon",
+    b"com,ma",
+    b"new\nline",
+    b"tab\there",
+    b"a&=b",
+    b"%2e%2e%2fx",
+    b"sl%2Fash",
+    b"end ",
+    b" start",
+    b"a..b",
+    b"..a",
+    b".hidden",
+    b"dot.",
+    b"%",
+    b"%00",
+    b"@named",
+    b"$uri",
+    b"{rp.header}",
+    b"\x7f",
+    b"'",
+    b"x" * 255,
+    "ü".encode() * 127,
+]
+
+
+def _twins(name: bytes) -> set[bytes]:
+    """What a server would open that decodes too often, too seldom, or stops too early."""
+    candidates = {
+        unquote_to_bytes(name),
+        unquote_to_bytes(name.replace(b"+", b" ")),
+        name.partition(b"?")[0],
+        name.partition(b"#")[0],
+        name.partition(b";")[0],
+        name.partition(b"\n")[0],
+        name.strip(),
+        name.rstrip(b"."),
+        name.replace(b"\\", b"/"),
+        quote(name).encode(),
+        name.lower(),
+    }
+    return {twin for twin in candidates if is_name(twin) and twin != name}
+
+
+def is_name(name: bytes) -> bool:
+    return 0 < len(name) < 256 and not set(b"/\0") & set(name) and name not in (b".", b"..")
+
+
+def _exactly(protected: Protected, name: bytes) -> None:
+    for entry in os.scandir(os.fsencode(protected.private)):
+        os.unlink(entry.path)
+    for twin in _twins(name):
+        protected.write(twin, b"another file")
+    protected.write(name, b"this very file")
+    answer = protected.send(name)
+    assert (answer.status, answer.body) == (200, b"this very file")
+    readable = name.decode("utf-8", "replace")
+    wanted = "".join("_" if ord(c) < 32 or 126 < ord(c) < 160 else c for c in readable)
+    wanted = wanted.replace("\u2028", "_").replace("\u2029", "_")
+    assert saved_name(answer.headers["Content-Disposition"]) == wanted
+
+
+@pytest.mark.parametrize("name", AWKWARD, ids=repr)
+def test_s8_the_very_file(protected: Protected, name: bytes) -> None:
+    """S7, S8: that file is sent, and never the one whose name it would be if read otherwise."""
+    _exactly(protected, name)
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(name=st.binary(min_size=1, max_size=40))
+def test_s7_any_name(protected: Protected, name: bytes) -> None:
+    """S7: every byte that a name may have, in any order."""
+    assume(is_name(name))
+    _exactly(protected, name)
+
+
+def test_s7_every_byte(protected: Protected) -> None:
+    """S7: each byte once, at the beginning, in the middle and at the end."""
+    for byte in range(1, 256):
+        one = bytes([byte])
+        for name in (one + b"x", b"x" + one + b"x", b"x" + one):
+            if is_name(name):
+                protected.write(name, name)
+                assert protected.send(name).body == name, name
+
+
+def test_s1_a_link_made_after_the_look(protected: Protected) -> None:
+    """S1: a link in the directory that leads out is 404 for Django, and nothing for the server."""
+    (protected.private / "out").symlink_to("/etc/hostname")
+    answer = protected.send(b"out")
+    assert answer.status == 404
+    assert Path("/etc/hostname").read_bytes() not in answer.body
+
+
+def test_s6_a_client_names_nothing(protected: Protected) -> None:
+    """S6: no header of a request opens a file, or changes which one is sent."""
+    protected.write(b"mine", b"mine")
+    protected.write(b"other", b"other")
+    spoofed = [
+        (name, value)
+        for name in ("X-Sendfile", "X-Accel-Redirect", "X-Location", "X-Lighttpd-Send-File")
+        for value in (f"{protected.private}/other", "/files%20of%20nobody/other")
+    ]
+    spoofed += [("X-Sendfile-Type", "X-Accel-Redirect"), ("X-Accel-Mapping", "/=/")]
+    assert protected.send(b"mine", *spoofed).body == b"mine"
+    assert protected.server.get("/backends/", *spoofed).status == 200
+
+
+SPELLINGS = [
+    "/files%20of%20nobody/f",
+    "//files%20of%20nobody/f",
+    "/%66iles%20of%20nobody/f",
+    "/a/../files%20of%20nobody/f",
+    "/./files%20of%20nobody/f",
+    "/files%20of%20nobody//f",
+    "/files%20of%20nobody/",
+    "/files%20of%20nobody",
+    "/files%20of%20nobody/.",
+    "/send/../files%20of%20nobody/f",
+    "/files%20of%20nobody/f?x=y",
+]
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_s25_no_url_leads_there(protected: Protected, spelling: str) -> None:
+    """S25: in no spelling, nor in the absolute form of a request."""
+    protected.write(b"f", b"secret")
+    for target in (spelling, f"http://localhost{spelling}"):
+        answer = protected.server.request("GET", target)
+        assert answer.status in (400, 404)
+        assert b"secret" not in answer.body
+
+
+def test_a_sibling_is_not_reached(protected: Protected) -> None:
+    """Both sides of a mapping end in a slash: what only begins like the directory stays out."""
+    sibling = protected.private.with_name(protected.private.name + "-too")
+    shutil.rmtree(sibling, ignore_errors=True)
+    sibling.mkdir()
+    (sibling / "f").write_bytes(b"secret")
+    for header, value in (
+        ("X-Accel-Redirect", "/files%20of%20nobody-too/f"),
+        ("X-Accel-Redirect", "/files%20of%20nobody/../private (1) %2541-too/f"),
+        ("X-Sendfile", quote(str(sibling / "f"))),
+        ("X-Sendfile", str(sibling / "f")),
+    ):
+        asked = f"/header/?header={header}&value={quote(value, safe='')}"
+        assert b"secret" not in protected.server.get(asked).body
