@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -29,16 +30,20 @@ _UNSPEAKABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 class Backend:
     """A header, and how it spells a place: None where this server cannot be told.
 
-    ``sends_ranges`` tells whether the server sends parts of the file by itself.
+    ``sends_ranges`` tells whether the server sends parts of the file by itself, ``remembers``
+    for how many seconds it goes on sending a file that another one has replaced.
     """
 
     name: str
     header: str
     spell: Callable[[Place], str | None]
     sends_ranges: bool = True
+    remembers: int = 0
 
-    def value(self, place: Place) -> str | None:
+    def value(self, place: Place, changed: float) -> str | None:
         """The value of the header for this file; None where Python has to send it."""
+        if time.time() - changed < self.remembers:
+            return None
         spelled = self.spell(place) if place.root.url else None
         return spelled if spelled is not None and len(spelled) <= _LONGEST else None
 
@@ -60,14 +65,20 @@ def _raw_path(place: Place) -> str | None:
     return os.fsencode(place.path).decode("latin-1")
 
 
+def _raw_plain_path(place: Place) -> str | None:
+    """mod_proxy_scgi answers some names with '%' with 500, and none otherwise than raw."""
+    return None if "%" in place.path else _raw_path(place)
+
+
 BACKENDS = {
     backend.name: backend
     for backend in (
         Backend("nginx", contract.ACCEL_HEADER, _url),
-        Backend("lighttpd", contract.SENDFILE_HEADER, _encoded_path),
+        # What lighttpd knows of a file, it looks up again in the next second (stat_cache.c).
+        Backend("lighttpd", contract.SENDFILE_HEADER, _encoded_path, remembers=2),
         Backend("mod_xsendfile-0.12", contract.SENDFILE_HEADER, _raw_path),
         Backend("mod_xsendfile-1.0", contract.SENDFILE_HEADER, _encoded_path),
-        Backend("mod_proxy_scgi", contract.SENDFILE_HEADER, _raw_path, sends_ranges=False),
+        Backend("mod_proxy_scgi", contract.SENDFILE_HEADER, _raw_plain_path, sends_ranges=False),
     )
 }
 STREAM = "stream"

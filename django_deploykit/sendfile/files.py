@@ -21,7 +21,8 @@ from django_deploykit.sendfile.roots import NoSuchFile, Place, Root, is_below, l
 class ProtectedFile:
     """An open file. ``place`` is known for one on this disk; a storage elsewhere has none.
 
-    ``etag`` and ``modified`` (seconds) are None where a storage does not tell.
+    ``etag`` and ``modified`` (seconds) are None where a storage does not tell. ``changed`` is when
+    this file came to its place, or was written to.
     """
 
     stream: IO[bytes]
@@ -30,6 +31,7 @@ class ProtectedFile:
     etag: str | None = None
     modified: int | None = None
     place: Place | None = None
+    changed: float = 0
 
 
 def open_protected(source: Any, policy: Policy) -> ProtectedFile:
@@ -66,8 +68,15 @@ def _from_path(path: str, roots: tuple[Root, ...]) -> ProtectedFile:
     status = os.fstat(stream.fileno())
     # A file that takes another's place, even within a tick of the clock, is another inode.
     etag = f'"{status.st_mtime_ns:x}-{status.st_size:x}-{status.st_ino:x}"'
-    seconds = int(status.st_mtime)
-    return ProtectedFile(stream, os.path.basename(path), status.st_size, etag, seconds, place)
+    return ProtectedFile(
+        stream,
+        name=os.path.basename(path),
+        size=status.st_size,
+        etag=etag,
+        modified=int(status.st_mtime),
+        place=place,
+        changed=status.st_ctime,
+    )
 
 
 def _from_elsewhere(storage: Storage, name: str) -> ProtectedFile:

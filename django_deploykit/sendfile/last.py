@@ -67,7 +67,7 @@ def _handed(request: HttpRequest, response: ProtectedFileResponse) -> HttpRespon
         return None
     if "HTTP_RANGE" in request.META and not backend.sends_ranges:
         return None
-    value = backend.value(file.place)
+    value = backend.value(file.place, file.changed)
     if value is None:
         return None
     kept = {k: v for k, v in response.items() if k.lower() not in _OF_THE_BODY}

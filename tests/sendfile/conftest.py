@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.test import Client
 
 from django_deploykit import contract
+from django_deploykit.sendfile import backends
 from tests.sendfile.site import FIRST
 
 CONTENT = b"".join(b"%06d\n" % number for number in range(3000))
@@ -32,6 +35,8 @@ def private(tmp_path: Path, settings: Any) -> Path:
 def stack(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Every mechanism that a stack brings with it, and none."""
     monkeypatch.setenv(contract.STACK_KEY, request.param)
+    # As if every file had lain there for a while.
+    monkeypatch.setattr(backends, "time", SimpleNamespace(time=lambda: time.time() + 60))
     return str(request.param)
 
 

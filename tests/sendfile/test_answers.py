@@ -91,6 +91,16 @@ def test_without_the_middleware_python_sends(
     assert get(client, "report.txt", If_None_Match=answer["ETag"]).status_code == 304
 
 
+def test_a_server_that_remembers_is_not_asked_for_a_new_file(
+    private: Path, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """lighttpd would send the old bytes, with the ETag of the new ones."""
+    monkeypatch.setenv("DEPLOYKIT_STACK", "lighttpd/http")
+    _replace(private / "report.txt")
+    answer = get(client, "report.txt")
+    assert (handed(answer), body(answer)) == (None, CONTENT[::-1])
+
+
 NAMES = [
     'quo"te.txt',
     "back\\slash.txt",
