@@ -23,7 +23,7 @@ SITE_KEYS = (
     "TLS",
 )
 SITES_KEYS = ("hosts", "prefix", "settings")
-SENDFILE_KEYS = ("BACKEND", "INLINE", "MOD_XSENDFILE")
+SENDFILE_KEYS = ("BACKEND", "INLINE")
 
 
 @dataclass(frozen=True)

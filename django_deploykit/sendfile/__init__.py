@@ -32,7 +32,8 @@ def sendfile(
 ) -> HttpResponseBase:
     """Answer ``request`` with a file of a directory in SITE["PROTECTED"]. Ask for permission first.
 
-    ``filename`` is a path, a FieldFile, or a file that a storage has opened.
+    ``filename`` is a path, a FieldFile, a pair of storage and name, or a file that a storage has
+    opened.
     ``attachment=False`` lets a browser show it, if its type is one that runs nothing.
     ``attachment_filename`` is the name to save it under, by default its own; "" for none.
     ``mimetype`` is by default the one that the name stands for. ``encoding`` says that the

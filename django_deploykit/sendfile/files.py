@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from django.core.exceptions import SuspiciousFileOperation
 from django.core.files import File
-from django.core.files.storage import Storage
+from django.core.files.storage import InMemoryStorage, Storage
 from django.db.models.fields.files import FieldFile
 
 from django_deploykit.sendfile.policy import Policy
@@ -35,17 +35,25 @@ class ProtectedFile:
 
 
 def open_protected(source: Any, policy: Policy) -> ProtectedFile:
-    """Open a path, a FieldFile or an open storage file. Raise NoSuchFile where there is none."""
+    """Open a path, a FieldFile, a pair of storage and name; or take a file that is open.
+
+    Raise NoSuchFile where there is none.
+    """
     if isinstance(source, FieldFile):
         if not source:
             raise NoSuchFile
         return _from_storage(source.storage, str(source.name), policy)
+    if isinstance(source, tuple):
+        storage, name = source
+        return _from_storage(storage, name, policy)
     if isinstance(source, File):
         return _measured(source, str(source.name or ""))
     return _from_path(os.fsdecode(source), policy.roots)
 
 
 def _from_storage(storage: Storage, name: str, policy: Policy) -> ProtectedFile:
+    if isinstance(storage, InMemoryStorage):  # It has paths, but no files there.
+        return _from_elsewhere(storage, name)
     try:
         path = storage.path(name)
     except NotImplementedError:

@@ -33,6 +33,12 @@ def read() -> Policy:
             for url, directory in pairs
         ),
         backend=str(found.sendfile.get("BACKEND", "")),
-        mod_xsendfile=str(found.sendfile.get("MOD_XSENDFILE", "")),
+        mod_xsendfile=_version(found.deployment.get("mod_xsendfile_version")),
         inline=tuple(map(str, inline)) if isinstance(inline, (list, tuple, set)) else (),
     )
+
+
+def _version(value: object) -> str:
+    """Which spelling a mod_xsendfile reads: 1.0 was the first to decode it."""
+    digits = str(value or "").partition(".")[0].strip("(), ")
+    return "" if not digits else "0.12" if digits == "0" else "1.0"

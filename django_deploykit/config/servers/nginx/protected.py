@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from django_deploykit import contract
 from django_deploykit.config.facts import Mount, SiteFacts
-from django_deploykit.config.renderer import Plan
-from django_deploykit.config.servers.nginx import gateways
 from django_deploykit.config.syntax.nodes import Comment, Node, Option, Raw, block, directive
 
 
@@ -18,14 +16,6 @@ def locations(site: SiteFacts, hsts: list[Node]) -> list[Node]:
         return []
     remark = "Protected files: Django decides, and names the file in a header of its response."
     return [Comment(remark), *(_location(mount, hsts) for mount in site.protected)]
-
-
-def hidden(plan: Plan, site: SiteFacts) -> list[Node]:
-    """nginx takes only its own header out of a response; that of others would show a path."""
-    if not site.protected:
-        return []
-    why = "no client learns where a file lies"
-    return [gateways.hidden_header(plan, contract.SENDFILE_HEADER, why, "PROTECTED")]
 
 
 def _location(mount: Mount, hsts: list[Node]) -> Node:
