@@ -79,6 +79,19 @@ ACCEL_HEADER = "X-Accel-Redirect"
 # Every header by which some server would open a file: one that is not the stack's own is dropped.
 HAND_OFF_HEADERS = (SENDFILE_HEADER, ACCEL_HEADER, "X-Lighttpd-Send-File", "X-Sendfile2")
 
+# Who can send a protected file, as SENDFILE["BACKEND"] names them; "stream" is Python itself.
+SENDFILE_BACKENDS = (
+    "stream",
+    "nginx",
+    "lighttpd",
+    "mod_xsendfile-0.12",
+    "mod_xsendfile-1.0",
+    "mod_proxy_scgi",
+)
+
+# Types that a browser would run, or style the site with, in the site's own name.
+ACTIVE_TYPES = re.compile(r"[/+]xml\b|svg|html|javascript|ecmascript|^multipart/|^text/css", re.I)
+
 # The headers of a protected file that a front has to say again, where it would drop them.
 KEPT_HEADERS = (
     "Access-Control-Allow-Credentials",

@@ -84,6 +84,10 @@ BAD_STORAGE = _error(19, "Name a storage class that can be imported in STORAGES.
 SECRET_IN_ENVIRON = _error(
     20, "Put it into the file that DEPLOYKIT['SITE']['ENV_FILE'] names, and read os.environ."
 )
+BAD_BACKEND = _error(81, "Leave it out where deployconfig has written the configuration.")
+ACTIVE_INLINE = _error(82, "Leave it out: a browser would run such a file in the site's name.")
+PROTECTED_OVERLAP = _error(83, "Give each directory a place of its own.")
+PROTECTED_CODE = _error(84, "Protect a directory that holds nothing but files to be sent.")
 
 STATIC_EMPTY = _warning(51, "Run 'manage.py collectstatic' before the site is served.", deploy=True)
 NO_MANIFEST = _warning(
@@ -129,3 +133,7 @@ OTHER_SETTINGS = _warning(
 )
 RELATIVE_PATH = _warning(66, "Write an absolute path, such as BASE_DIR / 'static'.", deploy=True)
 BAD_URLCONF = _warning(67, "'manage.py check' shows what is wrong with it.", deploy=True)
+ABOVE_SENDFILE = _warning(
+    101,
+    "List SendfileMiddleware above it, so that nothing changes a file once it is handed over.",
+)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 
 from django_deploykit import contract
@@ -82,14 +83,14 @@ BACKENDS = {
     )
 }
 STREAM = "stream"
-NAMES = (STREAM, *BACKENDS)
 
 
 def of(request: HttpRequest, policy: Policy) -> Backend | None:
     """Who sends the file: by settings, else by the stack that was emitted; None for Python."""
     name = policy.backend or _by_stack(request, policy.mod_xsendfile)
-    if name and name not in NAMES:
-        raise LookupError(unknown("backend", name, "DEPLOYKIT['SENDFILE']", NAMES))
+    if name not in contract.SENDFILE_BACKENDS:
+        setting = "DEPLOYKIT['SENDFILE']['BACKEND']"
+        raise ImproperlyConfigured(unknown("value", name, setting, contract.SENDFILE_BACKENDS))
     return BACKENDS.get(name)
 
 

@@ -9,6 +9,8 @@ from urllib.parse import quote
 
 from django.utils.http import content_disposition_header
 
+from django_deploykit import contract
+
 # Python's own table: that of the host is another one on every host.
 _TYPES = mimetypes.MimeTypes()
 _LATER = {
@@ -49,9 +51,6 @@ INLINE = (
     "video/ogg",
     "video/webm",
 )
-# What may run scripts in the site's name, whatever settings say.
-_ACTIVE = re.compile(r"[/+]xml\b|svg|html|javascript|ecmascript|^multipart/|^text/css")
-
 _NO_SOURCES = "default-src 'none'"
 _SANDBOX = f"sandbox; {_NO_SOURCES}"
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f/\u2028\u2029]")
@@ -68,12 +67,7 @@ def guessed_type(name: str) -> str:
 def may_be_shown(content_type: str, more: Sequence[str] = ()) -> bool:
     """Tell whether a browser may show this type; ``more`` are the types that settings add."""
     kind = content_type.partition(";")[0].strip().lower()
-    return not is_active(kind) and kind in (*INLINE, *more)
-
-
-def is_active(kind: str) -> bool:
-    """Tell whether a browser would run, or style the site with, a file of this type."""
-    return bool(_ACTIVE.search(kind.lower()))
+    return not contract.ACTIVE_TYPES.search(kind) and kind in (*INLINE, *more)
 
 
 def disposition(attachment: bool, name: str) -> str:

@@ -19,6 +19,7 @@ from django_deploykit.config.introspect import (
     names,
     overlaps,
     security,
+    sendfile,
     static,
     urls,
 )
@@ -116,6 +117,7 @@ def _read(context: Context) -> SiteFacts:
         whitenoise=application.has_whitenoise(context),
     )
     overlaps.check(context, facts)
+    sendfile.check(context, facts)
     urls.check(context, facts)
     security.check(context, facts)
     return facts
