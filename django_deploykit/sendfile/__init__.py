@@ -46,7 +46,7 @@ def sendfile(
         file = open_protected(filename, rules)
     except NoSuchFile as error:
         raise Http404(_MISSING) from error
-    name = file.name if attachment_filename is None else attachment_filename
+    name = file.name if attachment_filename is None else attachment_filename or ""
     kind = mimetype or headers.guessed_type(file.name)
     shown = not attachment and headers.may_be_shown(kind, rules.inline)
     said = {
