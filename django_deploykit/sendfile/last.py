@@ -13,8 +13,7 @@ from django_deploykit.sendfile.ranges import Range, requested
 from django_deploykit.sendfile.response import ProtectedFileResponse
 from django_deploykit.sendfile.signals import file_served
 
-# What the server says of the file by itself, or what belongs to a body that is not sent.
-_OF_THE_BODY = {"content-length", "accept-ranges"}
+_CONDITIONS = ("HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE")
 # Conditions that nginx would compare with validators which it does not have.
 _ONLY_HERE = ("HTTP_IF_MATCH", "HTTP_IF_UNMODIFIED_SINCE")
 
@@ -44,6 +43,8 @@ def decide(
 
 def _condition(request: HttpRequest, response: ProtectedFileResponse) -> HttpResponse | None:
     """304 or 412 where the client has the file already, or has another one (RFC 9110 13)."""
+    if not any(key in request.META for key in (*_CONDITIONS, *_ONLY_HERE)):
+        return None
     etag, modified = response.get("ETag"), response.file.modified
     plain = cast(HttpResponse, response)
     found = get_conditional_response(request, etag, modified, plain)
@@ -70,9 +71,12 @@ def _handed(request: HttpRequest, response: ProtectedFileResponse) -> HttpRespon
     value = backend.value(file.place, file.changed)
     if value is None:
         return None
-    kept = {k: v for k, v in response.items() if k.lower() not in _OF_THE_BODY}
+    handed = HttpResponse()
+    handed.headers = response.headers
     # With the length of the file, a server would wait for a body that never comes.
-    handed = HttpResponse(headers={**kept, backend.header: value, "Content-Length": "0"})
+    handed.headers["Content-Length"] = "0"
+    handed.headers.pop("Accept-Ranges", None)  # The server says so by itself.
+    handed.headers[backend.header] = value
     _tell(request, response, backend.name)
     return _instead(handed, response)
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from django.conf import settings
+from django.core.signals import setting_changed
+from django.dispatch import receiver
 
 from django_deploykit import conf, contract
 from django_deploykit.sendfile.roots import Root
@@ -21,6 +24,7 @@ class Policy:
     inline: tuple[str, ...] = ()
 
 
+@cache
 def read() -> Policy:
     """Read DEPLOYKIT. Values of a wrong type count as absent: the checks complain of them."""
     found = conf.read()
@@ -36,6 +40,13 @@ def read() -> Policy:
         mod_xsendfile=_version(found.deployment.get("mod_xsendfile_version")),
         inline=tuple(map(str, inline)) if isinstance(inline, (list, tuple, set)) else (),
     )
+
+
+@receiver(setting_changed)
+def _forget(setting: str, **kwargs: object) -> None:
+    """Read anew what a test has changed."""
+    if setting in ("DEPLOYKIT", "FORCE_SCRIPT_NAME"):
+        read.cache_clear()
 
 
 def _version(value: object) -> str:

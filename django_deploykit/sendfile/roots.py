@@ -29,10 +29,14 @@ class Root:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a file really lies: ``relative`` to its root, without links and dots."""
+    """Where a file really lies: ``relative`` to its root, without links and dots.
+
+    ``top`` is where the root really lies.
+    """
 
     root: Root
     relative: str
+    top: str
 
     @property
     def path(self) -> str:
@@ -57,7 +61,7 @@ def locate(filename: str, roots: Sequence[Root]) -> Place:
     top = os.path.realpath(root.directory)
     if not is_below(real, top):
         raise NoSuchFile
-    return Place(root, os.path.relpath(real, top))
+    return Place(root, real.removeprefix(f"{top.rstrip('/')}/"), top)
 
 
 def _root_of(path: str, real: str, roots: Sequence[Root]) -> Root:
@@ -81,7 +85,7 @@ def open_at(place: Place) -> int:
     NoSuchFile for it, and for whatever is no regular file; such a thing is not opened.
     """
     try:
-        descriptor = _walk(os.path.realpath(place.root.directory), place.relative.split("/"))
+        descriptor = _walk(place.top, place.relative.split("/"))
     except OSError as error:
         if error.errno in _MISSING:
             raise NoSuchFile from error
