@@ -8,6 +8,21 @@ from typing import Any
 
 from django.conf import settings
 
+IDENTITY_KEYS = (
+    "ATTRIBUTES",
+    "CREATE",
+    "FLAGS",
+    "GROUPS",
+    "GROUP_MAP",
+    "MAX_AGE",
+    "MODE",
+    "PRESET",
+    "PRIVILEGED",
+    "REQUIRED",
+    "SEPARATOR",
+    "SIGN_OUT",
+    "USER",
+)
 SITE_KEYS = (
     "AUTHORIZATION",
     "DOCUMENTS",
@@ -21,7 +36,9 @@ SITE_KEYS = (
     "ROOT_FILES",
     "ROUTES",
     "TLS",
+    "WEBSOCKETS",
 )
+PROXY_KEYS = ("HEADERS", "HOPS", "PREFIX", "REQUIRED", "TRUSTED", "VHOST")
 SITES_KEYS = ("hosts", "prefix", "settings")
 SENDFILE_KEYS = ("BACKEND", "INLINE")
 
@@ -47,10 +64,12 @@ class Conf:
     deployment: Mapping[str, Any] = field(default_factory=dict)
     sites: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     unusable: tuple[Unusable, ...] = ()
+    proxy: Mapping[str, Any] = field(default_factory=dict)
+    identity: Mapping[str, Any] = field(default_factory=dict)
     sendfile: Mapping[str, Any] = field(default_factory=dict)
 
 
-SECTIONS = ("DEPLOYMENT", "SENDFILE", "SITE", "SITES")
+SECTIONS = ("DEPLOYMENT", "IDENTITY", "PROXY", "SENDFILE", "SITE", "SITES")
 
 
 def read() -> Conf:
@@ -66,9 +85,13 @@ def read() -> Conf:
         str(name): _mapping(value, f"DEPLOYKIT['SITES'][{name!r}]", SITES_KEYS, unusable)
         for name, value in sites.items()
     }
-    # What its values mean is said in sendfile/policy.py.
+    # What its values mean is said in trust.py.
+    proxy = _mapping(top.get("PROXY", {}), "DEPLOYKIT['PROXY']", PROXY_KEYS, unusable)
+    # And what those of this one mean, in sso.py.
+    identity = _mapping(top.get("IDENTITY", {}), "DEPLOYKIT['IDENTITY']", IDENTITY_KEYS, unusable)
+    # And of this one, in sendfile/policy.py.
     sendfile = _mapping(top.get("SENDFILE", {}), "DEPLOYKIT['SENDFILE']", SENDFILE_KEYS, unusable)
-    return Conf(site, deployment, each, tuple(unusable), sendfile=sendfile)
+    return Conf(site, deployment, each, tuple(unusable), proxy, identity, sendfile)
 
 
 def _mapping(

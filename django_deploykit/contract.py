@@ -7,6 +7,7 @@ and no others. Nothing here is imported from anywhere else.
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 # The stack that a configuration was written for, as "front/gateway", e.g. "apache/mod_wsgi".
 # A process variable in scripts and service files; a request variable where the front is itself
@@ -49,21 +50,49 @@ CGI_HEADERS = (
     "Proxy",
 )
 
-# Who the user is, in the spellings of the common single sign-on servers.
-IDENTITY_HEADERS = (
-    "Remote-User",
-    "Remote-Groups",
-    "Remote-Name",
-    "Remote-Email",
-    "X-Remote-User",
-    "X-Forwarded-User",
-    "X-Forwarded-Email",
-    "X-Forwarded-Groups",
-    "X-Forwarded-Preferred-Username",
-    "X-Auth-Request-User",
-    "X-Auth-Request-Email",
-    "X-Auth-Request-Groups",
+
+class IdentityHeaders(NamedTuple):
+    """The words in which one single sign-on server says who the user is."""
+
+    user: str
+    groups: str
+    email: str
+    others: tuple[str, ...] = ()
+
+
+AUTHELIA = IdentityHeaders("Remote-User", "Remote-Groups", "Remote-Email", ("Remote-Name",))
+AUTHENTIK = IdentityHeaders(
+    "X-Authentik-Username",
+    "X-Authentik-Groups",
+    "X-Authentik-Email",
+    ("X-Authentik-Name", "X-Authentik-Uid"),
 )
+OAUTH2_PROXY = IdentityHeaders(
+    "X-Forwarded-User",
+    "X-Forwarded-Groups",
+    "X-Forwarded-Email",
+    ("X-Forwarded-Preferred-Username",),
+)
+# The same server, asked by nginx's auth_request.
+OAUTH2_PROXY_ASKED = IdentityHeaders(
+    "X-Auth-Request-User",
+    "X-Auth-Request-Groups",
+    "X-Auth-Request-Email",
+    ("X-Auth-Request-Preferred-Username",),
+)
+
+# Who the user is, in all spellings that anybody may be told to believe.
+IDENTITY_HEADERS = (
+    *(
+        name
+        for words in (AUTHELIA, AUTHENTIK, OAUTH2_PROXY, OAUTH2_PROXY_ASKED)
+        for name in (*words[:3], *words.others)
+    ),
+    "X-Remote-User",
+)
+
+# Where CGI has the name of the user whom the web server let in (RFC 3875 4.1.11).
+USER_KEY = "REMOTE_USER"
 
 # What a front server says to an application server over HTTP. It overwrites both in every
 # request; over uwsgi, FastCGI and SCGI the same facts travel as parameters of CGI.
@@ -72,6 +101,29 @@ SCHEME_HEADER = "X-Forwarded-Proto"
 
 # The header of a response in which an application names a file for its front to send, by path.
 SENDFILE_HEADER = "X-Sendfile"
+# An answer with this header is passed on as it is written, where the front is one of these; they
+# keep the header to themselves, and others would show it to clients.
+STREAM_HEADER = "X-Accel-Buffering"
+STREAM_FRONTS = ("nginx",)
+# What other proxies may be trusted to say (DEPLOYKIT["PROXY"]["HEADERS"]): the words of one
+# family for client, scheme, host and port, and beside either, one header for the URL prefix.
+HOST_HEADER = "X-Forwarded-Host"
+PORT_HEADER = "X-Forwarded-Port"
+X_FORWARDED_FAMILY = (CLIENT_ADDRESS_HEADER, SCHEME_HEADER, HOST_HEADER, PORT_HEADER)
+FORWARDED_HEADER = "Forwarded"
+BELIEVABLE_PREFIX_HEADERS = ("X-Forwarded-Prefix", "X-Script-Name")
+
+# By this a proxy proves who it is, where its address does not. It is in no list of a front's: only
+# the runtime reads and removes it.
+PROOF_HEADER = "Deploykit-Proxy-Secret"
+
+# The front servers whose emitted configuration overwrites, over HTTP, the two headers above in
+# every request. Behind any other name in STACK_KEY, no header is believed.
+FRONTS = ("apache", "lighttpd", "nginx")
+
+# Where the decision on a request stands: in the WSGI environ or the ASGI scope. No header arrives
+# under a key with small letters and a dot.
+DECISION_KEY = "deploykit.decision"
 
 # The same for nginx, by the URL of an internal location.
 ACCEL_HEADER = "X-Accel-Redirect"
@@ -122,6 +174,23 @@ def environ_key(header: str) -> str:
 
 # The same, as keys of a WSGI environ.
 CLIENT_FORBIDDEN_KEYS = tuple(environ_key(name) for name in CLIENT_FORBIDDEN_HEADERS)
+
+
+# What else of an environ is a client's own text, under names that do not begin with HTTP_: parts of
+# the request line, the name that its address has in DNS, what TLS hands over before anybody has
+# verified it; and what a server that redirects within itself makes of HTTP_*.
+_CLIENT_WRITTEN = re.compile(
+    r"(?:REDIRECT_)*(?:HTTP[_-].*|CONTENT_(?:TYPE|LENGTH)|DOCUMENT_URI|PATH_(?:INFO|TRANSLATED)"
+    r"|QUERY_STRING|RAW_URI|REMOTE_(?:HOST|IDENT)|REQUEST_(?:METHOD|URI)|SCRIPT_(?:NAME|URI|URL)"
+    r"|SERVER_(?:NAME|PROTOCOL)|SSL_.*|URL)\Z",
+    re.IGNORECASE,
+)
+_SERVER_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_-]*\Z")
+
+
+def only_the_server_writes(key: str) -> bool:
+    """Tell whether no client can put text under this key of a WSGI environ."""
+    return bool(_SERVER_KEY.match(key)) and not _CLIENT_WRITTEN.match(key)
 
 
 def data_header(name: str) -> str:

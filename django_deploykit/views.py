@@ -1,11 +1,17 @@
-"""Views that projects use."""
+"""The views that a project writes in its URLconf."""
 
 from __future__ import annotations
 
+from django_deploykit.identity.views import ProxyLogoutView
 from django_deploykit.sendfile.views import (
     ProtectedFileView,
     ProtectedObjectFileView,
     ProtectedStorageFileView,
 )
 
-__all__ = ["ProtectedFileView", "ProtectedObjectFileView", "ProtectedStorageFileView"]
+__all__ = [
+    "ProtectedFileView",
+    "ProtectedObjectFileView",
+    "ProtectedStorageFileView",
+    "ProxyLogoutView",
+]

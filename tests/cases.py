@@ -24,7 +24,7 @@ from django_deploykit.config.facts import (
     Tls,
 )
 from django_deploykit.config.renderer import Plan, Renderer
-from django_deploykit.config.stack import Stack, renderers
+from django_deploykit.config.stack import Stack, renderers, resolve
 from django_deploykit.exceptions import DeploykitError
 
 DIRECTORY = Path("/etc/deploykit")
@@ -44,6 +44,8 @@ class Case:
     """What a renderer is given. ``gateway`` holds for the targets that have it, ``versions`` for
     the servers that it names.
 
+    ``app_server`` stands behind whatever needs one; otherwise it is one for WSGI.
+
     Without a ``directory`` the text is printed, and the project's own wsgi.py is used.
     """
 
@@ -51,22 +53,36 @@ class Case:
     deployment: Deployment = DEPLOYMENT
     directory: Path | None = DIRECTORY
     gateway: str = ""
+    app_server: str = ""
     versions: Mapping[str, Version] = field(default_factory=dict)
 
     def stack(self, renderer: type[Renderer]) -> Stack:
-        return Stack(renderer, self._gateway(renderer))
+        app_server = resolve(renderer.name, self._gateway(renderer)).app_server
+        return Stack(
+            renderer, self._gateway(renderer), app_server if renderer.runs_app_server else None
+        )
 
     def plan(self, renderer: type[Renderer]) -> Plan:
         """The plan of this case; unlike ``Stack.plan`` it never looks at what is installed."""
-        self.stack(renderer).check(self.deployment)
-        return Plan(
+        stack = self.stack(renderer)
+        stack.check(self.deployment)
+        plan = Plan(
             sites=self.sites,
             deployment=self._deployment(renderer),
-            label=self.stack(renderer).label,
+            label=stack.label,
             gateway=self._gateway(renderer),
             directory=self.directory,
-            stands_alone=renderer.stands_alone,
+            stands_alone=(stack.app_server or renderer).stands_alone,
+            app_server=stack.behind_front,
+            interface=self._interface(renderer),
         )
+        return stack.with_service(plan)
+
+    def _interface(self, renderer: type[Renderer]) -> str:
+        gateway = self._gateway(renderer)
+        app_server = renderers()[self.app_server] if self.app_server else None
+        is_behind = app_server and gateway in app_server.protocols and not renderer.protocols
+        return app_server.interface if app_server and is_behind else renderer.interface
 
     def _deployment(self, renderer: type[Renderer]) -> Deployment:
         usual = VERSIONS.get(renderer.name, self.deployment.server_version)
@@ -143,6 +159,7 @@ PROTECTED = Mount(
     directory=Path("/srv/shop/private"),
     setting="DEPLOYKIT['SITE']['PROTECTED']",
 )
+PUBLIC = Path("/srv/www/example.com")
 AWKWARD = '/srv/it\'s #1 ("böse") 100%'
 WHITENOISE = StaticFiles(
     mounts=(_static("/static/", Path("/srv/shop/static")),), hashed=True, twins=("br", "gz")
@@ -191,6 +208,21 @@ CASES: dict[str, Case] = {
     ),
     # STATIC_URL names another host, so that this one serves no static files.
     "static_on_cdn": Case(sites=(site(static=None, admin_static=None, media=MEDIA),)),
+    # Nothing but the application answers.
+    "no_files": Case(
+        sites=(
+            site(static=None, admin_static=None),
+            site(
+                "api",
+                static=None,
+                admin_static=None,
+                hosts=Hosts(names=("api.example.com",)),
+                tls=replace(
+                    TLS, certificate=Path("/etc/ssl/api.pem"), key=Path("/etc/ssl/api.key")
+                ),
+            ),
+        ),
+    ),
     "awkward_paths": Case(
         sites=(
             site(
@@ -238,6 +270,10 @@ CASES: dict[str, Case] = {
             ),
         ),
     ),
+    "own_logs": Case(
+        sites=(site(), site("blog", prefix="/blog")),
+        deployment=replace(DEPLOYMENT, log_directory=Path("/var/log")),
+    ),
     "any_host": Case(sites=(site(hosts=Hosts(names=("*",))),)),
     "environ": Case(
         sites=(
@@ -272,7 +308,7 @@ CASES: dict[str, Case] = {
             ),
             gateway=gateway,
         )
-        for gateway in ("http", "uwsgi", "fastcgi", "scgi")
+        for gateway in ("http", "uwsgi", "fastcgi", "scgi", "fcgid", "cgi")
     },
     "vhost_path": Case(
         sites=(
@@ -288,7 +324,56 @@ CASES: dict[str, Case] = {
         versions={"apache": (2, 4, 10)},
     ),
     "nginx118": Case(sites=(site(tls=TLS),), versions={"nginx": (1, 18)}),
+    "nginx125": Case(sites=(site(tls=TLS),), versions={"nginx": (1, 25, 1)}),
     "nginx130": Case(sites=(site(tls=TLS, headers=HSTS),), versions={"nginx": (1, 30)}),
+    "lighttpd1459": Case(sites=(site(tls=TLS),), versions={"lighttpd": (1, 4, 59)}),
+    # Looked for by nginx alone.
+    "files": Case(
+        sites=(
+            site(
+                static=replace(WHITENOISE, mounts=(_static("/static/", PUBLIC / "static"),)),
+                media=replace(MEDIA, directory=PUBLIC / "media"),
+                root_files=_root_files("/srv/shop/root", ("robots.txt",)),
+            ),
+            site(
+                "blog",
+                prefix="/blog",
+                static=StaticFiles(mounts=(_static("/blog/static/", PUBLIC / "blog/static"),)),
+            ),
+        ),
+        deployment=replace(DEPLOYMENT, static_lookup="file"),
+    ),
+    # The directory above STATIC_ROOT is the project's own.
+    "files_beside_code": Case(
+        sites=(site(),), deployment=replace(DEPLOYMENT, static_lookup="file")
+    ),
+    # Two sites with websockets, and one without; only over HTTP do they get through.
+    "websockets": Case(
+        sites=(
+            site("shop", prefix="/shop", websockets=("/live", "/ws/")),
+            site("blog", prefix="/blog"),
+            site(
+                "chat",
+                hosts=Hosts(names=("chat.example.com",)),
+                websockets=("/",),
+                routes=("/chat/",),
+            ),
+        ),
+        gateway="http",
+        app_server="uvicorn",
+    ),
+    "websockets_alone": Case(
+        sites=(site(websockets=("/ws/echo/",), environ=(("BRANCH", "Zürich"),)),),
+        deployment=replace(DEPLOYMENT, socket=Address("127.0.0.1", 9000), request_timeout=15),
+        gateway="http",
+        app_server="uvicorn",
+    ),
+    "apache_without_upgrade": Case(
+        sites=(site(websockets=("/ws/",)),),
+        deployment=replace(DEPLOYMENT, server_version=(2, 4, 46)),
+        gateway="http",
+        app_server="uvicorn",
+    ),
     "admin_alias": Case(sites=(site(),), deployment=replace(DEPLOYMENT, admin_static="alias")),
 }
 

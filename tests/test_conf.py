@@ -43,7 +43,8 @@ def test_wrong_type_is_unusable(section: str | None, value: Any, settings: Any) 
 @pytest.mark.parametrize(
     ("deploykit", "place", "allowed"),
     [
-        ({"PROXY": {}}, "DEPLOYKIT", conf.SECTIONS),
+        ({"PROXIES": {}}, "DEPLOYKIT", conf.SECTIONS),
+        ({"PROXY": {"TRUST": []}}, "DEPLOYKIT['PROXY']", conf.PROXY_KEYS),
         ({5: {}}, "DEPLOYKIT", conf.SECTIONS),
         ({"SITE": {"hosts": []}}, "DEPLOYKIT['SITE']", conf.SITE_KEYS),
         ({"SITES": {"a": {"HOSTS": []}}}, "DEPLOYKIT['SITES']['a']", conf.SITES_KEYS),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from django_deploykit import contract
+from django_deploykit.config.stack import renderers
 
 # What SecurityMiddleware, CommonMiddleware, RemoteUserMiddleware and gateways would believe.
 BELIEVED = (
@@ -70,3 +71,27 @@ def test_free_names(name: str) -> None:
 def test_taken_names(name: str) -> None:
     """CGI's, WSGI's, Django's and our own names, and what is no name at all."""
     assert not contract.environ_name_is_free(name)
+
+
+def test_fronts_are_the_renderers_that_speak_http_to_others() -> None:
+    """The runtime believes, over HTTP, every front that is rendered and no other server."""
+    fronts = [name for name, one in renderers().items() if one.path_hosts is not None]
+    assert sorted(contract.FRONTS) == sorted(fronts)
+
+
+def test_what_can_be_believed_is_forbidden_to_clients() -> None:
+    """A header that a proxy may be trusted to send is removed from everybody else's request."""
+    believable = (*contract.X_FORWARDED_FAMILY, *contract.BELIEVABLE_PREFIX_HEADERS)
+    assert {*believable, contract.FORWARDED_HEADER} <= set(contract.CLIENT_FORBIDDEN_HEADERS)
+
+
+def test_the_secret_is_no_data() -> None:
+    """No name of SITE["ENVIRON"] makes the header by which a proxy proves itself."""
+    assert not contract.PROOF_HEADER.startswith(contract.data_header("A")[:-1])
+
+
+def test_the_decision_is_no_header() -> None:
+    """No request can carry the key under which the decision stands."""
+    assert not contract.environ_name_is_free(contract.DECISION_KEY)
+    assert "." in contract.DECISION_KEY
+    assert contract.DECISION_KEY.islower()

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from django_deploykit.config.access import server_group
 from django_deploykit.config.stack import renderers
 from tests.projects import Project, start_project
 from tests.servers.stacks import STACKS
@@ -126,10 +127,10 @@ def test_list_of_a_project_with_errors(deploy: Deploy, settings: Any) -> None:
 
 
 def test_list_of_an_asgi_project(deploy: Deploy, settings: Any) -> None:
-    """A project without WSGI is told what fits it."""
+    """A project without WSGI is told what fits it: a front, and behind it an ASGI server."""
     settings.WSGI_APPLICATION = None
     settings.ASGI_APPLICATION = "tests.wsgi.application"
-    assert "'manage.py deployconfig asgi' fits" in deploy().stdout
+    assert "For tests: start with 'manage.py deployconfig nginx' (" in deploy().stdout
 
 
 @pytest.mark.parametrize(
@@ -300,6 +301,22 @@ def test_json(deploy: Deploy, settings: Any, tmp_path: Path) -> None:
     media = [one for one in document["needs"]["access"] if one["write"]]
     assert [one["path"] for one in media] == [str(tmp_path / "mèdia")]
     assert [media[0]["owner"], media[0]["mode"]] == [document["user"], "0755"]
+
+
+def test_private_directories_are_open_to_the_server_alone(
+    deploy: Deploy, settings: Any, tmp_path: Path
+) -> None:
+    """What a view protects is no other account's to read: 0750, with the server's group."""
+    settings.MEDIA_ROOT, settings.MEDIA_URL = str(tmp_path / "media"), "/media/"
+    settings.DEPLOYKIT = {"SITE": {"PROTECTED": {"/files/": str(tmp_path / "files")}}}
+    notes = deploy("apache", "--set", "user=nobody").stderr
+    group = server_group()
+    assert f"{tmp_path / 'media'}, owner nobody, mode 0755 (uploaded files)" in notes
+    assert f"{tmp_path / 'files'}, owner nobody, group {group}, mode 0750 (protected" in notes
+    document = json.loads(deploy("apache", "--format", "json").stdout)
+    modes = {one["path"]: one["mode"] for one in document["needs"]["access"] if one["write"]}
+    assert modes[str(tmp_path / "files")] == "0750"
+    assert modes[str(tmp_path / "media")] == "0755"
 
 
 def test_json_says_how_files_compare(deploy: Deploy, tmp_path: Path) -> None:

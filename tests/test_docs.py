@@ -6,12 +6,13 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import load_command_class
 from django.core.management.base import BaseCommand, CommandParser
 
-from django_deploykit import conf
+from django_deploykit import conf, sso, trust
 from django_deploykit.config import findings
 from django_deploykit.config.deployment import Deployment, choice_names, parse_choices
 from django_deploykit.config.findings import Kind, Level
@@ -27,7 +28,7 @@ from tests.servers.table import promised
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted([*DOCS.rglob("*.md"), *ROOT.glob("*.md")])
-COMMANDS = ("deployconfig", "deployrun")
+COMMANDS = ("deployconfig", "deployexplain", "deployrun")
 KINDS = {kind.id: kind for kind in vars(findings).values() if isinstance(kind, Kind)}
 DEFAULTS = Deployment()
 
@@ -95,6 +96,51 @@ def test_every_key_of_tls_is_documented() -> None:
     part = sections("docs/reference/settings.md", 3)["TLS"]
     assert sorted(first_column(part)) == sorted(security._TLS_KEYS)
     assert security.DEFAULT_ACME_WEBROOT in code(part)
+
+
+def test_every_key_of_proxy_is_documented() -> None:
+    """proxy.md has a row for each key of PROXY, PREFIX and VHOST, and for each header."""
+    page = sections("docs/reference/proxy.md", 2)
+    intro = prose("docs/reference/proxy.md").partition("\n## ")[0]
+    assert sorted(first_column(intro)) == sorted(conf.PROXY_KEYS)
+    assert sorted(first_column(page["PREFIX"])) == sorted(trust.PREFIX_KEYS)
+    vhost = first_column(page["Virtual hosts in the path"])
+    assert sorted(vhost) == sorted(trust.VHOST_KEYS)
+    rows = " or ".join(first_column(page["HEADERS"])).split(" or ")
+    assert sorted(rows) == sorted(trust.BELIEVABLE)
+
+
+def test_every_key_of_identity_is_documented() -> None:
+    """identity.md has a row for each key of IDENTITY."""
+    intro = prose("docs/reference/identity.md").partition("\n## ")[0]
+    assert sorted(first_column(intro)) == sorted(conf.IDENTITY_KEYS)
+
+
+def test_every_preset_is_documented() -> None:
+    """identity.md says what each preset reads, and the how-to has an example of each."""
+    rows = table(sections("docs/reference/identity.md", 2)["Presets"])
+    written = {name: tuple(rest) for name, *rest in rows}
+    keys = ("USER", "GROUPS", "SIGN_OUT")
+    assert written == {
+        name: tuple(preset.get(key, "") for key in keys) for name, preset in sso.PRESETS.items()
+    }
+    page = text("docs/howto/single-sign-on.md")
+    assert {name for name in sso.PRESETS if f'"PRESET": "{name}"' in page} == set(sso.PRESETS)
+
+
+def _settings(page: str) -> list[str]:
+    return [block for kind, block in _FENCE.findall(text(page)) if "DEPLOYKIT = " in block]
+
+
+@pytest.mark.parametrize("block", _settings("docs/howto/single-sign-on.md"))
+def test_shown_identity_settings_make_sense(block: str, settings: Any) -> None:
+    """What the how-to tells to write into settings is taken."""
+    shown: dict[str, Any] = {}
+    exec(block, shown)  # noqa: S102 - our own page
+    settings.DEPLOYKIT = shown["DEPLOYKIT"]
+    assert conf.read().unusable == ()
+    assert sso.configured()[0]
+    assert trust.configured()[1] == ()
 
 
 # Choices

@@ -51,6 +51,12 @@ def group_name(user: str) -> str:
     return grp.getgrgid(pwd.getpwnam(user).pw_gid).gr_name
 
 
+def server_group() -> str:
+    """The group of the web server's own account, where there is one here."""
+    account = server_account()
+    return group_name(account) if account else "the server's"
+
+
 def _account_exists(name: str) -> bool:
     try:
         pwd.getpwnam(name)

@@ -171,6 +171,11 @@ class Deployment:
         _one_of("collectstatic", "alias", "symlink", "copy"),
         "Where the admin's static files come from.",
     )
+    static_lookup: str = _choice(
+        "url",
+        _one_of("url", "file"),
+        "How nginx tells static files: by their URL, or by looking for a file.",
+    )
     socket: Path | Address | None = _choice(
         None,
         _socket,

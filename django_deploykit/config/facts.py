@@ -28,11 +28,15 @@ class Application:
 
 @dataclass(frozen=True, kw_only=True)
 class Interpreter:
-    """The Python that has the project's packages: ``sys.prefix`` and what belongs to it."""
+    """The Python that has the project's packages: ``sys.prefix`` and what belongs to it.
+
+    ``base`` is where the Python lies that a virtual environment was made from.
+    """
 
     prefix: Path
     packages: Path
     version: tuple[int, int]
+    base: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +123,7 @@ class SiteFacts:
     prefix_setting: str = "FORCE_SCRIPT_NAME"
     prefix_is_forced: bool = True
     routes: tuple[str, ...] = ()
+    websockets: tuple[str, ...] = ()
     documents: Path | None = None
     static: StaticFiles | None = None
     media: Mount | None = None

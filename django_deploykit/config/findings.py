@@ -84,6 +84,10 @@ BAD_STORAGE = _error(19, "Name a storage class that can be imported in STORAGES.
 SECRET_IN_ENVIRON = _error(
     20, "Put it into the file that DEPLOYKIT['SITE']['ENV_FILE'] names, and read os.environ."
 )
+BAD_PROXY = _error(21, "See the reference of DEPLOYKIT['PROXY'].")
+BAD_IDENTITY = _error(41, "See the identity reference for every key and its values.")
+IDENTITY_INCOMPLETE = _error(42, "Nobody is signed in by the front until it is there.")
+TWO_REMOTE_USERS = _error(43, "Take Django's out; its checks are part of ours.")
 BAD_BACKEND = _error(81, "Leave it out where deployconfig has written the configuration.")
 ACTIVE_INLINE = _error(82, "Leave it out: a browser would run such a file in the site's name.")
 PROTECTED_OVERLAP = _error(83, "Give each directory a place of its own.")
@@ -133,6 +137,29 @@ OTHER_SETTINGS = _warning(
 )
 RELATIVE_PATH = _warning(66, "Write an absolute path, such as BASE_DIR / 'static'.", deploy=True)
 BAD_URLCONF = _warning(67, "'manage.py check' shows what is wrong with it.", deploy=True)
+NO_PROXY_MIDDLEWARE = _warning(
+    68,
+    "Put it first, also if wrap() stands in front of Django: it finds that decision.",
+)
+PROXY_MIDDLEWARE_LATE = _warning(
+    69, "Put it first: what comes before sees what a client may have written."
+)
+BELIEVED_TWICE = _warning(
+    70, "Unset it: DEPLOYKIT['PROXY'] and the emitted configuration say whom to believe."
+)
+SERVER_BELIEVES = _warning(
+    71, "Unset it, or allow nobody: who believes last must be the only one.", deploy=True
+)
+ANY_PREFIX = _warning(72, "Name the prefixes of the site in 'ALLOWED'.", deploy=True)
+NO_WEBSOCKETS = _warning(
+    73,
+    "List their URLs in DEPLOYKIT['SITE']['WEBSOCKETS']; without them, no websocket gets through.",
+    deploy=True,
+)
+REMOTE_USER_UNDER_ASGI = _warning(
+    81, "Use ProxyIdentityMiddleware, which believes a trusted proxy's header alone.", deploy=True
+)
+KEY_UNDER_ASGI = _warning(82, "Name a header, and trust the proxy that sends it.", deploy=True)
 ABOVE_SENDFILE = _warning(
     101,
     "List SendfileMiddleware above it, so that nothing changes a file once it is handed over.",

@@ -1,5 +1,5 @@
-"""What every front server has in common: sites that share their hosts, paths that stay on plain
-HTTP, and the admin's static files."""
+"""What every front server has in common: sites that share their hosts, what is refused or worth a
+warning, paths that stay on plain HTTP, headers of files, and the admin's static files."""
 
 from __future__ import annotations
 
@@ -7,10 +7,15 @@ import re
 import shlex
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 
-from django_deploykit.config.facts import Hosts, SiteFacts, Tls
+from django_deploykit.config.facts import Hosts, Mount, SecurityHeaders, SiteFacts, Tls
 from django_deploykit.config.renderer import Plan
 from django_deploykit.exceptions import ChoiceError
+
+# Django's hashed names: twelve hexadecimal digits of MD5 before the last extension
+# (django.contrib.staticfiles.storage.HashedFilesMixin); a compressed twin adds one more.
+HASHED = r"\.[0-9a-f]{12}(?:\.[^./]+)?(?:\.(?:br|gz))?$"
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,113 @@ def groups(sites: tuple[SiteFacts, ...]) -> list[Group]:
             raise ChoiceError(f"{names}: sites with the same hosts need the same SITE['TLS'].")
         found.append(Group(members[0].hosts, members[0].tls, members))
     return found
+
+
+def file_name(plan: Plan) -> str:
+    """The name of the emitted file, without its ending; it tells the file's names apart."""
+    return plan.sites[0].name if len(plan.sites) == 1 else "sites"
+
+
+def site_names(plan: Plan) -> str:
+    """The sites, for the first line of the emitted file."""
+    return ", ".join(site.name for site in plan.sites)
+
+
+def check_applications(plan: Plan) -> None:
+    """Raise ChoiceError for a site that has nothing to be called by what runs Python here."""
+    for site in plan.sites:
+        if plan.interface == "wsgi" and site.application.wsgi is None:
+            raise ChoiceError(
+                f"{site.name}: WSGI_APPLICATION is unset, and gateway {plan.gateway!r} is for WSGI "
+                "applications here. Use --gateway http with an ASGI server: --app-server uvicorn."
+            )
+
+
+def without_websockets(plan: Plan) -> list[str]:
+    """One warning for each site whose websockets do not get through this stack."""
+    return [
+        f"{site.name}: its websockets ({', '.join(site.websockets)}) do not get through: they need "
+        "an ASGI server behind HTTP (--gateway http --app-server uvicorn)."
+        for site in plan.sites
+        if site.websockets and not plan.websockets(site)
+    ]
+
+
+def check_sockets(plan: Plan) -> None:
+    """Raise ChoiceError where several sites would share one application server's socket."""
+    if len({plan.socket(site) for site in plan.sites}) < len(plan.sites):
+        raise ChoiceError("socket: several sites cannot share one. Leave it out: each has its own.")
+
+
+def files_root(plan: Plan, site: SiteFacts) -> Path:
+    """The directory in which every static file lies at the path of its URL, for a front that looks
+    for a file at any URL. Raise ChoiceError where there is none, or where it holds more."""
+    problem = "there are no static files to look for"
+    if site.routes or site.documents:
+        problem = "SITE['ROUTES'] and SITE['DOCUMENTS'] already say which URLs are files"
+    elif mounts := plan.static_mounts(site):
+        root = _above(mounts[0])
+        problem = _layout_problem(mounts) or _private_problem(plan, site, root)
+        if not problem:
+            return root
+    raise ChoiceError(f"{site.name}: static_lookup='file' is not possible: {problem}.")
+
+
+def _above(mount: Mount) -> Path:
+    """The directory that lies as far above a mount's as the root lies above its URL."""
+    return Path(*mount.directory.parts[: -mount.url.count("/") + 1])
+
+
+def _layout_problem(mounts: tuple[Mount, ...]) -> str:
+    root = _above(mounts[0])
+    for mount in mounts:
+        if root == Path("/") or root / mount.url.strip("/") != mount.directory:
+            return (
+                f"{mount.setting} {str(mount.directory)!r} would have to end in {mount.url!r}, "
+                "below one directory for all static files"
+            )
+    return ""
+
+
+def _private_problem(plan: Plan, site: SiteFacts, root: Path) -> str:
+    """What would be public that is not: all that a URL below the prefix of ``site`` reaches."""
+    reached = root / site.prefix.strip("/")
+    found = [
+        f"{what} ({str(path)!r})"
+        for other in plan.sites
+        for what, path in _private(plan, other, root if other.hosts == site.hosts else None)
+        if path.is_relative_to(reached)
+    ]
+    return f"{str(reached)!r} holds {', '.join(dict.fromkeys(found))}" if found else ""
+
+
+def _private(plan: Plan, site: SiteFacts, root: Path | None) -> list[tuple[str, Path]]:
+    """What no lookup of files may reach; uploads are safe where their own URL comes first."""
+    home = plan.deployment.python_home or site.interpreter.prefix
+    found = [("the application's code", site.application.root), ("the interpreter", home)]
+    found += [("protected files", mount.directory) for mount in site.protected]
+    found += [("the database", path) for path in site.databases]
+    if site.application.env_file:
+        found.append(("the environment file", site.application.env_file))
+    if site.tls:
+        found.append(("the key of the certificate", site.tls.key))
+    if site.media and (root is None or site.media.directory != root / site.media.url.strip("/")):
+        found.append(("uploaded files, which have a URL of their own", site.media.directory))
+    return found
+
+
+# Why each of these headers is there.
+AS_DJANGO = "as SecurityMiddleware does for Django's own responses"
+
+
+def security_headers(headers: SecurityHeaders) -> list[tuple[str, str, str]]:
+    """Django's own headers, for responses that Django never sees: name, value, setting."""
+    wanted = (
+        ("X-Content-Type-Options", "nosniff" if headers.nosniff else None, "CONTENT_TYPE_NOSNIFF"),
+        ("Referrer-Policy", headers.referrer_policy, "REFERRER_POLICY"),
+        ("Cross-Origin-Opener-Policy", headers.opener_policy, "CROSS_ORIGIN_OPENER_POLICY"),
+    )
+    return [(name, value, f"SECURE_{setting}") for name, value, setting in wanted if value]
 
 
 def exempt_patterns(site: SiteFacts) -> list[str]:

@@ -17,9 +17,11 @@ from django_deploykit import __version__
 from django_deploykit.config.renderer import Rendered
 from django_deploykit.exceptions import FileConflict
 
-# Both lines of the header, which nothing may precede: what stands above it is somebody's own.
+# Both lines of the header. Only a line that names an interpreter may precede them: what else
+# stands above is somebody's own.
+_FIRST = re.compile(r"(?:#!.*\n)?")
 _HEADER = re.compile(
-    r"\S+ Written by django-deploykit [^\n]*\n\S+ sha256 of the lines below: ([0-9a-f]{64})\n"
+    r"\S+ Written by django-deploykit [^\n]*\n\S+ sha256 of the other lines: ([0-9a-f]{64})\n"
 )
 
 
@@ -56,10 +58,12 @@ class OutputFile:
             return State.MISSING
         if on_disk == self.text:
             return State.SAME
-        header = _HEADER.match(on_disk)
+        first = _first_line(on_disk)
+        header = _HEADER.match(on_disk, len(first))
         if header is None:
             return State.FOREIGN
-        return State.OUTDATED if _hash(on_disk[header.end() :]) == header[1] else State.EDITED
+        others = first + on_disk[header.end() :]
+        return State.OUTDATED if _hash(others) == header[1] else State.EDITED
 
     def on_disk(self) -> str | None:
         """What lies there now, byte for byte. Raise FileConflict if it cannot be read."""
@@ -82,13 +86,22 @@ class OutputFile:
 
 
 def full_text(rendered: Rendered, invocation: str) -> str:
-    """The rendered text below the header that says what wrote it, how, and its hash."""
-    mark = rendered.comment
+    """The rendered text below the header that says what wrote it, how, and its hash; but a line
+    that names an interpreter has to be the first (execve(2))."""
+    mark, text = rendered.comment, rendered.text
+    first = _first_line(text)
     return (
+        f"{first}"
         f"{mark} Written by django-deploykit {__version__}: {invocation}\n"
-        f"{mark} sha256 of the lines below: {_hash(rendered.text)}\n"
-        f"{rendered.text}"
+        f"{mark} sha256 of the other lines: {_hash(text)}\n"
+        f"{text[len(first) :]}"
     )
+
+
+def _first_line(text: str) -> str:
+    """The line that names an interpreter, if there is one."""
+    found = _FIRST.match(text)
+    return found[0] if found else ""
 
 
 def output_files(

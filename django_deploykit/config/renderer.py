@@ -23,8 +23,11 @@ class Plan:
     """What is to be served, how, and where the written files will lie on the server.
 
     ``stands_alone`` says that no web server stands in front of the application server, which is
-    otherwise named by ``app_server``; without both, the front runs Python itself.
-    ``sockets`` is a directory for sockets in place of the usual ones.
+    otherwise named by ``app_server``; without both, the front runs Python itself. ``interface``
+    is how Python is called, "wsgi" or "asgi".
+    ``sockets`` is a directory for sockets in place of the usual ones. ``service`` is how the
+    application server of the only site runs, ``logs`` how the front keeps its logs: the services
+    of a stack are rendered from them.
     ``path_host`` stands in front of every path that the front sends on (:mod:`.path_hosts`).
     Without a ``directory`` only one text is wanted (it is printed, not written), and the
     project's own wsgi.py stands in for the emitted script wherever it can.
@@ -37,8 +40,21 @@ class Plan:
     directory: Path | None = None
     stands_alone: bool = False
     app_server: str = ""
+    interface: str = "wsgi"
     sockets: Path | None = None
     path_host: str = ""
+    service: Service | None = None
+    logs: Logs | None = None
+
+    @property
+    def front(self) -> str:
+        """The target whose stack this is: the first part of its label."""
+        return self.label.partition("/")[0]
+
+    @property
+    def finds_files(self) -> bool:
+        """Whether the front looks for a file at every URL, and asks Django where there is none."""
+        return self.deployment.static_lookup == "file"
 
     def socket(self, site: SiteFacts) -> Path | Address:
         """Where the front server meets the application server of ``site``."""
@@ -46,11 +62,31 @@ class Plan:
             return self.sockets / f"{site.name}.sock"
         return self.deployment.socket or Path(contract.socket_path(site.name))
 
+    def socket_address(self, site: SiteFacts) -> str | tuple[str, int]:
+        """The same, as Python's sockets take it."""
+        found = self.socket(site)
+        return (found.host, found.port) if isinstance(found, Address) else str(found)
+
+    def websockets(self, site: SiteFacts) -> tuple[str, ...]:
+        """The paths below the prefix where ``site`` takes websockets, if they get that far.
+
+        A path with a slash at its end stands for all below it.
+        """
+        return site.websockets if self.interface == "asgi" else ()
+
     def script(self, site: SiteFacts) -> Path:
-        """The WSGI script that the server is to load for ``site``."""
+        """The entry script that the server is to load for ``site``."""
         if self.uses_emitted_script(site) or site.application.wsgi_file is None:
-            return (self.directory or site.application.root / "deploy") / script_name(self, site)
+            return self.emitted(site, script_name(self, site))
         return site.application.wsgi_file
+
+    def emitted(self, site: SiteFacts, name: str) -> Path:
+        """Where a file of the written set lies on the server."""
+        return (self.directory or site.application.root / "deploy") / name
+
+    def python(self, site: SiteFacts) -> Path:
+        """The interpreter of the environment with the project's packages."""
+        return (self.deployment.python_home or site.interpreter.prefix) / "bin/python"
 
     def uses_emitted_script(self, site: SiteFacts) -> bool:
         """Tell whether the emitted script is needed: whenever files are written, and wherever
@@ -62,6 +98,7 @@ class Plan:
             self.directory
             or self.stands_alone
             or self.app_server
+            or self.interface == "asgi"
             or len(self.sites) > 1
             or site.application.env_file
             or (site.application.wsgi and not site.application.wsgi_file)
@@ -88,23 +125,30 @@ class Plan:
 
 
 def script_name(plan: Plan, site: SiteFacts) -> str:
-    """Where the WSGI script of a site lies in the written set: beside the text of its own stack,
+    """Where the entry script of a site lies in the written set: beside the text of its own stack,
     so that another stack in the same directory has another script."""
     # Not the bare name: that is often the project's package, which a module must not hide.
-    return f"{plan.label.partition('/')[0]}/{site.name}_wsgi.py"
+    return f"{plan.front}/{site.name}_{plan.interface}.py"
 
 
 # The reason under which a plan's own script is needed: it may not exist yet.
-SCRIPT = "the WSGI script"
+SCRIPT = "the entry script"
 
 
 @dataclass(frozen=True)
 class Access:
-    """A path that the web server's processes must be able to read (or also to write)."""
+    """A path that the web server's processes must be able to read (or also to write); nobody
+    else may where it is ``private``."""
 
     path: Path
     why: str
     write: bool = False
+    private: bool = False
+
+    @property
+    def mode(self) -> str:
+        """The mode of such a directory: a private one is open to the server's group alone."""
+        return "0750" if self.private else "0755"
 
 
 def site_access(plan: Plan, site: SiteFacts) -> list[Access]:
@@ -117,8 +161,9 @@ def site_access(plan: Plan, site: SiteFacts) -> list[Access]:
     found += [Access(mount.directory, "static files") for mount in plan.static_mounts(site)]
     if site.media:
         found.append(Access(site.media.directory, "uploaded files", write=True))
-    found += [Access(mount.directory, "protected files", write=True) for mount in site.protected]
-    found += [Access(path.parent, "the SQLite database", write=True) for path in site.databases]
+    private = [(mount.directory, "protected files") for mount in site.protected]
+    private += [(path.parent, "the SQLite database") for path in site.databases]
+    found += [Access(path, why, write=True, private=True) for path, why in private]
     found += [Access(file.path, "a file at the root") for file in site.root_files]
     if site.application.env_file:
         found.append(Access(site.application.env_file, "the environment file"))
@@ -174,6 +219,34 @@ class Foreground:
     drops: bool = True
 
 
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """How a service manager runs an application server.
+
+    ``command`` is an argument list and stays in the foreground. ``reload`` is the signal on which
+    the application is loaded anew and no request is lost, if there is one. ``notifies`` tells
+    that the server says when it is ready (sd_notify(3)), ``takes_socket`` that it listens on a
+    socket it is handed (sd_listen_fds(3)). ``stop_seconds`` is how long it lets running requests
+    end when it is stopped.
+    """
+
+    command: tuple[str, ...]
+    stop_seconds: int
+    reload: str = ""
+    notifies: bool = False
+    takes_socket: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Logs:
+    """How a front server keeps its logs: whose their directory is, and the shell command that
+    makes it open them anew without losing a request."""
+
+    owner: str
+    group: str
+    reopen: str
+
+
 class Renderer(ABC):
     """Turns a plan into the text of one target. Subclasses are found by :mod:`.stack`."""
 
@@ -182,11 +255,18 @@ class Renderer(ABC):
     gateways: ClassVar[tuple[str, ...]]
     # What an application server speaks to a front; and whether it can do without one.
     protocols: ClassVar[tuple[str, ...]] = ()
+    # Those of its protocols over which the front itself starts it: nobody else has to.
+    spawned: ClassVar[tuple[str, ...]] = ()
     stands_alone: ClassVar[bool] = False
     # A front's gateways that write the host into the path; None for what is no front.
     path_hosts: ClassVar[tuple[str, ...] | None] = None
+    # How it, or what it stands for, calls Python.
+    interface: ClassVar[str] = "wsgi"
     # False for an application server that needs a front.
     answers_clients: ClassVar[bool] = True
+    # True for a service that runs an application server; what a front server says of its logs.
+    runs_app_server: ClassVar[bool] = False
+    logs: ClassVar[Logs | None] = None
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -202,6 +282,11 @@ class Renderer(ABC):
         """The other targets of this stack, by name, each with the plan it is rendered from."""
         return ()
 
+    @classmethod
+    def accompanies(cls, stack: Plan, sites: Sequence[Plan]) -> Sequence[Plan]:
+        """For a service: the plans, of a whole written stack or its sites, that it belongs to."""
+        return ()
+
     @abstractmethod
     def render(self) -> Rendered:
         """Render. Raise UnrepresentableValue or ChoiceError where no correct text exists."""
@@ -212,3 +297,15 @@ class Renderer(ABC):
         Raise CannotRun where this machine lacks the server, or has one that does not fit.
         """
         raise CannotRun(f"target {self.name!r} is not something that runs by itself.")
+
+    def service(self) -> Service | None:
+        """How a service manager runs this application server; None where the front starts it.
+
+        Unless a server says otherwise, what it renders is a program in Python.
+        """
+        site = self.plan.sites[0]
+        program = self.plan.emitted(site, self.render().filename)
+        return Service(
+            command=(str(self.plan.python(site)), str(program)),
+            stop_seconds=self.deployment.request_timeout,
+        )

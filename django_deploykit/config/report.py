@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from django_deploykit.config.access import Denied
+from django_deploykit.config.access import Denied, server_group
 from django_deploykit.config.findings import Finding
 from django_deploykit.config.output import State, full_text
 from django_deploykit.config.renderer import Access, Needs, Rendered
@@ -48,12 +48,16 @@ def notes(needs: Needs, user: str | None, obstacles: Sequence[Denied]) -> Iterat
         yield f"run: {step}"
     for access in needs.access:
         if access.write:
-            owner = user or "the server"
-            yield f"directory: {access.path}, owner {owner}, mode 0755 ({access.why})"
+            yield f"directory: {access.path}, {_ownership(access, user)} ({access.why})"
     if user is None:
         yield "permissions were not looked at: the server's user does not exist here"
     for obstacle in obstacles:
         yield f"403 for {user}: {obstacle}"
+
+
+def _ownership(access: Access, user: str | None) -> str:
+    group = f", group {server_group()}" if access.private else ""
+    return f"owner {user or 'the server'}{group}, mode {access.mode}"
 
 
 def as_json(
@@ -107,8 +111,10 @@ def _file(one: Rendered, invocation: str, state: State | None) -> dict[str, Any]
 
 
 def _access(access: Access, user: str | None) -> dict[str, Any]:
-    found = {"path": str(access.path), "why": access.why, "write": access.write}
-    return {**found, "owner": user, "mode": "0755"} if access.write else found
+    found: dict[str, Any] = {"path": str(access.path), "why": access.why, "write": access.write}
+    if access.private:
+        found["group"] = server_group()
+    return {**found, "owner": user, "mode": access.mode} if access.write else found
 
 
 def _once(items: Iterable[T]) -> tuple[T, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from django_deploykit import config
@@ -29,7 +29,13 @@ class Stack:
     @property
     def label(self) -> str:
         """The name of this stack in emitted files, e.g. "apache/mod_wsgi"."""
-        return f"{self.renderer.name}/{self.gateway}"
+        return f"{self._subject.name}/{self.gateway}"
+
+    @property
+    def _subject(self) -> type[Renderer]:
+        """Whose stack this is: a service that is asked for alone is its application server's."""
+        alone = self.renderer.runs_app_server and self.app_server
+        return alone or self.renderer
 
     def plan(
         self, sites: Sequence[SiteFacts], deployment: Deployment, directory: Path | None = None
@@ -39,15 +45,17 @@ class Stack:
         Raise ChoiceError for a choice that the front does not have.
         """
         self.check(deployment)
-        return Plan(
+        plan = Plan(
             sites=tuple(sites),
             deployment=self.renderer.installed(deployment),
             label=self.label,
             gateway=self.gateway,
             directory=directory,
-            stands_alone=self.renderer.stands_alone,
-            app_server=self.app_server.name if self.app_server else "",
+            stands_alone=self._subject.stands_alone,
+            app_server=self.behind_front,
+            interface=(self.app_server or self.renderer).interface,
         )
+        return self.with_service(plan)
 
     def check(self, deployment: Deployment) -> None:
         """Raise ChoiceError for a choice that the front does not have."""
@@ -64,21 +72,58 @@ class Stack:
             f"the host into the path. These can: {', '.join(able)}."
         )
 
-    def render(self, plan: Plan) -> list[Rendered]:
-        """The target's own text first, then, where files are written, its companions'."""
+    @property
+    def behind_front(self) -> str:
+        """The application server behind a front, be it this stack's or the target itself."""
+        if self.app_server and self._subject is self.renderer:
+            return self.app_server.name
+        needs_front = self._subject.protocols and not self._subject.stands_alone
+        return self._subject.name if needs_front else ""
+
+    def with_service(self, plan: Plan) -> Plan:
+        """The plan for a service that is asked for alone; any other one as it is."""
+        if not (self.renderer.runs_app_server and self.app_server):
+            return plan
+        return replace(plan, service=self.app_server(plan).service())
+
+    def render(self, plan: Plan, *, services: bool = True) -> list[Rendered]:
+        """The target's own text first, then, where files are written, its companions', and those
+        of the ``services`` that run them once they are installed."""
         rendered = [self.renderer(plan).render()]
         if plan.directory:
             known = renderers()
             rendered += [one.render() for one in self.app_servers(plan)]
             companions = self.renderer.companions(plan)
             rendered += [known[name](part).render() for name, part in companions]
+            rendered += [one.render() for one in self.services(plan) if services]
         return rendered
+
+    def services(self, plan: Plan) -> list[Renderer]:
+        """What the operating system has to be told: each service says what it belongs to."""
+        whole = replace(plan, logs=self.renderer.logs)
+        sites = [self._with_service(whole.for_site(site)) for site in whole.sites]
+        return [
+            renderer(part)
+            for renderer in renderers().values()
+            for part in renderer.accompanies(whole, sites)
+        ]
+
+    def _with_service(self, plan: Plan) -> Plan:
+        """The plan of one site, with how its application server runs, where it has to be run."""
+        server = self.renderer if self.renderer.protocols else self.app_server
+        if server is None or plan.gateway in server.spawned:
+            return plan
+        return replace(plan, service=server(plan).service())
 
     def app_servers(self, plan: Plan) -> list[Renderer]:
         """The application servers behind the front, one for each site."""
         if self.app_server is None:
             return []
         return [self.app_server(plan.for_site(site)) for site in plan.sites]
+
+    def running(self, plan: Plan) -> list[Renderer]:
+        """Those of them that have to be run, because the front does not start them itself."""
+        return [one for one in self.app_servers(plan) if plan.gateway not in one.spawned]
 
 
 def renderers() -> dict[str, type[Renderer]]:
@@ -101,8 +146,16 @@ def _walk() -> Iterator[type[Renderer]]:
             )
 
 
-def resolve(target: str, gateway: str | None = None, app_server: str | None = None) -> Stack:
-    """Find the stack. Raise ChoiceError for an unknown target or an impossible pair."""
+def resolve(
+    target: str,
+    gateway: str | None = None,
+    app_server: str | None = None,
+    sites: Sequence[SiteFacts] = (),
+) -> Stack:
+    """Find the stack, with the application server that fits ``sites`` unless one is named.
+
+    Raise ChoiceError for an unknown target or an impossible pair.
+    """
     known = renderers()
     if target not in known:
         raise ChoiceError(unknown("target", target, "deployconfig", known))
@@ -110,17 +163,26 @@ def resolve(target: str, gateway: str | None = None, app_server: str | None = No
     if gateway is not None and gateway not in renderer.gateways:
         raise ChoiceError(unknown("gateway", gateway, f"target {target!r}", renderer.gateways))
     chosen = gateway or renderer.gateways[0]
-    return Stack(renderer, chosen, _app_server(target, chosen, app_server))
+    return Stack(renderer, chosen, _app_server(target, chosen, app_server, sites))
 
 
-def _app_server(target: str, gateway: str, name: str | None) -> type[Renderer] | None:
+def needs_asgi(sites: Sequence[SiteFacts]) -> bool:
+    """Tell whether some site cannot do without ASGI: it takes websockets, or has nothing else."""
+    return any(site.websockets or not site.application.wsgi for site in sites)
+
+
+def _app_server(
+    target: str, gateway: str, name: str | None, sites: Sequence[SiteFacts]
+) -> type[Renderer] | None:
     """The application server behind a gateway: the one named, or the best that speaks it."""
     if renderers()[target].protocols:
         fitting: list[type[Renderer]] = []  # It is an application server itself.
     else:
         fitting = [one for one in renderers().values() if gateway in one.protocols]
     if name is None:
-        return min(fitting, key=_preference, default=None)
+        wanted = "asgi" if needs_asgi(sites) else "wsgi"
+        suited = [one for one in fitting if one.interface == wanted]
+        return min(suited or fitting, key=_preference, default=None)
     found = [one for one in fitting if one.name == name]
     if not found:
         allowed = ", ".join(one.name for one in fitting) or "none: Python runs in it"
@@ -136,5 +198,6 @@ def _preference(renderer: type[Renderer]) -> tuple[int, str]:
     return (_PREFERRED.index(renderer.name) if renderer.name in _PREFERRED else 99, renderer.name)
 
 
-# gunicorn is maintained and pure Python; uWSGI, in maintenance mode, speaks everything.
-_PREFERRED = ("gunicorn", "uwsgi")
+# gunicorn is maintained and pure Python; uWSGI, in maintenance mode, speaks everything. Of the
+# ASGI servers, uvicorn pings its websockets, so that no front takes them for idle.
+_PREFERRED = ("gunicorn", "uwsgi", "uvicorn")

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from whitenoise import WhiteNoise
 
-from django_deploykit import contract
+from django_deploykit.proxy.configured import ConfiguredDoor
+from django_deploykit.proxy.decision import Refused
+from django_deploykit.proxy.wsgi import refuse
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -29,7 +31,8 @@ def standalone(
 
     ``prefix`` is the URL below which the site lies, ``files`` maps URLs to directories of
     static files, ``hashed`` tells whether names carry a hash (and never change), ``environ`` is
-    added to every request. Headers that only a proxy may set are dropped.
+    added to every request. Headers that only a proxy may set are believed where DEPLOYKIT["PROXY"]
+    says so, and dropped.
     """
     mounted = _mounted(application, prefix) if prefix else application
     cleaned = _cleaned(mounted, dict(environ or {}))
@@ -66,10 +69,13 @@ class _StaticFiles(WhiteNoise):  # type: ignore[misc]  # WhiteNoise has no types
 
 def _cleaned(application: WSGIApplication, extra: dict[str, str]) -> WSGIApplication:
     data = {name: value.encode().decode("latin-1") for name, value in extra.items()}
+    door = ConfiguredDoor()
 
     def clean(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        for key in contract.CLIENT_FORBIDDEN_KEYS:
-            environ.pop(key, None)
+        try:
+            door.wsgi(environ)
+        except Refused as refused:
+            return refuse(refused, start_response)
         environ.update(data)
         return application(environ, start_response)
 

@@ -14,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from django_deploykit import conf, contract
 
+_BELIEVES_FIRST = "django_deploykit.middleware.TrustedProxyMiddleware"
 _DECIDES_LAST = "django_deploykit.middleware.SendfileMiddleware"
 
 # The settings module this interpreter belongs to, and what went wrong at its first load.
@@ -67,10 +68,18 @@ def _set_up(settings_module: str, env_file: str | None, prefix: str, stack: str)
     if prefix and settings.FORCE_SCRIPT_NAME is None:
         settings.FORCE_SCRIPT_NAME = prefix  # WhiteNoise, for one, knows of no other prefix.
     if conf.read().site.get("PROTECTED") and _DECIDES_LAST not in settings.MIDDLEWARE:
-        # First in the list sees a response last: nothing changes it once a file is handed over.
-        settings.MIDDLEWARE = [_DECIDES_LAST, *settings.MIDDLEWARE]
+        settings.MIDDLEWARE = _with_last_step(list(settings.MIDDLEWARE))
     django.setup()
     # Django keeps them with the prefix of the moment they are first looked at: this one, and not
     # that of a first request.
     for name in ("STATIC_URL", "MEDIA_URL"):
         getattr(settings, name)
+
+
+def _with_last_step(listed: list[str]) -> list[str]:
+    """First in the list sees a response last: nothing changes it once a file is handed over.
+
+    Only what decides whom to believe comes before, and leaves the files of responses alone.
+    """
+    place = 1 if listed[:1] == [_BELIEVES_FIRST] else 0
+    return [*listed[:place], _DECIDES_LAST, *listed[place:]]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from django_deploykit.config.deployment import Address
+from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.output import output_files, write
 from django_deploykit.config.renderer import Foreground, Plan
 from django_deploykit.config.stack import Stack
@@ -48,8 +50,10 @@ def lay_out(stack: Stack, plan: Plan, directory: Path, user: str | None) -> list
 
     Return what to run, in order: application servers first, the front last.
     """
-    renderers = [*stack.app_servers(plan), stack.renderer(plan)]
-    write(output_files(stack.render(plan), directory, "manage.py deployrun"))
+    if stack.app_server and plan.gateway in stack.app_server.spawned:
+        plan = _with_environment(plan, directory, user)
+    renderers = [*stack.running(plan), stack.renderer(plan)]
+    write(output_files(stack.render(plan, services=False), directory, "manage.py deployrun"))
     if user:
         for name in ("log", "run"):  # Some servers open their logs after they have dropped.
             shutil.chown(directory / name, user)
@@ -58,10 +62,30 @@ def lay_out(stack: Stack, plan: Plan, directory: Path, user: str | None) -> list
         foreground = renderer.foreground(directory, user)
         for name, text in foreground.files.items():
             (directory / name).write_text(text, encoding="utf-8")
-        behind = renderer is not renderers[-1]
-        socket = plan.socket(renderer.plan.sites[0]) if behind else None
+        is_front = renderer is renderers[-1]
+        socket = None if is_front else plan.socket(renderer.plan.sites[0])
         processes.append(Process(foreground, socket, None if foreground.drops else user))
     return processes
+
+
+def _with_environment(plan: Plan, directory: Path, user: str | None) -> Plan:
+    """Hand this process's environment on by a file, to processes that a front starts without it."""
+    return replace(
+        plan, sites=tuple(_environment_file(site, directory, user) for site in plan.sites)
+    )
+
+
+def _environment_file(site: SiteFacts, directory: Path, user: str | None) -> SiteFacts:
+    path, own = directory / "run" / f"{site.name}.env", site.application.env_file
+    pairs = {name: re.sub(r'(["\\])', r"\\\1", value) for name, value in os.environ.items()}
+    lines = [f'{name}="{value}"\n' for name, value in pairs.items() if "\n" not in value]
+    # The first that names a variable wins, as the environment does over the site's own file.
+    text = "".join(lines) + (own.read_text(encoding="utf-8") if own else "")
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+    if user:
+        shutil.chown(path, user)
+    return replace(site, application=replace(site.application, env_file=path))
 
 
 def _short_parent() -> str:

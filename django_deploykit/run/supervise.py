@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import select
 import signal
 import socket
 import ssl
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,11 +20,15 @@ from types import FrameType
 
 from django_deploykit.config.access import group_name
 from django_deploykit.config.deployment import Address
+from django_deploykit.config.environment import first_environment
 from django_deploykit.exceptions import CannotRun
 from django_deploykit.run.directory import Process
 
 _START_SECONDS = 30.0
 _STOP_SECONDS = 20.0
+_LAST_WORDS_SECONDS = 1.0
+_STDERR = 2
+_ORPHAN_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -104,10 +108,10 @@ def supervise(
     """
     follower = _Follower(logs)
     with _signals() as stop, contextlib.ExitStack() as running:
-        running.callback(follower.copy)
+        running.callback(follower.copy, _LAST_WORDS_SECONDS)
         started: list[subprocess.Popen[bytes]] = []
-        for process in processes:
-            started.append(_start(process))
+        for number, process in enumerate(processes):
+            started.append(_start(process, logs / f"output-{number}.log"))
             running.callback(_end, started[-1])
             if process.socket:
                 _wait(started, stop, follower, process.socket, functools.partial(_listens, process))
@@ -119,17 +123,21 @@ def supervise(
             _check_alive(started, follower)
 
 
-def _start(process: Process) -> subprocess.Popen[bytes]:
-    # Its messages join the logs on stderr; stdout is for the line that says it is ready.
-    return subprocess.Popen(
-        process.foreground.command,
-        env={**os.environ, **process.foreground.environment},
-        stdout=sys.__stderr__,
-        start_new_session=True,
-        user=process.user,
-        group=group_name(process.user) if process.user else None,
-        extra_groups=[] if process.user else None,
-    )
+def _start(process: Process, output: Path) -> subprocess.Popen[bytes]:
+    """Start one server, whose messages go to a new file ``output`` beside its logs."""
+    # A pipe that nobody reads would stop the server. "x" follows no link of the server's user.
+    with output.open("xb") as messages:
+        return subprocess.Popen(
+            process.foreground.command,
+            env={**first_environment(), **process.foreground.environment},
+            stdin=subprocess.DEVNULL,
+            stdout=messages,
+            stderr=messages,
+            start_new_session=True,
+            user=process.user,
+            group=group_name(process.user) if process.user else None,
+            extra_groups=[] if process.user else None,
+        )
 
 
 def _listens(process: Process) -> bool:
@@ -190,26 +198,43 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             process.wait(_STOP_SECONDS)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+        process.wait()
+        _await_end_of_group(process.pid)
+
+
+def _await_end_of_group(number: int) -> None:
+    """Wait until init has taken the orphans of a killed group; raise ProcessLookupError then.
+
+    Python's own resource tracker, which a server that spawns its workers has, is such a one.
+    """
+    deadline = time.monotonic() + _ORPHAN_SECONDS
+    while time.monotonic() < deadline:
+        os.killpg(number, 0)
+        time.sleep(0.01)
 
 
 class _Follower:
-    """Copies what is appended to the log files to stderr."""
+    """Copies what is appended to the log files to stderr, as fast as somebody reads it there."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._offsets: dict[Path, int] = {}
 
-    def copy(self) -> None:
+    def copy(self, patience: float = 0) -> None:
+        """Write what fits now; wait for a reader no longer than ``patience`` seconds."""
         for path in sorted(self._directory.glob("*.log")):
             # The server's user may write there, and could leave a link to what only root reads.
             with contextlib.suppress(OSError):
-                self._copy(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), path)
-        sys.stderr.flush()
+                self._copy(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), path, patience)
 
-    def _copy(self, descriptor: int, path: Path) -> None:
-        with open(descriptor, "rb") as log:
+    def _copy(self, descriptor: int, path: Path, patience: float) -> None:
+        with open(descriptor, "rb", buffering=0) as log:
             log.seek(self._offsets.get(path, 0))
-            text = log.read()
-            self._offsets[path] = log.tell()
-        sys.stderr.write(text.decode(errors="replace"))
+            # A pipe that is ready takes so many bytes at once (pipe(7)).
+            while _is_read(patience) and (text := log.read(select.PIPE_BUF)):
+                os.write(_STDERR, text)
+                self._offsets[path] = log.tell()
+
+
+def _is_read(patience: float) -> bool:
+    return bool(select.select((), (_STDERR,), (), patience)[1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -51,12 +51,15 @@ def _condition(request: HttpRequest, response: ProtectedFileResponse) -> HttpRes
     return None if found is plain else found
 
 
-def _instead(answer: HttpResponse, of: ProtectedFileResponse) -> HttpResponse:
+def _instead(answer: Any, of: Any) -> HttpResponse:
     """Answer without the file. No cache keeps that longer than it would keep the file."""
     answer.headers.setdefault("Cache-Control", of.headers.get("Cache-Control", "private, no-store"))
     answer.cookies = of.cookies
+    # What other middleware has left to do when the response is sent.
+    answer._resource_closers.extend(of._resource_closers)
     of.let_go()
-    return answer
+    found: HttpResponse = answer
+    return found
 
 
 def _handed(request: HttpRequest, response: ProtectedFileResponse) -> HttpResponse | None:

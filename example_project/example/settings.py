@@ -62,7 +62,9 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
 ]
 MIDDLEWARE = [
-    # First, so that nothing changes a document's response once the web server is to send it.
+    # First: what comes after it sees the client, and nothing that a client made up.
+    "django_deploykit.middleware.TrustedProxyMiddleware",
+    # Next, so that nothing changes a document's response once the web server is to send it.
     "django_deploykit.middleware.SendfileMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

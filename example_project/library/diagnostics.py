@@ -89,6 +89,7 @@ def _client(request: HttpRequest) -> dict[str, Any]:
         "host": request.get_host(),
         "port": request.get_port(),
         "client": meta.get("REMOTE_ADDR"),
+        "behind_proxy": request.deploykit.trusted,
         "user": request.user.get_username(),
         "remote_user": meta.get("REMOTE_USER"),
         "authorization": "HTTP_AUTHORIZATION" in meta,

@@ -83,6 +83,16 @@ def test_limits_are_in_kibibytes() -> None:
     assert "server.max-request-size = 2\n" in rendered(site(), body_limit=1025).text
 
 
+@pytest.mark.parametrize(
+    ("version", "limited"), [((1, 4, 59), False), ((1, 4, 60), True), ((1, 4, 85), True)]
+)
+def test_each_version_gets_its_own_words(version: tuple[int, ...], limited: bool) -> None:
+    """Time limits for an application server are known since 1.4.60."""
+    text = rendered(site(), server_version=version).text
+    for name in ("connect-timeout", "write-timeout", "read-timeout"):
+        assert (f'"{name}"' in text) is limited
+
+
 def test_a_socket_or_an_address() -> None:
     """The application server is met at a path, or at an address and a port."""
     assert '"socket" => "/run/shop/shop.sock"' in rendered(site()).text
@@ -112,8 +122,11 @@ def test_named_logs() -> None:
         (
             {},
             {"server_version": (1, 4, 50)},
-            r"1\.4\.50 is too old; what is written needs 1\.4\.65",
+            r"needs lighttpd 1\.4\.59 or newer, not 1\.4\.50",
         ),
+        ({}, {"server_version": (1, 4, 80)}, r"trailers of a request.*Use 1\.4\.82 or newer"),
+        ({}, {"server_version": (1, 4, 81)}, r"trailers of a request.*Use 1\.4\.82 or newer"),
+        ({}, {"static_lookup": "file"}, "before it looks for a file.*Leave it at 'url'"),
         ({"environ": (("A_B_C_D_E_F_G", "x"),)}, {}, "too many underscores"),
     ],
 )
@@ -125,7 +138,7 @@ def test_refused(facts: dict[str, Any], choices: dict[str, Any], message: str) -
 
 def test_several_sites_need_several_sockets() -> None:
     """One socket leads to one application."""
-    with pytest.raises(ChoiceError, match="cannot share one socket"):
+    with pytest.raises(ChoiceError, match="several sites cannot share one"):
         rendered(site(), site("blog", prefix="/blog"), socket=Path("/run/one.sock"))
 
 

@@ -7,12 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from django_deploykit.config.facts import StaticFiles
+from django_deploykit.config.appservers.granian import GranianRenderer
+from django_deploykit.config.facts import SiteFacts, StaticFiles
 from django_deploykit.config.renderer import Plan
 from django_deploykit.config.servers.apache import ApacheRenderer
 from django_deploykit.config.stack import resolve
 from django_deploykit.exceptions import CannotRun, ChoiceError
 from tests.cases import CASES, DEPLOYMENT, DIRECTORY, WHITENOISE, Case, site
+
+# No version of a server is asked for here.
+NGINX = replace(DEPLOYMENT, server_version=(1, 22, 1))
 
 
 def apache(case: Case) -> Plan:
@@ -125,3 +129,64 @@ def test_a_script_does_not_run_by_itself() -> None:
     stack = resolve("wsgi")
     with pytest.raises(CannotRun, match="'wsgi' is not something that runs by itself"):
         stack.renderer(CASES["minimal"].plan(stack.renderer)).foreground(DIRECTORY, None)
+
+
+def _only_asgi() -> SiteFacts:
+    facts = site()
+    return replace(facts, application=replace(facts.application, wsgi=None))
+
+
+@pytest.mark.parametrize(
+    ("sites", "expected"),
+    [
+        ([], "gunicorn"),
+        ([site()], "gunicorn"),
+        ([site(websockets=("/ws/",))], "uvicorn"),
+        ([_only_asgi()], "uvicorn"),
+        ([site(), site("chat", websockets=("/",))], "uvicorn"),
+    ],
+)
+def test_the_application_server_fits_the_sites(sites: list[SiteFacts], expected: str) -> None:
+    """WSGI is the default; websockets, or nothing but ASGI, ask for a server of ASGI."""
+    app_server = resolve("nginx", sites=sites).app_server
+    assert app_server
+    assert app_server.name == expected
+    assert resolve("nginx", "http", "granian", sites=sites).app_server is GranianRenderer
+
+
+def test_a_gateway_without_asgi_keeps_its_application_server() -> None:
+    """Over uwsgi there is no ASGI: the websockets are warned of, not the gateway changed."""
+    stack = resolve("nginx", "uwsgi", sites=[site(websockets=("/ws/",))])
+    assert stack.app_server
+    assert stack.app_server.name == "uwsgi"
+    warnings = stack.renderer(stack.plan([site(websockets=("/ws/",))], NGINX)).render().warnings
+    assert [text for text in warnings if "its websockets (/ws/) do not get through" in text]
+
+
+@pytest.mark.parametrize(
+    ("app_server", "expected"),
+    [("granian", "asgi"), ("gunicorn", "wsgi"), ("uvicorn", "asgi"), ("uwsgi", "wsgi")],
+)
+def test_the_entry_script_is_of_the_servers_kind(app_server: str, expected: str) -> None:
+    """ASGI or WSGI as the application server calls it, and in front of it what it believes."""
+    stack = resolve("nginx", "http", app_server)
+    script = stack.render(stack.plan([site()], NGINX, DIRECTORY))[2]
+    assert script.filename == f"nginx/shop_{expected}.py"
+    assert "behind_front(" in script.text
+
+
+@pytest.mark.parametrize("target", ["granian", "uvicorn", "uwsgi"])
+def test_what_stands_behind_a_front_believes_it(target: str) -> None:
+    """Asked for alone, an application server still gets the script that belongs to a front."""
+    stack = resolve(target, "http")
+    text, script = stack.render(stack.plan([site()], NGINX, DIRECTORY), services=False)
+    assert "behind_front(" in script.text
+    assert str(DIRECTORY / script.filename).removesuffix(".py").rpartition("/")[0] in text.text
+
+
+@pytest.mark.parametrize("target", ["apache", "lighttpd", "nginx"])
+def test_a_front_refuses_what_it_cannot_call(target: str) -> None:
+    """A site with ASGI alone is no site for a WSGI server, and the message says what is."""
+    stack = resolve(target, "http", "gunicorn")
+    with pytest.raises(ChoiceError, match="--app-server uvicorn"):
+        stack.renderer(stack.plan([_only_asgi()], NGINX)).render()

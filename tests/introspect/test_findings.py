@@ -21,6 +21,15 @@ def site(**keys: Any) -> dict[str, Any]:
     return {"DEPLOYKIT": {"SITE": keys}}
 
 
+PROXY_MIDDLEWARE = "django_deploykit.middleware.TrustedProxyMiddleware"
+TRUSTED = {"TRUSTED": ["10.0.0.1"], "HEADERS": ["X-Forwarded-Proto"]}
+
+
+def behind(**section: Any) -> dict[str, Any]:
+    """A PROXY section with its middleware in place."""
+    return {"DEPLOYKIT": {"PROXY": {**TRUSTED, **section}}, "MIDDLEWARE": [PROXY_MIDDLEWARE]}
+
+
 def env_file(directory: Path, mode: int) -> str:
     path = directory / "env"
     path.touch()
@@ -41,21 +50,90 @@ TLS = {"CERTIFICATE": "/etc/ssl/site.pem", "KEY": "/etc/ssl/site.key"}
 STORAGES = {"default": {"BACKEND": "django.core.files.storage.FileSystemStorage"}}
 MANIFEST = "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
 
+AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
+REMOTE_USER = "django.contrib.auth.middleware.RemoteUserMiddleware"
+OURS = "django_deploykit.middleware.ProxyIdentityMiddleware"
+TRUSTED_PROXY = "django_deploykit.middleware.TrustedProxyMiddleware"
+SIGNED_IN = {
+    "MIDDLEWARE": [AUTHENTICATION, OURS],
+    "AUTHENTICATION_BACKENDS": ["django_deploykit.backends.ProxyIdentityBackend"],
+}
+
+
+def identity(*middleware: str, **keys: Any) -> dict[str, Any]:
+    order = {"MIDDLEWARE": middleware} if middleware else {}
+    return {**SIGNED_IN, **order, "DEPLOYKIT": {"IDENTITY": {"USER": "env:REMOTE_USER", **keys}}}
+
+
 # What is set (given a directory of the test's own), and exactly what is then found.
 TABLE: dict[str, tuple[Make, set[str]]] = {
     "nothing": (lambda tmp: {}, set()),
     "no SECRET_KEY": (lambda tmp: {"SECRET_KEY": "", **site(ENVIRON={"LABEL": ""})}, set()),
-    "unknown section": (lambda tmp: {"DEPLOYKIT": {"PROXY": {}}}, {"E001"}),
+    "unknown section": (lambda tmp: {"DEPLOYKIT": {"PROXIES": {}}}, {"E001"}),
     "unknown key": (lambda tmp: site(HOST=["example.com"]), {"E001"}),
     "unknown TLS key": (lambda tmp: site(TLS={**TLS, "CHAIN": "/c.pem"}), {"E001"}),
     "DEPLOYKIT a list": (lambda tmp: {"DEPLOYKIT": []}, {"E002"}),
     "SITE a string": (lambda tmp: {"DEPLOYKIT": {"SITE": "shop"}}, {"E002"}),
     "HOSTS a string": (lambda tmp: site(HOSTS="example.com"), {"E002"}),
+    "WEBSOCKETS a string": (lambda tmp: site(WEBSOCKETS="/ws/"), {"E002"}),
+    "websockets not found": (
+        lambda tmp: {"ASGI_APPLICATION": "tests.introspect.other_asgi.application"},
+        {"W073"},
+    ),
     "ROUTES a string": (lambda tmp: site(ROUTES="/api/"), {"E002"}),
     "PROTECTED a list": (lambda tmp: site(PROTECTED=["/srv/private"]), {"E002"}),
     "ENVIRON a list": (lambda tmp: site(ENVIRON=["A=1"]), {"E002"}),
     "TLS a string": (lambda tmp: site(TLS="/etc/ssl/site.pem"), {"E002"}),
     "ROOT_FILES a list": (lambda tmp: site(ROOT_FILES=["robots.txt"]), {"E002"}),
+    "IDENTITY": (lambda tmp: identity(), set()),
+    "IDENTITY a string": (lambda tmp: {"DEPLOYKIT": {"IDENTITY": "authelia"}}, {"E002"}),
+    "IDENTITY with an unknown key": (lambda tmp: identity(HEADER="X"), {"E001"}),
+    "IDENTITY of a client's key": (lambda tmp: identity(USER="env:HTTP_REMOTE_USER"), {"E041"}),
+    "IDENTITY middleware alone": (lambda tmp: SIGNED_IN, {"E041"}),
+    "IDENTITY without its middleware": (lambda tmp: identity(AUTHENTICATION), {"E042"}),
+    "IDENTITY before the session": (lambda tmp: identity(OURS, AUTHENTICATION), {"E042"}),
+    "IDENTITY without its backend": (
+        lambda tmp: {**identity(), "AUTHENTICATION_BACKENDS": ["nowhere.Backend"]},
+        {"E042"},
+    ),
+    "IDENTITY by subclasses of the backend": (
+        lambda tmp: {
+            **identity(),
+            "AUTHENTICATION_BACKENDS": ["tests.identity.backends.Subclass"],
+        },
+        set(),
+    ),
+    "IDENTITY by a header that nobody removes": (
+        lambda tmp: identity(AUTHENTICATION, OURS, USER="header:Remote-User"),
+        {"E042"},
+    ),
+    "IDENTITY by a header": (
+        lambda tmp: identity(TRUSTED_PROXY, AUTHENTICATION, OURS, USER="header:Remote-User"),
+        set(),
+    ),
+    "IDENTITY beside Django's": (
+        lambda tmp: identity(AUTHENTICATION, REMOTE_USER, OURS),
+        {"E043"},
+    ),
+    "IDENTITY by a key under ASGI": (
+        lambda tmp: {
+            **identity(),
+            "WSGI_APPLICATION": None,
+            "ASGI_APPLICATION": "tests.wsgi.application",
+        },
+        {"W082"},
+    ),
+    "Django's remote user under ASGI": (
+        lambda tmp: {
+            "MIDDLEWARE": [AUTHENTICATION, REMOTE_USER],
+            "ASGI_APPLICATION": "tests.wsgi.application",
+        },
+        {"W081"},
+    ),
+    "Django's remote user under WSGI": (
+        lambda tmp: {"MIDDLEWARE": [AUTHENTICATION, REMOTE_USER]},
+        set(),
+    ),
     "MEDIA unknown": (lambda tmp: site(MEDIA="private"), {"E002"}),
     "NAME with a slash": (lambda tmp: site(NAME="a/b"), {"E002"}),
     "AUTHORIZATION a string": (lambda tmp: site(AUTHORIZATION="no"), {"E002"}),
@@ -139,6 +217,10 @@ TABLE: dict[str, tuple[Make, set[str]]] = {
     "no static storage": (lambda tmp: {"STORAGES": STORAGES}, {"E019"}),
     "secret by name": (lambda tmp: site(ENVIRON={"MAPS_API_KEY": "1234"}), {"E020"}),
     "secret by value": (lambda tmp: site(ENVIRON={"LABEL": "tests"}), {"E020"}),
+    "PROXY that is not clear": (
+        lambda tmp: behind(TRUSTED=["0.0.0.0/0"], HEADERS=["X-Real-Ip"]),
+        {"E021"},
+    ),
     "nothing collected": (lambda tmp: {"STATIC_ROOT": str(tmp / "none")}, {"W051"}),
     "manifest not collected": (
         lambda tmp: {"STORAGES": {**STORAGES, "staticfiles": {"BACKEND": MANIFEST}}},
@@ -202,6 +284,38 @@ TABLE: dict[str, tuple[Make, set[str]]] = {
         {"W065"},
     ),
     "relative MEDIA_ROOT": (lambda tmp: {"MEDIA_ROOT": "media", "MEDIA_URL": "/media/"}, {"W066"}),
+    "PROXY without its middleware": (lambda tmp: {"DEPLOYKIT": {"PROXY": TRUSTED}}, {"W068"}),
+    "middleware not first": (
+        lambda tmp: {"MIDDLEWARE": ["django.middleware.common.CommonMiddleware", PROXY_MIDDLEWARE]},
+        {"W069"},
+    ),
+    "PROXY and Django's own switches": (
+        lambda tmp: {
+            "USE_X_FORWARDED_HOST": True,
+            "USE_X_FORWARDED_PORT": True,
+            "SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https"),
+            **behind(),
+        },
+        {"W070"},
+    ),
+    "a prefix of requests, and a forced one": (
+        lambda tmp: {
+            "FORCE_SCRIPT_NAME": "/app",
+            "STATIC_URL": "static/",
+            "SESSION_COOKIE_PATH": "/app",
+            "CSRF_COOKIE_PATH": "/app",
+            **behind(HEADERS=["X-Forwarded-Prefix"], PREFIX={"ALLOWED": ["/app"]}),
+        },
+        {"W070"},
+    ),
+    "any prefix": (
+        lambda tmp: {"STATIC_URL": "static/", **behind(HEADERS=["X-Forwarded-Prefix"])},
+        {"W072"},
+    ),
+    "a path below any prefix": (
+        lambda tmp: behind(HEADERS=["X-Script-Name"], PREFIX={"ALLOWED": ["/app"]}),
+        {"W059"},
+    ),
     "SENDFILE a list": (lambda tmp: {"DEPLOYKIT": {"SENDFILE": []}}, {"E002"}),
     "SENDFILE by a name that is none": (
         lambda tmp: {"DEPLOYKIT": {"SENDFILE": {"BACKEND": "x-sendfile"}}},
@@ -235,6 +349,8 @@ TABLE: dict[str, tuple[Make, set[str]]] = {
 
 # Kinds that only DEPLOYKIT['SITES'] leads to: see test_sites.py.
 OF_SITES = {"E015", "E016"}
+# The environment leads to this one: see test_a_server_that_believes below.
+OF_ENVIRONMENT = {"W071"}
 
 
 def own_files(directory: Path) -> str:
@@ -252,9 +368,28 @@ def test_settings_lead_to_findings(
     assert ids(read(**make(tmp_path))) == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "found"),
+    [
+        ("FORWARDED_ALLOW_IPS", "*", {"W071"}),
+        ("FORWARDED_ALLOW_IPS", "10.0.0.1", {"W071"}),
+        ("FORWARDED_ALLOW_IPS", "", set()),
+        ("GUNICORN_CMD_ARGS", "--workers 3 --forwarded-allow-ips=*", {"W071"}),
+        ("GUNICORN_CMD_ARGS", "--workers 3", set()),
+    ],
+)
+def test_a_server_that_believes(
+    name: str, value: str, found: set[str], read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An application server that was told to believe headers does so before the middleware."""
+    monkeypatch.setenv(name, value)
+    assert ids(read(**behind())) == found
+
+
 def test_every_kind_is_reached() -> None:
     """No kind of finding is without settings that lead to it."""
-    reached = set().union(*(expected for _, expected in TABLE.values())) | OF_SITES
+    reached = set().union(*(expected for _, expected in TABLE.values()))
+    reached |= OF_SITES | OF_ENVIRONMENT
     assert reached == {kind.id.removeprefix("deploykit.") for kind in kinds().values()}
 
 

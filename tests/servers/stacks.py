@@ -18,10 +18,12 @@ FRONTS = ("apache", "lighttpd", "nginx")
 
 # Which application servers are proved behind which gateway.
 BEHIND = {
-    "http": ("gunicorn", "uwsgi"),
+    "http": ("granian", "gunicorn", "twisted", "uvicorn", "uwsgi"),
     "uwsgi": ("uwsgi",),
-    "fastcgi": ("uwsgi",),
-    "scgi": ("uwsgi",),
+    "fastcgi": ("flup", "uwsgi"),
+    "scgi": ("flup", "uwsgi"),
+    "fcgid": ("flup",),
+    "cgi": ("cgi",),
 }
 
 
@@ -126,8 +128,9 @@ def _require_pair(front: str, app_server: str) -> None:
     binaries = {"apache": "apache2", "nginx": "nginx", "lighttpd": "lighttpd"}
     path = os.environ["PATH"] + ":/usr/sbin"
     harness.require(front, shutil.which(binaries[front], path=path))
-    modules = {"gunicorn": "gunicorn", "uwsgi": "pyuwsgi"}
-    harness.require(app_server, importlib.util.find_spec(modules[app_server]))
+    modules = {"uwsgi": "pyuwsgi", "cgi": "wsgiref"}
+    module = modules.get(app_server, app_server)
+    harness.require(app_server, importlib.util.find_spec(module))
 
 
 def _stacks() -> list[Stack]:
@@ -167,7 +170,20 @@ def apache() -> Stack:
     return stack
 
 
+def chosen(param: str | Stack) -> Stack:
+    """A stack that can run here; a test's parameter "apache" stands for that of ``apache()``."""
+    stack = apache() if isinstance(param, str) else param
+    stack.require()
+    return stack
+
+
 def fronts() -> list[Stack]:
     """One stack of each front that has an application server behind it, for what the front does."""
     found = {stack.target: stack for stack in reversed(_proxied()) if stack.gateway == "http"}
     return [found[target] for target in sorted(found)]
+
+
+def proxying(target: str, *gateways: str) -> list[Stack]:
+    """One stack for each of these gateways of a front, for what is said over them."""
+    found = {stack.gateway: stack for stack in reversed(_proxied()) if stack.target == target}
+    return [found[gateway] for gateway in gateways]

@@ -14,11 +14,14 @@ from typing import Any
 import pytest
 import trustme
 
+from django_deploykit.config.servers.apache import proxy
 from tests.servers import harness, small_projects
 from tests.servers.harness import Server
 from tests.servers.stacks import STACKS, Stack
 
 PROXIED = [stack for stack in STACKS.values() if stack.is_apache and stack.app_server]
+# Those whose application server listens, and is not started by Apache itself.
+LISTENING = [stack for stack in PROXIED if stack.gateway in proxy.SPEAKS]
 
 # What a parameter or header has to carry; the first is what mod_headers and mod_env expand.
 HOSTILE = {
@@ -61,6 +64,14 @@ urlpatterns = [re_path("", told)]
 @pytest.fixture(params=PROXIED, ids=[stack.label for stack in PROXIED], scope="module")
 def proxied(request: pytest.FixtureRequest) -> Stack:
     """Every proxy gateway of Apache, with what stands behind it."""
+    stack: Stack = request.param
+    stack.require()
+    return stack
+
+
+@pytest.fixture(params=LISTENING, ids=[stack.label for stack in LISTENING], scope="module")
+def listening(request: pytest.FixtureRequest) -> Stack:
+    """Every gateway to an application server that may be away, or elsewhere."""
     stack: Stack = request.param
     stack.require()
     return stack
@@ -226,16 +237,16 @@ def test_what_apache_lets_in_arrives(public: Path, proxied: Stack) -> None:
 
 
 def test_an_application_that_is_away_costs_nothing_but_its_answers(
-    public: Path, proxied: Stack
+    public: Path, listening: Stack
 ) -> None:
     """503 comes at once, and the first request after its return is answered."""
-    directory = _directory(public, proxied, "away")
+    directory = _directory(public, listening, "away")
     project = small_projects.make(directory / "project", {"away": ""})
     (directory / "sockets").mkdir()
     path = directory / "sockets" / "a b'%20~$1.sock"
     if user := harness.server_user():
         shutil.chown(path.parent, user)
-    with harness.deployrun(project, *proxied.arguments, "--set", f"socket={path}") as server:
+    with harness.deployrun(project, *listening.arguments, "--set", f"socket={path}") as server:
         assert server.get("/").status == 200
         path.rename(path.with_suffix(".away"))
         started = time.monotonic()
@@ -245,10 +256,10 @@ def test_an_application_that_is_away_costs_nothing_but_its_answers(
         assert server.get("/").status == 200
 
 
-def test_an_application_on_tcp(public: Path, proxied: Stack) -> None:
+def test_an_application_on_tcp(public: Path, listening: Stack) -> None:
     """A TCP address serves as well as a socket's path."""
-    directory = _directory(public, proxied, "tcp")
+    directory = _directory(public, listening, "tcp")
     project = small_projects.make(directory / "project", {"away": ""})
     address = f"127.0.0.1:{harness.free_port()}"
-    with harness.deployrun(project, *proxied.arguments, "--set", f"socket={address}") as server:
+    with harness.deployrun(project, *listening.arguments, "--set", f"socket={address}") as server:
         assert server.get("/a%20b/").json["path_info"] == "/a b/"

@@ -172,6 +172,13 @@ def test_static_files_do_not_ask_django(server: Server) -> None:
     assert "X-Frame-Options" not in answer.headers
 
 
+def test_no_path_goes_on_behind_a_file(server: Server) -> None:
+    """A name that no file has leads to none, whatever it begins with; lighttpd forbids it."""
+    answer = server.get("/static/library/site.css/page.html")
+    assert answer.status in (403, 404)
+    assert "immutable" not in answer.headers.get("Cache-Control", "")
+
+
 # Row 3: the root of the host, and what does not exist for a client
 
 
@@ -369,6 +376,23 @@ def test_a_client_cannot_claim_anything(server: Server, name: str, value: str) -
 
 
 @row(5)
+def test_no_header_of_the_contract_changes_anything(server: Server) -> None:
+    """Every header that only a proxy may set, in any case and spelling, twice and named in
+    Connection: Django believes what it did before."""
+    honest = _identity(server)
+    spellings = [
+        spelling
+        for name in (*contract.CLIENT_FORBIDDEN_HEADERS, contract.PROOF_HEADER)
+        for spelling in (name.title().swapcase(), name.lower().replace("-", "_"))
+    ]
+    for start in range(0, len(spellings), 20):
+        names = spellings[start : start + 20]
+        headers = [(name, "https") for name in names]
+        assert _identity(server, *headers, *headers) == honest
+        assert _identity(server, *headers, ("Connection", ", ".join(names))) == honest
+
+
+@row(5)
 def test_headers_of_the_contract_do_not_arrive(server: Server) -> None:
     """Every header that only a proxy may set is gone before Django looks."""
     headers = [
@@ -379,6 +403,12 @@ def test_headers_of_the_contract_do_not_arrive(server: Server) -> None:
     for start in range(0, len(headers), 40):
         seen = server.get("/whoami/", *headers[start : start + 40]).json
         assert "spoofed" not in seen["headers"].values()
+
+
+@row(5)
+def test_the_front_is_trusted_without_a_setting(server: Server, stack: Stack) -> None:
+    """The emitted configuration is enough for the middleware to know what it stands behind."""
+    assert server.get("/whoami/").json["behind_proxy"] is stack.has_front
 
 
 @row(5)
@@ -571,6 +601,7 @@ def test_a_stream_arrives_as_it_is_written(server: Server) -> None:
             for line in (b"1\n", b"4\n"):
                 if line in received:
                     arrivals.setdefault(line, time.monotonic() - started)
+    assert contract.STREAM_HEADER.lower().encode() not in received.lower()
     # The view pauses 1.5 seconds between the two lines; a buffer would bring them together.
     assert arrivals[b"4\n"] - arrivals[b"1\n"] > 0.7
 
@@ -579,6 +610,10 @@ def test_a_stream_arrives_as_it_is_written(server: Server) -> None:
 
 
 @row(14)
+@only_where(
+    lambda site: site.stack.gateway != "cgi",
+    "with CGI each request has a process of its own, gone before it could be killed",
+)
 def test_a_killed_worker_is_replaced(server: Server) -> None:
     """After kill -9 of an application process, the site goes on."""
     seen = server.get("/whoami/").json

@@ -16,8 +16,8 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from django_deploykit.config.servers.apache import installed
-from tests.servers import harness
-from tests.servers.harness import Project
+from tests.servers import harness, small_projects
+from tests.servers.harness import Project, Server
 from tests.servers.stacks import STACKS, Stack, apache, fronts
 
 # Where Python runs in the server itself; the others have an application server beside them.
@@ -56,10 +56,58 @@ def test_it_says_where_it_answers_and_streams_the_logs(example: Project) -> None
     assert any("/app/whoami/" in line for line in server.log)
 
 
+def test_servers_get_the_environment_of_the_command(public: Path) -> None:
+    """What Django and settings modules add to their own environment is not the servers' to see."""
+    stack = STACKS["gunicorn/http"]
+    stack.require()
+    more = 'import os\nTIME_ZONE = "Asia/Tokyo"\nos.environ["FROM_SETTINGS"] = "added"'
+    project = small_projects.make(public / "time-zone", {"tokyo": more})
+    with harness.deployrun(project, *stack.arguments, environ={"TZ": "Europe/Oslo"}) as server:
+        for pid in harness.descendants(server.process.pid):
+            lines = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+            assert b"TZ=Europe/Oslo" in lines
+            assert b"FROM_SETTINGS=added" not in lines
+
+
+def test_nobody_has_to_read_the_logs(public: Path) -> None:
+    """A full pipe stops neither the servers nor the signal that ends them."""
+    stack = STACKS["gunicorn/http"]
+    stack.require()
+    project = small_projects.make(public / "unread", {"unread": ""})
+    port = harness.free_port()
+    command = project.command("deployrun", *stack.arguments, "--listen", f"127.0.0.1:{port}")
+    with subprocess.Popen(
+        command,
+        cwd=project.directory,
+        env=project.environment({}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout
+        try:
+            assert process.stdout.readline().startswith("ready ")
+            server = Server(port, "", process, [])
+            for _ in range(60):  # Many times what a pipe holds (pipe(7): 64 KiB).
+                assert server.get(f"/{'x' * 4000}/").status == 200
+            assert harness.stop(process) == 0
+        finally:
+            process.kill()
+
+
 def test_without_a_target_the_best_stack_runs(example: Project) -> None:
-    """Apache, where it fits."""
-    harness.require_apache()
+    """A front with an ASGI server, for a project that takes websockets."""
+    STACKS["nginx/http/uvicorn"].require()
     with harness.deployrun(example) as server:
+        assert server.get("/").headers["Server"] == "nginx"
+        assert server.get("/whoami/").json["interface"] == "asgi"
+
+
+def test_without_a_target_a_plain_project_runs_in_apache(public: Path) -> None:
+    """Apache, where it fits and the project has no websockets."""
+    harness.require_apache()
+    project = small_projects.make(public / "without_a_target", {"one": ""})
+    with harness.deployrun(project) as server:
         assert "Apache" in server.get("/").headers["Server"]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import shutil
 import socketserver
 import subprocess
 import threading
@@ -17,10 +18,20 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+import trustme
 
 from django_deploykit.config.access import group_name
 from django_deploykit.config.servers.lighttpd import installed
-from django_deploykit.config.servers.lighttpd.dialect import URL, array, dialect, pair, values, when
+from django_deploykit.config.servers.lighttpd.dialect import (
+    HOST,
+    SOCKET,
+    URL,
+    array,
+    dialect,
+    pair,
+    values,
+    when,
+)
 from django_deploykit.config.servers.lighttpd.gateway import spellings
 from django_deploykit.config.syntax.lighttpd import PAIR, regex
 from django_deploykit.config.syntax.nodes import Node, Substitution, block, directive
@@ -28,11 +39,21 @@ from django_deploykit.config.syntax.printer import print_lines
 from django_deploykit.exceptions import UnrepresentableValue
 from tests.servers import harness
 from tests.servers.harness import Server
+from tests.servers.named_sockets import listening
 from tests.syntax import hostile
 
 WHY = "for this test"
 UNSPEAKABLE = r"[\x00-\x1f\x7f\ud800-\udfff]|\\\Z"
-MODULES = ("mod_alias", "mod_redirect", "mod_setenv", "mod_scgi", "mod_staticfile")
+MODULES = (
+    "mod_alias",
+    "mod_redirect",
+    "mod_setenv",
+    "mod_openssl",
+    "mod_proxy",
+    "mod_scgi",
+    "mod_accesslog",
+    "mod_staticfile",
+)
 COUNT = 150
 _START_SECONDS = 30
 
@@ -139,6 +160,76 @@ def test_paths(directory: Path) -> None:
     with lighttpd(directory, [array("alias.url", entries, WHY)]) as server:
         for number in written:
             assert server.get(f"/{number}/file").text == str(number)
+
+
+def test_document_roots_and_logs(directory: Path) -> None:
+    """Files are looked for in exactly that directory, and lines written to exactly that file."""
+    names = [name for name in hostile.some(file_name, COUNT) if speakable(name)]
+    (directory / "logs").mkdir()
+    if user := harness.server_user():
+        shutil.chown(directory / "logs", user)
+    for number, name in enumerate(names):
+        (directory / "files" / name).mkdir(parents=True)
+        (directory / "files" / name / str(number)).write_text(str(number))
+
+    def rooted(number: int, name: str, setting: str) -> Node:
+        root, log = directory / "files" / name, directory / "logs" / name
+        children = [
+            directive("server.document-root", str(root), why=WHY, setting=setting),
+            directive("accesslog.filename", str(log), why=WHY, setting=setting),
+        ]
+        return when(URL, f"/{number}", children, WHY, test="==")
+
+    written, nodes = attempt(names, rooted)
+    with lighttpd(directory, nodes) as server:
+        for number in written:
+            assert server.get(f"/{number}").text == str(number)
+    assert {path.name for path in (directory / "logs").iterdir()} == set(written.values())
+
+
+def test_certificates(directory: Path) -> None:
+    """lighttpd does not start unless each of them is found."""
+    issued = trustme.CA().issue_cert("localhost").private_key_and_cert_chain_pem.bytes()
+    (directory / "pem").mkdir()
+
+    def certified(number: int, name: str, setting: str) -> Node:
+        path = directory / "pem" / name
+        path.write_bytes(issued)
+        children = [
+            directive("ssl.pemfile", str(path), why=WHY, setting=setting),
+            directive("ssl.privkey", str(path), why=WHY, setting=setting),
+        ]
+        return when(HOST, f"{number}.example.com", children, WHY, test="==")
+
+    written, nodes = attempt(hostile.some(file_name, COUNT), certified)
+    address = f"127.0.0.1:{harness.free_port()}"
+    first = directory / "pem" / next(iter(written.values()))
+    engine = [
+        directive("ssl.engine", "enable", why=WHY),
+        directive("ssl.pemfile", str(first), why=WHY),
+    ]
+    nodes.append(when(SOCKET, address, engine, WHY, test="=="))
+    with lighttpd(directory, nodes) as server:
+        assert server.get("/").status == 404
+
+
+def test_sockets(directory: Path) -> None:
+    """A request reaches the application that listens at exactly this path."""
+    names = hostile.some(lambda value: file_name(value) and len(value.encode()) < 64, 80)
+    (directory / "s").mkdir()
+    with contextlib.ExitStack() as running:
+
+        def reached(number: int, name: str, setting: str) -> Node:
+            path = directory / "s" / name
+            running.enter_context(listening(path))
+            options: list[Node] = [pair("socket", str(path), why=WHY, setting=setting)]
+            backend = array("proxy.server", [block(PAIR, "", children=options, why=WHY)], WHY)
+            return when(URL, f"/{number}", [backend], WHY, test="==")
+
+        written, nodes = attempt(names, reached)
+        with lighttpd(directory, nodes) as server:
+            for number, name in written.items():
+                assert server.get(f"/{number}").text == name
 
 
 def test_patterns(directory: Path) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+import trustme
 
 from django_deploykit.config.renderer import Rendered
 from django_deploykit.config.servers.nginx import NginxRenderer, installed, private
@@ -25,6 +26,7 @@ from django_deploykit.config.syntax.printer import Refused, print_lines
 from tests.cases import CASES
 from tests.servers import harness, small_projects
 from tests.servers.harness import Server
+from tests.servers.named_sockets import listening
 from tests.servers.stacks import STACKS, Stack
 from tests.syntax import hostile
 
@@ -73,15 +75,19 @@ def directory() -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def bare_nginx(directory: Path, nodes: Sequence[Node]) -> Iterator[Server]:
-    """Run nginx with these ``nodes`` in one server block, under a private configuration."""
+def bare_nginx(
+    directory: Path, nodes: Sequence[Node], outside: Sequence[Node] = ()
+) -> Iterator[Server]:
+    """Run nginx with these ``nodes`` in one server block, and others ``outside`` of it, under a
+    private configuration."""
     harness.require("nginx", installed.binary())
     port = harness.free_port()
     for name in ("log", "run"):
         (directory / name).mkdir()
     listen = directive("listen", Raw(f"127.0.0.1:{port}"), why=WHY)
     raw = directive("merge_slashes", "off", why=WHY)
-    lines = print_lines([block("server", children=[listen, raw, *nodes], why=WHY)], dialect)
+    inside = block("server", children=[listen, raw, *nodes], why=WHY)
+    lines = print_lines([*outside, inside], dialect)
     site = Rendered(filename="site.conf", lines=tuple(lines))
     (directory / site.filename).write_text(site.text, encoding="utf-8")
     plan = CASES["minimal"].plan(NginxRenderer)
@@ -179,6 +185,81 @@ def test_locations_match_their_urls(directory: Path) -> None:
 def _is_url(value: str) -> bool:
     """A segment that nginx keeps: it goes up at ``..``, and a slash divides."""
     return hostile.is_file_name(value) and is_spoken(value.replace("$", "")) and bool(value.strip())
+
+
+def test_headers_come_back_exactly(directory: Path) -> None:
+    """A header of an answer has the value that was written."""
+    values = dict(enumerate(hostile.some(lambda v: is_spoken(v) and v == v.strip() != "", 200)))
+    nodes = []
+    for number, value in values.items():
+        header = directive("add_header", "X-Value", value, "always", why=WHY)
+        nodes.append(_at(number, header, directive("return", 204, why=WHY)))
+    with bare_nginx(directory, nodes) as server:
+        seen = {n: server.get(f"/{n}").headers["X-Value"] or "" for n in values}
+    wrong = [v for n, v in values.items() if seen[n].encode("latin-1") != v.encode()]
+    assert wrong == []
+
+
+def test_roots_and_logs_have_any_name(directory: Path) -> None:
+    """Files are looked for in exactly that directory, and lines written to exactly that file."""
+    names = dict(enumerate(hostile.some(is_name, 100)))
+    (directory / "logs").mkdir()
+    if user := harness.server_user():
+        shutil.chown(directory / "logs", user)
+    nodes = []
+    for number, name in names.items():
+        home = directory / "files" / name / str(number)
+        home.mkdir(parents=True)
+        (home / "file").write_text(str(number))
+        children: list[Node] = [
+            directive("root", str(home.parent), why=WHY),
+            directive("access_log", str(directory / "logs" / name), why=WHY),
+            directive("error_log", str(directory / "logs" / name), Raw("info"), why=WHY),
+            directive("try_files", Raw("$uri"), Raw("=404"), why=WHY),
+        ]
+        nodes.append(block("location", f"/{number}/", children=children, why=WHY))
+    with bare_nginx(directory, nodes) as server:
+        wrong = [
+            name for n, name in names.items() if server.get(f"/{n}/file").body != str(n).encode()
+        ]
+    assert wrong == []
+    assert {path.name for path in (directory / "logs").iterdir()} == set(names.values())
+
+
+def test_certificates_are_read_from_files_of_any_name(directory: Path) -> None:
+    """nginx does not start unless each of them is found."""
+    names = hostile.some(is_name, 100)
+    issued = trustme.CA().issue_cert("localhost").private_key_and_cert_chain_pem.bytes()
+    nodes: list[Node] = [directive("return", 204, why=WHY)]
+    for name in names:
+        path = directory / "certificates" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(issued)
+        nodes.append(directive("ssl_certificate", str(path), why=WHY))
+        nodes.append(directive("ssl_certificate_key", str(path), why=WHY))
+    port = harness.free_port()
+    nodes.append(directive("listen", Raw(f"127.0.0.1:{port}"), Raw("ssl"), why=WHY))
+    with bare_nginx(directory, nodes) as server:
+        assert server.get("/").status == 204
+
+
+def test_sockets_are_found_under_any_name(directory: Path) -> None:
+    """A request reaches the application that listens at exactly this path."""
+    names = hostile.some(lambda value: is_name(value) and len(value.encode()) < 64, 80)
+    with contextlib.ExitStack() as running:
+        upstreams, nodes = [], []
+        for number, name in enumerate(names):
+            path = directory / "sockets" / str(number) / name
+            path.parent.mkdir(parents=True)
+            if ":" in name:  # Refused by the choice, and by the renderer.
+                continue
+            running.enter_context(listening(path))
+            where = directive("server", f"unix:{path}", why=WHY)
+            upstreams.append(block("upstream", f"app{number}", children=[where], why=WHY))
+            nodes.append(_at(number, directive("proxy_pass", f"http://app{number}", why=WHY)))
+        with bare_nginx(directory, nodes, upstreams) as front:
+            found = {n: front.get(f"/{n}").body for n, name in enumerate(names) if ":" not in name}
+    assert found == {n: name.encode() for n, name in enumerate(names) if ":" not in name}
 
 
 @pytest.fixture(params=PROXIED, ids=str, scope="module")

@@ -12,7 +12,7 @@ import pytest
 
 from tests.servers import harness, small_projects
 from tests.servers.harness import Project, Server
-from tests.servers.stacks import apache
+from tests.servers.stacks import Stack, apache, chosen, fronts, proxying
 
 TWO_SITES = """
 DEPLOYKIT = {
@@ -30,13 +30,18 @@ def two_sites(public: Path) -> Project:
     return small_projects.make(public / "two-sites", {"shop": TWO_SITES, "blog": ""})
 
 
-@pytest.fixture(scope="module", params=["processes", "interpreters"])
+PROXIED = [*fronts(), *proxying("lighttpd", "scgi"), *proxying("nginx", "scgi")]
+SHARED = [("apache", "processes"), ("apache", "interpreters")]
+SHARED += [(stack, "processes") for stack in PROXIED]
+
+
+@pytest.fixture(scope="module", params=SHARED, ids=lambda pair: f"{pair[0]}-{pair[1]}")
 def sites_server(request: pytest.FixtureRequest, two_sites: Project) -> Iterator[Server]:
-    """Both sites in one Apache, isolated either way. Its environment names a third module, as
-    that of an operator's shell might."""
-    stack = apache()
-    isolation = "--set", f"isolation={request.param}"
-    with harness.deployrun(two_sites, *stack.arguments, *isolation) as server:
+    """Both sites in one server: in Apache isolated either way, elsewhere with an application
+    server each."""
+    stack, isolation = request.param
+    how = "--set", f"isolation={isolation}"
+    with harness.deployrun(two_sites, *chosen(stack).arguments, *how) as server:
         yield server
 
 
@@ -66,12 +71,13 @@ def test_urls_of_no_site_are_not_found(sites_server: Server) -> None:
         assert sites_server.get(path).status == 404
 
 
-def test_processes_are_separate(two_sites: Project) -> None:
+@pytest.mark.parametrize("stack", ["apache", *fronts()], ids=str)
+def test_processes_are_separate(two_sites: Project, stack: str | Stack) -> None:
     """By default each site has processes of its own, and the forced module wins over the
-    environment of the server."""
-    stack = apache()
+    environment of the server, as that of an operator's shell might have one."""
     environ = {"DJANGO_SETTINGS_MODULE": "shop.settings"}
-    with harness.deployrun(two_sites, *stack.arguments, environ=environ) as server:
+    arguments = chosen(stack).arguments
+    with harness.deployrun(two_sites, *arguments, environ=environ) as server:
         shop = {server.get("/shop/").json["pid"] for _ in range(12)}
         blog = {server.get("/blog/").json["pid"] for _ in range(12)}
         assert not shop & blog
@@ -86,23 +92,54 @@ def test_two_embedded_sites_are_refused(two_sites: Project) -> None:
     assert done.stdout == ""
 
 
-@pytest.fixture(scope="module", params=["", "/app"], ids=["root", "prefix"])
-def routed(request: pytest.FixtureRequest, public: Path) -> Iterator[Server]:
-    """A site that answers two routes; a directory has the rest."""
-    prefix = request.param
-    documents = public / f"documents{prefix.replace('/', '-')}"
-    documents.mkdir()
+@pytest.fixture(scope="module", params=["apache", *PROXIED], ids=str)
+def routing(request: pytest.FixtureRequest) -> Stack:
+    """Every front, over HTTP and as CGI names a request."""
+    return chosen(request.param)
+
+
+def _documents(home: Path) -> Path:
+    documents = home / "documents"
+    documents.mkdir(parents=True)
     (documents / "index.html").write_text("<h1>the old site</h1>")
     (documents / ".env").write_text("SECRET=1")
+    (documents / "out.txt").symlink_to("/etc/passwd")
+    return documents
+
+
+def _home(public: Path, stack: Stack, name: str) -> Path:
+    return public / f"{name}-{stack.label.replace('/', '-').replace(' ', '-')}"
+
+
+@pytest.fixture(scope="module", params=["", "/app"], ids=["root", "prefix"])
+def routed(request: pytest.FixtureRequest, public: Path, routing: Stack) -> Iterator[Server]:
+    """A site that answers two routes; a directory has the rest."""
+    prefix = request.param
+    home = _home(public, routing, f"routed{prefix.replace('/', '-')}")
     more = (
         f"FORCE_SCRIPT_NAME = {prefix or None!r}\n"
         'DEPLOYKIT = {"SITE": {"ROUTES": ["/accounts/", "/api/v1/"], '
-        f'"DOCUMENTS": {str(documents)!r}}}}}\n'
+        f'"DOCUMENTS": {str(_documents(home))!r}}}}}\n'
     )
-    project = small_projects.make(public / f"routed{prefix.replace('/', '-')}", {"portal": more})
-    stack = apache()
-    with harness.deployrun(project, *stack.arguments, prefix=prefix) as server:
+    project = small_projects.make(home / "project", {"portal": more})
+    with harness.deployrun(project, *routing.arguments, prefix=prefix) as server:
         yield server
+
+
+def test_django_below_a_url_of_an_existing_site(public: Path, routing: Stack) -> None:
+    """Its prefix is Django's; every other URL of the host is a file, or nothing."""
+    home = _home(public, routing, "below")
+    more = (
+        'FORCE_SCRIPT_NAME = "/app"\n'
+        f'DEPLOYKIT = {{"SITE": {{"DOCUMENTS": {str(_documents(home))!r}}}}}\n'
+    )
+    project = small_projects.make(home / "project", {"below": more})
+    with harness.deployrun(project, *routing.arguments, prefix="/app") as server:
+        seen = server.get("/any/").json
+        assert (seen["script_name"], seen["path_info"]) == ("/app", "/any/")
+        assert "the old site" in server.request("GET", "/index.html").text
+        for path in ("/application/", "/any/", "/.env", "/documents/../app.py"):
+            assert server.request("GET", path).status == 404
 
 
 @pytest.mark.parametrize("path", ["/accounts/login/", "/accounts", "/api/v1/x%3Fy/"])
@@ -125,6 +162,7 @@ def test_the_rest_is_a_directory(routed: Server) -> None:
     """The documents answer at the root of the host, without their dot-files."""
     assert "the old site" in routed.request("GET", "/").text
     assert routed.request("GET", "/.env").status == 404
+    assert routed.request("GET", "/out.txt").status in (403, 404)
 
 
 def test_an_environment_file_reaches_the_application(public: Path) -> None:

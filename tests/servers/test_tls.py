@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import ssl
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import trustme
 
 from tests.servers import harness, small_projects
 from tests.servers.harness import Server
-from tests.servers.stacks import apache, fronts
+from tests.servers.stacks import Stack, chosen, fronts, proxying
 
 SETTINGS = """
 ALLOWED_HOSTS = ["localhost", "www.example.test", ".tenants.test"]
@@ -30,6 +31,11 @@ DEPLOYKIT = {{
 }}
 """
 HSTS = "max-age=31536000; includeSubDomains"
+
+
+# The scheme is told in another way over each gateway.
+CGI = ("uwsgi", "fastcgi", "scgi")
+STACKS = ["apache", *fronts(), *proxying("lighttpd", *CGI), *proxying("nginx", *CGI)]
 
 
 @dataclass(frozen=True)
@@ -50,11 +56,10 @@ class SecureServer:
         return response
 
 
-@pytest.fixture(scope="module", params=["apache", *fronts()], ids=str)
+@pytest.fixture(scope="module", params=STACKS, ids=str)
 def secure(public: Path, request: pytest.FixtureRequest) -> Iterator[SecureServer]:
     """A site with a certificate of a throw-away authority, behind each front."""
-    stack = apache() if request.param == "apache" else request.param
-    stack.require()
+    stack = chosen(request.param)
     directory = public / "tls" / stack.label.replace("/", "-")
     for name in ("static", "acme/.well-known/acme-challenge"):
         (directory / name).mkdir(parents=True)
@@ -159,6 +164,55 @@ def test_old_protocols_are_not(secure: SecureServer, version: ssl.TLSVersion) ->
     context.set_ciphers("ALL:@SECLEVEL=0")
     with pytest.raises(ssl.SSLError, match=r"(?i)version|protocol|alert"):
         context.wrap_socket(_connect(secure), server_hostname="localhost")
+
+
+TWO_NAMES = """
+ALLOWED_HOSTS = [{host!r}]
+DEPLOYKIT = {{
+    "SITE": {{"TLS": {{"CERTIFICATE": {pem!r}, "KEY": {pem!r}, "ACME_WEBROOT": {acme!r}}}}},
+    {sites}
+}}
+"""
+SITES = '"SITES": {"one": {"settings": "one.settings"}, "two": {"settings": "two.settings"}}'
+
+
+@pytest.mark.parametrize("param", ["apache", *fronts()], ids=str)
+def test_each_name_has_its_certificate(public: Path, param: str | Stack) -> None:
+    """The name in the handshake (SNI) decides which certificate is shown, and which site
+    answers; an unknown name gets neither site."""
+    stack = chosen(param)
+    home = public / "sni" / stack.label.replace("/", "-").replace(" ", "-")
+    home.mkdir(parents=True)
+    authority, settings = trustme.CA(), {}
+    for name in ("one", "two"):
+        pem, host = home / f"{name}.pem", f"{name}.example.test"
+        issued = authority.issue_cert(host)
+        issued.private_key_and_cert_chain_pem.write_to_path(str(pem))
+        more = {"host": host, "pem": str(pem), "acme": str(home)}
+        settings[name] = TWO_NAMES.format(**more, sites=SITES if name == "one" else "")
+    port = harness.free_port()
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    project = small_projects.make(home / "project", settings)
+    listen = "--set", f"tls_listen=127.0.0.1:{port}"
+    with harness.deployrun(project, *stack.arguments, *listen):
+        for name in ("one", "two"):
+            seen = _ask_by_name(port, context, f"{name}.example.test")
+            assert (seen["name"], seen["secure"]) == (name, True)
+        with pytest.raises(ssl.SSLError):
+            _ask_by_name(port, context, "three.example.test")
+
+
+def _ask_by_name(port: int, context: ssl.SSLContext, host: str) -> dict[str, object]:
+    """A page, from a server that has shown a certificate for this very name."""
+    plain = socket.create_connection(("127.0.0.1", port), timeout=30)
+    with plain, context.wrap_socket(plain, server_hostname=host) as connection:
+        request = f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+        connection.sendall(request.encode())
+        response = HTTPResponse(connection)
+        response.begin()
+        seen: dict[str, object] = json.loads(response.read())
+        return seen
 
 
 def _only(secure: SecureServer, version: ssl.TLSVersion) -> ssl.SSLContext:

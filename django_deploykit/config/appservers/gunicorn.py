@@ -18,6 +18,7 @@ from django_deploykit.config.renderer import (
     Plan,
     Rendered,
     Renderer,
+    Service,
     site_access,
 )
 from django_deploykit.config.syntax.printer import Line
@@ -161,6 +162,17 @@ class GunicornRenderer(Renderer):
         command = (sys.executable, "-m", "gunicorn", "-c", str(directory / self._file_name()))
         # gunicorn drops to the user that its configuration names.
         return Foreground(files={}, command=command, check=(*command, "--check-config"))
+
+    def service(self) -> Service:
+        site = self.plan.sites[0]
+        settings = self.plan.emitted(site, self._file_name())
+        return Service(
+            command=(str(self.plan.python(site)), "-m", "gunicorn", "-c", str(settings)),
+            stop_seconds=self.deployment.request_timeout,
+            reload="HUP",
+            notifies=True,
+            takes_socket=True,
+        )
 
     def _file_name(self) -> str:
         return f"gunicorn/{self.plan.sites[0].name}_gunicorn.py"

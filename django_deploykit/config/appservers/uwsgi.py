@@ -19,6 +19,7 @@ from django_deploykit.config.renderer import (
     Plan,
     Rendered,
     Renderer,
+    Service,
     site_access,
 )
 from django_deploykit.config.syntax import uwsgi
@@ -162,6 +163,20 @@ class UwsgiRenderer(Renderer):
             command=command,
             check=(*command, "--show-config", "--no-server"),
             drops=False,
+        )
+
+    def service(self) -> Service:
+        site = self.plan.sites[0]
+        python = self.plan.python(site)
+        options = str(self.plan.emitted(site, self._file_name()))
+        # To reload, it starts its own program anew, and would take the Python that the
+        # environment was made from: there is no uWSGI.
+        again = ("--binary-path", str(python))
+        return Service(
+            command=(str(python.with_name("pyuwsgi")), "--ini", options, *again),
+            stop_seconds=self.deployment.request_timeout,
+            reload="HUP",
+            notifies=True,
         )
 
     def _file_name(self) -> str:

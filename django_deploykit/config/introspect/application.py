@@ -46,6 +46,7 @@ def interpreter() -> Interpreter:
         prefix=Path(sys.prefix),
         packages=Path(sysconfig.get_path("purelib")),
         version=sys.version_info[:2],
+        base=Path(sys.base_prefix),
     )
 
 

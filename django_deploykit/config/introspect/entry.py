@@ -30,6 +30,15 @@ class Entry:
         return self.tree is not None and self.path.stem != "__init__" and not any(self._relative())
 
     @property
+    def speaks_of_websockets(self) -> bool:
+        """Tell whether the word of ASGI for them stands in its text, as a router's key or a
+        scope's type; without it, nothing here can tell them from other requests."""
+        return self.tree is not None and any(
+            isinstance(node, ast.Constant) and node.value == "websocket"
+            for node in ast.walk(self.tree)
+        )
+
+    @property
     def settings_module(self) -> str | None:
         """The settings module it names for itself, if it names exactly one, in plain text."""
         names = set(_settings_modules(self.tree)) if self.tree else set()

@@ -14,12 +14,12 @@ from dataclasses import replace
 from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 import django
 
 from django_deploykit.config import findings
+from django_deploykit.config.environment import first_environment
 from django_deploykit.config.findings import Finding
 from django_deploykit.config.introspect.project import Introspection, introspect
 
@@ -30,20 +30,9 @@ Site = Mapping[str, Any]
 
 def introspect_each(sites: Mapping[str, Site]) -> list[Introspection]:
     """Read the sites, in their order, each in a new interpreter."""
-    ask = partial(_ask_child, _first_environment())
+    ask = partial(_ask_child, first_environment())
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:  # Each thread only waits.
         return list(pool.map(ask, sites, sites.values()))
-
-
-def _first_environment() -> dict[str, str]:
-    """What this process was started with: settings modules that read an environment file have
-    added to it since, and another site must not see that."""
-    try:
-        lines = Path("/proc/self/environ").read_bytes().split(b"\0")
-    except OSError:  # Not Linux.
-        return dict(os.environ)
-    pairs = (os.fsdecode(line).partition("=") for line in lines if b"=" in line)
-    return {name: value for name, _, value in pairs}
 
 
 def _ask_child(environment: dict[str, str], name: str, site: Site) -> Introspection:

@@ -16,12 +16,15 @@ from django_deploykit.config.introspect import (
     authorization,
     environ,
     files,
+    identity,
     names,
     overlaps,
+    proxy,
     security,
     sendfile,
     static,
     urls,
+    websockets,
 )
 from django_deploykit.config.introspect.context import Context, wrong_type
 from django_deploykit.exceptions import ChoiceError, FactsError, unknown
@@ -101,6 +104,7 @@ def _read(context: Context) -> SiteFacts:
         prefix_setting=prefix_setting,
         prefix_is_forced=context.settings.FORCE_SCRIPT_NAME is not None,
         routes=urls.routes(context),
+        websockets=websockets.websockets(context, app.asgi),
         documents=files.documents(context),
         static=static.static(context, prefix),
         admin_static=static.admin_static(context, prefix),
@@ -120,4 +124,6 @@ def _read(context: Context) -> SiteFacts:
     sendfile.check(context, facts)
     urls.check(context, facts)
     security.check(context, facts)
+    proxy.check(context, facts)
+    identity.check(context)
     return facts

@@ -11,6 +11,7 @@ from django.middleware.security import SecurityMiddleware
 
 from django_deploykit.config import findings
 from django_deploykit.config.facts import Hosts, Limits, SecurityHeaders, SiteFacts, Tls
+from django_deploykit.config.introspect import proxy
 from django_deploykit.config.introspect.application import is_middleware
 from django_deploykit.config.introspect.context import Context
 from django_deploykit.exceptions import unknown
@@ -98,7 +99,7 @@ def check(context: Context, facts: SiteFacts) -> None:
         context.find(findings.ANY_HOST, facts.hosts.setting, "'*' lets every Host header in.")
     if not facts.tls:
         _check_without_tls(context)
-    for name in ("SECURE_PROXY_SSL_HEADER", "USE_X_FORWARDED_HOST", "USE_X_FORWARDED_PORT"):
+    for name in () if proxy.is_used(context) else proxy.SWITCHES:
         if value := getattr(settings, name):
             message = f"{value!r} makes Django read what a proxy says."
             context.find(findings.FORWARDED_UNUSED, name, message)

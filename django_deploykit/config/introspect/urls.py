@@ -77,14 +77,15 @@ def _check_route(context: Context, facts: SiteFacts, route: str) -> None:
 def _walk(resolver: URLResolver, before: str) -> Iterator[tuple[str, Callable[..., Any]]]:
     """Every route, as far as it is plain text, with its view."""
     for entry in resolver.url_patterns:
-        for plain in _plain_text(entry.pattern):
+        for plain in plain_text(entry.pattern):
             if isinstance(entry, URLResolver):
                 yield from _walk(entry, before + plain)
             else:
                 yield before + plain, entry.callback
 
 
-def _plain_text(pattern: Any) -> list[str]:
+def plain_text(pattern: Any) -> list[str]:
+    """What a pattern begins with, up to its first variable; several for several languages."""
     if isinstance(pattern, LocalePrefixPattern):
         return _language_prefixes(pattern)
     route = str(pattern)

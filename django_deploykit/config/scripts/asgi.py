@@ -4,8 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from django_deploykit.config.renderer import Plan, Rendered, Renderer
+from django_deploykit.config.renderer import Plan, Rendered, Renderer, script_name
 from django_deploykit.config.scripts.entry import entry_lines, other_sites, site_of
+
+_BEHIND = """
+    from django_deploykit.handlers.behind_asgi import behind_front
+
+    # What the front server says, and nothing that a client says.
+    application = behind_front(
+        application,
+        front=<<front>>,
+        prefix=<<prefix>>,
+        data=<<data>>,
+    )
+"""
 
 
 class AsgiScriptRenderer(Renderer):
@@ -14,6 +26,7 @@ class AsgiScriptRenderer(Renderer):
     name = "asgi"
     summary = "an asgi.py that forces the settings module of its site"
     gateways = ("script",)
+    interface = "asgi"
 
     @classmethod
     def companions(cls, plan: Plan) -> Sequence[tuple[str, Plan]]:
@@ -24,6 +37,12 @@ class AsgiScriptRenderer(Renderer):
         # Without ASGI_APPLICATION the project still has Django's own ASGI application.
         dotted = site.application.asgi or "django.core.asgi.get_asgi_application"
         return Rendered(
-            filename=f"asgi/{site.name}_asgi.py",
-            lines=entry_lines(self.plan, site, dotted, "ASGI_APPLICATION"),
+            filename=script_name(self.plan, site),
+            lines=entry_lines(
+                self.plan,
+                site,
+                dotted,
+                "ASGI_APPLICATION",
+                _BEHIND if self.plan.app_server else "",
+            ),
         )

@@ -85,5 +85,6 @@ def entry_lines(
         hashed=bool(site.static and site.static.hashed),
         environ=dict(site.environ),
         data=[name for name, _ in site.environ],
+        front=plan.front,
         gateway=plan.gateway,
     )

@@ -34,6 +34,7 @@ _BEHIND = """
     # What the front server says, and nothing that a client says.
     application = behind_front(
         application,
+        front=<<front>>,
         gateway=<<gateway>>,
         prefix=<<prefix>>,
         data=<<data>>,

@@ -14,7 +14,7 @@ from django_deploykit.config.access import Denied, denied, server_account
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.output import OutputFile, State, full_text, output_files, write
 from django_deploykit.config.renderer import SCRIPT, Plan, Rendered
-from django_deploykit.config.stack import Stack, renderers, resolve
+from django_deploykit.config.stack import Stack, needs_asgi, renderers, resolve
 from django_deploykit.exceptions import ChoiceError, DeploykitError
 from django_deploykit.management import choices
 from django_deploykit.management.choices import Project
@@ -64,14 +64,17 @@ class Command(BaseCommand):
         except DeploykitError as error:
             return f"Nothing fits before this is mended:\n{error}"
         names = ", ".join(site.name for site in project.sites)
-        if all(site.application.wsgi for site in project.sites):
-            return f"For {names}: start with 'manage.py deployconfig apache'."
-        return f"For {names}: only ASGI_APPLICATION is set; 'manage.py deployconfig asgi' fits."
+        if needs_asgi(project.sites):
+            why = "websockets, or WSGI_APPLICATION unset, ask for an ASGI server"
+            return f"For {names}: start with 'manage.py deployconfig nginx' ({why})."
+        return f"For {names}: start with 'manage.py deployconfig apache'."
 
     def _render(self, options: dict[str, Any]) -> None:
-        stack = resolve(options["target"], options["gateway"], options["app_server"])
+        wanted = options["target"], options["gateway"], options["app_server"]
+        resolve(*wanted)  # What does not exist is said before anything is read.
         _check_options(options)
         project = choices.read_project(options)
+        stack = resolve(*wanted, sites=project.sites)
         plan = stack.plan(project.sites, project.deployment, _directory(options))
         rendered = stack.render(plan)
         text = choices.invocation(stack, options)

@@ -15,7 +15,7 @@ from django_deploykit.config.access import denied, server_account
 from django_deploykit.config.deployment import Deployment, parse_choices
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.renderer import SCRIPT, Plan
-from django_deploykit.config.stack import Stack, resolve
+from django_deploykit.config.stack import Stack, needs_asgi, resolve
 from django_deploykit.exceptions import CannotRun, DeploykitError
 from django_deploykit.management import choices
 from django_deploykit.management.choices import Project
@@ -24,6 +24,7 @@ from django_deploykit.run.supervise import Front, check_ports, supervise
 
 # Tried in this order when no target is named: the first that can run here.
 PREFERRED = ("apache", "gunicorn")
+PREFERRED_FOR_ASGI = ("nginx", "lighttpd", *PREFERRED)
 
 
 class Command(BaseCommand):
@@ -62,14 +63,17 @@ class Command(BaseCommand):
     def _choose(
         self, options: dict[str, Any], project: Project, directory: Path, user: str | None
     ) -> tuple[Stack, Plan]:
+        wanted, sites = (options["gateway"], options["app_server"]), project.sites
         if options["target"]:
-            named = resolve(options["target"], options["gateway"], options["app_server"])
+            named = resolve(options["target"], *wanted, sites=sites)
             return _planned(named, project, directory, user)
-        try:
-            return _planned(resolve(PREFERRED[0]), project, directory, user)
-        except CannotRun as error:
-            self.stderr.write(f"{error}\nRunning {PREFERRED[1]} instead.", self.style.NOTICE)
-            return _planned(resolve(PREFERRED[1]), project, directory, user)
+        *others, last = PREFERRED_FOR_ASGI if needs_asgi(sites) else PREFERRED
+        for target in others:
+            try:
+                return _planned(resolve(target, sites=sites), project, directory, user)
+            except CannotRun as error:
+                self.stderr.write(f"{error}\nTrying another server instead.", self.style.NOTICE)
+        return _planned(resolve(last, sites=sites), project, directory, user)
 
 
 def _planned(
@@ -78,9 +82,10 @@ def _planned(
     """The stack and its plan. Raise CannotRun where this machine cannot run it."""
     if not stack.renderer.answers_clients:
         name = stack.renderer.name
+        front = "apache" if stack.gateway in stack.renderer.spawned else "nginx"
         raise CannotRun(
             f"target {name!r} stands behind a web server. Run that one: "
-            f"manage.py deployrun nginx --gateway {stack.gateway} --app-server {name}"
+            f"manage.py deployrun {front} --gateway {stack.gateway} --app-server {name}"
         )
     deployment = replace(project.deployment, log_directory=directory / "log")
     if user and (stack.renderer.stands_alone or stack.app_server):
@@ -88,7 +93,7 @@ def _planned(
     plan = stack.plan(project.sites, deployment, directory)
     if stack.app_server:
         plan = replace(plan, sockets=directory / "run")
-    for renderer in (stack.renderer(plan), *stack.app_servers(plan)):
+    for renderer in (stack.renderer(plan), *stack.running(plan)):
         renderer.foreground(directory, user)
     return stack, plan
 

@@ -10,9 +10,16 @@ from pathlib import Path
 
 from django_deploykit.config import limits
 from django_deploykit.config.deployment import Deployment
-from django_deploykit.config.fronts import admin_steps
+from django_deploykit.config.fronts import (
+    admin_steps,
+    check_applications,
+    file_name,
+    site_names,
+    without_websockets,
+)
 from django_deploykit.config.renderer import (
     Foreground,
+    Logs,
     Needs,
     Plan,
     Rendered,
@@ -30,7 +37,6 @@ from django_deploykit.config.servers.apache import (
 from django_deploykit.config.servers.apache.dialect import Version, dialect
 from django_deploykit.config.syntax.nodes import Comment, Node
 from django_deploykit.config.syntax.printer import print_lines
-from django_deploykit.exceptions import ChoiceError
 
 
 class ApacheRenderer(Renderer):
@@ -38,8 +44,9 @@ class ApacheRenderer(Renderer):
 
     name = "apache"
     summary = "Apache httpd 2.4 (2.2 on request) with mod_wsgi, daemon or embedded, or mod_proxy"
-    gateways = ("mod_wsgi", "mod_wsgi-embedded", *proxy.SPEAKS)
+    gateways = ("mod_wsgi", "mod_wsgi-embedded", *proxy.SPEAKS, *gateways.STARTS)
     path_hosts = ("http",)
+    logs = Logs(owner="root", group="adm", reopen="invoke-rc.d apache2 reload")
 
     @classmethod
     def installed(cls, deployment: Deployment) -> Deployment:
@@ -47,9 +54,9 @@ class ApacheRenderer(Renderer):
 
     @classmethod
     def companions(cls, plan: Plan) -> Sequence[tuple[str, Plan]]:
-        scripts = [("wsgi", plan.for_site(site)) for site in plan.sites]
-        # Behind mod_proxy no Python runs in Apache, and its locale is the application server's.
-        return scripts if gateways.is_proxy(plan) else [*scripts, ("apache-envvars", plan)]
+        scripts = [(plan.interface, plan.for_site(site)) for site in plan.sites]
+        # Elsewhere no Python runs in Apache itself, and the locale is that of other processes.
+        return [*scripts, ("apache-envvars", plan)] if gateways.is_mod_wsgi(plan) else scripts
 
     def render(self) -> Rendered:
         self._check()
@@ -59,7 +66,7 @@ class ApacheRenderer(Renderer):
             *hosts.virtual_hosts(self.plan),
         ]
         return Rendered(
-            filename=f"apache/{self._file_name()}.conf",
+            filename=f"apache/{file_name(self.plan)}.conf",
             lines=tuple(print_lines(nodes, dialect)),
             warnings=self._warnings(),
             needs=self._needs(),
@@ -68,21 +75,12 @@ class ApacheRenderer(Renderer):
     def foreground(self, directory: Path, user: str | None) -> Foreground:
         return private.foreground(self.plan, self.render(), directory, user)
 
-    def _file_name(self) -> str:
-        return self.plan.sites[0].name if len(self.plan.sites) == 1 else "sites"
-
     def _check(self) -> None:
-        for site in self.plan.sites:
-            if site.application.wsgi is None:
-                raise ChoiceError(
-                    f"{site.name}: gateway {self.plan.gateway!r} is for WSGI applications, and "
-                    "WSGI_APPLICATION is unset."
-                )
+        check_applications(self.plan)
         gateways.of(self.plan).check(self.plan)
 
     def _introduction(self) -> list[Node]:
-        version = Version.of(self.deployment)
-        names = ", ".join(site.name for site in self.plan.sites)
+        version, names = Version.of(self.deployment), site_names(self.plan)
         return [
             Comment(
                 f"{names}: for Apache httpd {version}, gateway {self.plan.gateway}.\n"
@@ -93,6 +91,7 @@ class ApacheRenderer(Renderer):
     def _warnings(self) -> tuple[str, ...]:
         return (
             *limits.contradictions(self.plan.sites, self.deployment),
+            *without_websockets(self.plan),
             *gateways.of(self.plan).warnings(self.plan),
         )
 

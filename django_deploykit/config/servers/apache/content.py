@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from django_deploykit.config.facts import Mount, RootFile, SecurityHeaders, SiteFacts, StaticFiles
+from django_deploykit.config.fronts import AS_DJANGO, HASHED, security_headers
 from django_deploykit.config.renderer import Plan
 from django_deploykit.config.servers.apache.dialect import Version, grant
 from django_deploykit.config.syntax.apache import regex
@@ -21,9 +22,6 @@ from django_deploykit.config.syntax.nodes import (
     directive,
 )
 
-# Django's hashed names: twelve hexadecimal digits of MD5 before the last extension
-# (django.contrib.staticfiles.storage.HashedFilesMixin); a compressed twin adds one more.
-_HASHED = r"\.[0-9a-f]{12}(?:\.[^./]+)?(?:\.(?:br|gz))?$"
 _IMMUTABLE = "public, max-age=31536000, immutable"
 _REVALIDATE = "no-cache"
 
@@ -71,7 +69,7 @@ def _static_children(plan: Plan, site: SiteFacts, static: StaticFiles) -> list[N
     if static.hashed:
         why = "the content of a hashed name never changes"
         kept = [_cache_control(_IMMUTABLE, why)]
-        nodes.append(block("FilesMatch", _HASHED, children=kept, why=why, setting="STORAGES"))
+        nodes.append(block("FilesMatch", HASHED, children=kept, why=why, setting="STORAGES"))
     return nodes
 
 
@@ -211,20 +209,9 @@ def _cache_control(value: str, why: str) -> Node:
 
 def _security_headers(headers: SecurityHeaders) -> list[Node]:
     """Django's own headers, for responses that Django never sees."""
-    wanted = [
-        (
-            "X-Content-Type-Options",
-            "nosniff" if headers.nosniff else None,
-            "SECURE_CONTENT_TYPE_NOSNIFF",
-        ),
-        ("Referrer-Policy", headers.referrer_policy, "SECURE_REFERRER_POLICY"),
-        ("Cross-Origin-Opener-Policy", headers.opener_policy, "SECURE_CROSS_ORIGIN_OPENER_POLICY"),
-    ]
-    why = "as SecurityMiddleware does for Django's own responses"
     return [
-        directive("Header", "always", "set", name, Format(value), why=why, setting=setting)
-        for name, value, setting in wanted
-        if value
+        directive("Header", "always", "set", name, Format(value), why=AS_DJANGO, setting=setting)
+        for name, value, setting in security_headers(headers)
     ]
 
 

@@ -2,39 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import cast
 
-from django_deploykit.config import deployment as choices
-from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.syntax import apache
 from django_deploykit.config.syntax.nodes import Node, Raw, directive
 from django_deploykit.config.syntax.printer import Dialect
+from django_deploykit.config.versions import ServerVersion
 
 dialect = cast(Dialect, apache)
 
 # Between the arguments of a directive outside of every block: the next line goes on.
 CONTINUED = Raw("\\\n   ")
 
-# What a distribution had lately, where neither an installed nor a named version is known.
-ASSUMED = (2, 4)
 
+class Version(ServerVersion):
+    """A version of httpd, and what it can do."""
 
-@dataclass(frozen=True)
-class Version:
-    """A version of httpd, and what it can do. A short one such as 2.4 means its latest."""
-
-    numbers: choices.Version
-
-    @classmethod
-    def of(cls, deployment: Deployment) -> Version:
-        return cls(deployment.server_version or ASSUMED)
-
-    def __str__(self) -> str:
-        return ".".join(str(number) for number in self.numbers)
-
-    def at_least(self, *wanted: int) -> bool:
-        return self.numbers >= wanted[: len(self.numbers)]
+    ASSUMED = (2, 4)
 
     @property
     def modern(self) -> bool:

@@ -7,7 +7,7 @@ from typing import Protocol, cast
 
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.renderer import Plan
-from django_deploykit.config.servers.apache import mod_wsgi, proxy
+from django_deploykit.config.servers.apache import cgi, fcgid, mod_wsgi, proxy
 from django_deploykit.config.syntax.nodes import Node
 
 
@@ -50,11 +50,20 @@ class Gateway(Protocol):
         ...
 
 
+# Gateways over which Apache starts processes of its own.
+STARTS = {"fcgid": fcgid, "cgi": cgi}
+
+
 def is_proxy(plan: Plan) -> bool:
-    """Tell whether an application server runs Python, and not Apache."""
+    """Tell whether Apache hands requests on to an application server that somebody else runs."""
     return plan.gateway in proxy.SPEAKS
+
+
+def is_mod_wsgi(plan: Plan) -> bool:
+    """Tell whether mod_wsgi runs Python, and nothing else does."""
+    return not is_proxy(plan) and plan.gateway not in STARTS
 
 
 def of(plan: Plan) -> Gateway:
     """The gateway of ``plan``."""
-    return cast(Gateway, proxy if is_proxy(plan) else mod_wsgi)
+    return cast(Gateway, proxy if is_proxy(plan) else STARTS.get(plan.gateway, mod_wsgi))

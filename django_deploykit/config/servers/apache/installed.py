@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import re
-import shutil
-import subprocess
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 from django_deploykit.config.deployment import Deployment, Version
+from django_deploykit.config.installed import executable, openssl_version, said, version
 
 _BINARIES = ("apache2", "httpd", "/usr/sbin/apache2", "/usr/sbin/httpd")
 _MODULE_DIRECTORIES = (
@@ -36,7 +34,7 @@ def fill(deployment: Deployment) -> Deployment:
 
 def binary() -> str | None:
     """The server's executable, if there is one."""
-    return next((path for name in _BINARIES if (path := shutil.which(name))), None)
+    return executable(_BINARIES)
 
 
 def module_directory() -> Path | None:
@@ -46,14 +44,7 @@ def module_directory() -> Path | None:
 
 def server_version() -> Version | None:
     """The version of the installed httpd, as ``httpd -v`` prints it."""
-    path = binary()
-    return _version(path and _output([path, "-v"]), r"Apache/(\d+\.\d+\.\d+)")
-
-
-def openssl_version() -> Version | None:
-    """The version of the OpenSSL library, which httpd shares with the command line tool."""
-    path = shutil.which("openssl")
-    return _version(path and _output([path, "version"]), r"Library: OpenSSL (\d+\.\d+\.\d+)")
+    return version(said(binary(), "-v"), r"Apache/(\d+\.\d+\.\d+)")
 
 
 def package_module() -> Path | None:
@@ -83,21 +74,8 @@ def module_facts(path: Path | None) -> tuple[Version | None, Version | None]:
     if path is None or not path.is_file():
         return None, None
     content = path.read_bytes()
-    python = _version(content.decode("latin-1"), r"libpython(\d+\.\d+)")
+    python = version(content.decode("latin-1"), r"libpython(\d+\.\d+)")
     candidates = re.findall(rb"\0(\d{1,2}\.\d{1,2}\.\d{1,2})\0", content)
     versions = [tuple(map(int, text.split(b"."))) for text in candidates]
-    own = [version for version in versions if version[:2] != python]
+    own = [found for found in versions if found[:2] != python]
     return (own[0] if own else None), python
-
-
-def _version(text: str | None, pattern: str) -> Version | None:
-    match = re.search(pattern, text or "")
-    return tuple(map(int, match[1].split("."))) if match else None
-
-
-def _output(command: Sequence[str]) -> str:
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout

@@ -29,7 +29,7 @@ def foreground(plan: Plan, site: Rendered, directory: Path, user: str | None) ->
         *_modules(plan, site, modules),
         *_listen(plan),
         *_no_python_in_children(plan),
-        *_defaults(plan),
+        *_defaults(plan, directory),
         directive("Include", Glob(str(directory / site.filename)), why=_WHY, setting="TMPDIR"),
     ]
     text = "".join(f"{line.text}\n" for line in print_lines(nodes, dialect))
@@ -50,7 +50,7 @@ def _environment(plan: Plan) -> dict[str, str]:
 
 
 def _check_module(plan: Plan) -> None:
-    if gateways.is_proxy(plan):
+    if not gateways.is_mod_wsgi(plan):
         return
     module = plan.deployment.mod_wsgi_module or installed.distribution_module()
     if module is None or not module.is_file():
@@ -109,13 +109,17 @@ def _listen(plan: Plan) -> Iterator[Node]:
             yield directive("Listen", address.port, why=_WHY)
 
 
-def _defaults(plan: Plan) -> Iterator[Node]:
+def _defaults(plan: Plan, directory: Path) -> Iterator[Node]:
     """What a distribution's own configuration holds, and the site relies on."""
     types = Path("/etc/mime.types")
     if types.is_file():
         yield directive("TypesConfig", str(types), why=_WHY)
-    if not gateways.is_proxy(plan):
+    if gateways.is_mod_wsgi(plan):
         yield directive("WSGISocketPrefix", "wsgi", why="beside the other files")
+    if plan.gateway == "fcgid":
+        yield directive("FcgidIPCDir", str(directory / "run"), why="beside the other files")
+        table = str(directory / "run" / "fcgid.shm")
+        yield directive("FcgidProcessTableFile", table, why="beside the other files")
     yield block(
         "Directory",
         Glob("/"),

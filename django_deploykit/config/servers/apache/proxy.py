@@ -15,7 +15,7 @@ from django_deploykit import contract
 from django_deploykit.config import limits, path_hosts
 from django_deploykit.config.deployment import Version as Numbers
 from django_deploykit.config.facts import Mount, SiteFacts
-from django_deploykit.config.fronts import groups
+from django_deploykit.config.fronts import check_sockets, groups
 from django_deploykit.config.renderer import Plan
 from django_deploykit.config.servers.apache import protected
 from django_deploykit.config.servers.apache.dialect import Version, grant
@@ -53,6 +53,10 @@ SPEAKS = {
 # mod_proxy_http and mod_proxy_uwsgi pass this header on; these make no parameter of it.
 _HOLD_BACK_AUTHORIZATION = ("fastcgi", "scgi")
 
+# From here on mod_proxy_http upgrades a connection when the application agrees to it, and not
+# before (CVE-2019-17567).
+_UPGRADES_SINCE = (2, 4, 47)
+
 # A name with more underscores has too many spellings as a header to remove each of them.
 _MOST_UNDERSCORES = 4
 
@@ -74,8 +78,7 @@ def check(plan: Plan) -> None:
             f"gateway {plan.gateway!r}: each site has an application server of its own; "
             "isolation='interpreters' is for gateway 'mod_wsgi'."
         )
-    if len({plan.socket(site) for site in plan.sites}) < len(plan.sites):
-        raise ChoiceError("socket: several sites cannot share one. Leave it out: each has its own.")
+    check_sockets(plan)
 
 
 def server_level(plan: Plan) -> list[Node]:
@@ -84,7 +87,17 @@ def server_level(plan: Plan) -> list[Node]:
 
 
 def warnings(plan: Plan) -> list[str]:
-    return [*path_hosts.warnings(plan), *_shared_files(plan)]
+    return [*path_hosts.warnings(plan), *_shared_files(plan), *_without_upgrade(plan)]
+
+
+def _without_upgrade(plan: Plan) -> list[str]:
+    if _can_upgrade(plan) or not any(plan.websockets(site) for site in plan.sites):
+        return []
+    needed = ".".join(map(str, _UPGRADES_SINCE))
+    return [
+        f"websockets get through Apache from {needed} on: what there was before "
+        "(mod_proxy_wstunnel) let any other request through unseen behind the first one."
+    ]
 
 
 def _shared_files(plan: Plan) -> list[str]:
@@ -153,8 +166,8 @@ def mount(plan: Plan, sites: tuple[SiteFacts, ...], own: Sequence[str]) -> list[
 
     Those that Apache answers itself have to be named before: mod_proxy is asked before Alias.
     """
-    mounted = [(url, site) for site in sites for url in _urls(site)]
-    mounted.sort(key=lambda pair: (-len(pair[0]), pair[0]))
+    upgraded = {(url, site): yes for site in sites for url, yes in _upgraded(plan, site).items()}
+    mounted = sorted(upgraded, key=lambda pair: (-len(pair[0]), pair[0]))
     kept = [url for url in own if any(_lies_below(url, mount) for mount, _ in mounted)]
     why = "answered by Apache itself: mod_proxy is asked before Alias"
     return [
@@ -163,7 +176,7 @@ def mount(plan: Plan, sites: tuple[SiteFacts, ...], own: Sequence[str]) -> list[
         *_protocol(plan, sites),
         *(directive("ProxyPass", url, Raw("!"), why=why) for url in kept),
         *_bare_prefixes(sites),
-        *(_pass(plan, site, url) for url, site in mounted),
+        *(_pass(plan, site, url, upgrade=upgraded[url, site]) for url, site in mounted),
     ]
 
 
@@ -176,6 +189,26 @@ def _marker(plan: Plan) -> list[Node]:
     refusal = directive("Redirect", 404, "/", why=why, setting=setting)
     denied = path_hosts.pattern(marker)
     return [block("LocationMatch", denied, children=[refusal], why=why, setting=setting)]
+
+
+def _can_upgrade(plan: Plan) -> bool:
+    return Version.of(plan.deployment).at_least(*_UPGRADES_SINCE)
+
+
+def _upgraded(plan: Plan, site: SiteFacts) -> dict[str, bool]:
+    """The URLs of ``_urls``, and those of websockets within them; True where a connection may
+    become a websocket."""
+    urls = _urls(site)
+    sockets = [site.prefix + url for url in plan.websockets(site)] if _can_upgrade(plan) else []
+    inner = [socket for socket in sockets if any(_is_within(socket, url) for url in urls)]
+    return {
+        **{url: any(_is_within(url, socket) for socket in sockets) for url in urls},
+        **dict.fromkeys(inner, True),
+    }
+
+
+def _is_within(url: str, mount: str) -> bool:
+    return url == mount or _lies_below(url, mount)
 
 
 def _urls(site: SiteFacts) -> list[str]:
@@ -200,7 +233,7 @@ def _lies_below(url: str, mount: str) -> bool:
     return url.startswith(f"{mount.rstrip('/')}/")
 
 
-def _pass(plan: Plan, site: SiteFacts, url: str) -> Node:
+def _pass(plan: Plan, site: SiteFacts, url: str, *, upgrade: bool) -> Node:
     return directive(
         "ProxyPass",
         url,
@@ -210,6 +243,7 @@ def _pass(plan: Plan, site: SiteFacts, url: str) -> Node:
         Raw("retry=0"),
         Raw("disablereuse=On"),
         *([Raw("flushpackets=On")] if plan.gateway == "fastcgi" else []),
+        *([Raw("upgrade=websocket")] if upgrade else []),
         setting="DEPLOYKIT['SITE']['ROUTES']" if site.routes else "WSGI_APPLICATION",
         why="hands these URLs to the application server; the application gives up before Apache, "
         "one that was away is asked again at once, and a connection that idles holds no worker",

@@ -20,10 +20,11 @@ def answered_here(plan: Plan, group: Group) -> list[Node]:
 
 
 def django_and_own(plan: Plan, group: Group) -> list[Node]:
-    """Django, then the operator's own directives; but an exception from ProxyPass comes first."""
+    """Django, then the operator's own directives; but an Alias or exception from ProxyPass is
+    the first that fits."""
     own = [url for site in group.sites for url in _own_urls(plan, site)]
     mounted, include = django(plan, group, own), _include(plan, group)
-    return [*include, *mounted] if gateways.is_proxy(plan) else [*mounted, *include]
+    return [*mounted, *include] if gateways.is_mod_wsgi(plan) else [*include, *mounted]
 
 
 def _own_urls(plan: Plan, site: SiteFacts) -> list[str]:

@@ -8,13 +8,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from django_deploykit.config import path_hosts
+from django_deploykit.config import limits, path_hosts
 from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.facts import SiteFacts
-from django_deploykit.config.fronts import admin_steps
+from django_deploykit.config.fronts import (
+    admin_steps,
+    check_applications,
+    check_sockets,
+    file_name,
+    site_names,
+    without_websockets,
+)
 from django_deploykit.config.renderer import (
     Access,
     Foreground,
+    Logs,
     Needs,
     Plan,
     Rendered,
@@ -29,6 +37,7 @@ from django_deploykit.config.servers.lighttpd import (
     private,
 )
 from django_deploykit.config.servers.lighttpd.dialect import (
+    Version,
     check_version,
     dialect,
     pair,
@@ -43,9 +52,10 @@ class LighttpdRenderer(Renderer):
     """A site file for lighttpd: what Debian keeps in ``conf-available``."""
 
     name = "lighttpd"
-    summary = "lighttpd in front of an application server (http, uwsgi, fastcgi or scgi)"
-    gateways = ("http", "uwsgi", "fastcgi", "scgi")
+    summary = "lighttpd in front of an application server (http, uwsgi, fastcgi or scgi), or CGI"
+    gateways = ("http", "uwsgi", "fastcgi", "scgi", "cgi")
     path_hosts = ("http",)
+    logs = Logs(owner="www-data", group="www-data", reopen="invoke-rc.d lighttpd reopen-logs")
 
     @classmethod
     def installed(cls, deployment: Deployment) -> Deployment:
@@ -53,13 +63,13 @@ class LighttpdRenderer(Renderer):
 
     @classmethod
     def companions(cls, plan: Plan) -> Sequence[tuple[str, Plan]]:
-        return [("wsgi", plan.for_site(site)) for site in plan.sites]
+        return [(plan.interface, plan.for_site(site)) for site in plan.sites]
 
     def render(self) -> Rendered:
         self._check()
         nodes = [*self._introduction(), *self._server_level(), *hosts.conditions(self.plan)]
         return Rendered(
-            filename=f"lighttpd/{self._file_name()}.conf",
+            filename=f"lighttpd/{file_name(self.plan)}.conf",
             lines=tuple(print_lines(nodes, dialect)),
             warnings=self._warnings(),
             needs=self._needs(),
@@ -68,26 +78,24 @@ class LighttpdRenderer(Renderer):
     def foreground(self, directory: Path, user: str | None) -> Foreground:
         return private.foreground(self.plan, self.render(), directory, user)
 
-    def _file_name(self) -> str:
-        return self.plan.sites[0].name if len(self.plan.sites) == 1 else "sites"
-
     def _check(self) -> None:
         check_version(self.deployment)
-        for site in self.plan.sites:
-            if site.application.wsgi is None:
-                raise ChoiceError(f"{site.name}: WSGI_APPLICATION is unset; nothing to run here.")
-        if len(self.plan.sites) > 1 and self.deployment.socket:
+        check_applications(self.plan)
+        check_sockets(self.plan)
+        if self.plan.finds_files:
+            # Measured: mod_setenv works once for a request, before mod_rewrite looks for a file
+            # (url.rewrite-if-not-file), and not again for the URL that it rewrites to.
             raise ChoiceError(
-                "several SITES cannot share one socket: without --set socket, "
-                "each has its own, '/run/NAME/NAME.sock'."
+                "static_lookup='file': lighttpd cleans a request and chooses its headers before "
+                "it looks for a file, so that what holds for files would hold for Django too. "
+                "Leave it at 'url'."
             )
 
     def _introduction(self) -> list[Node]:
-        names = ", ".join(site.name for site in self.plan.sites)
-        version = ".".join(map(str, self.deployment.server_version or (1, 4)))
+        version = Version.of(self.deployment)
         return [
             Comment(
-                f"{names}: for lighttpd {version}, gateway {self.plan.gateway}.\n"
+                f"{site_names(self.plan)}: for lighttpd {version}, gateway {self.plan.gateway}.\n"
                 "Why each line is here: manage.py deployconfig lighttpd --explain"
             )
         ]
@@ -126,14 +134,11 @@ class LighttpdRenderer(Renderer):
         return any(site.tls for site in self.plan.sites)
 
     def _warnings(self) -> tuple[str, ...]:
-        limit = self.deployment.body_limit
-        too_large = tuple(
-            f"{site.name}: DATA_UPLOAD_MAX_MEMORY_SIZE is {site.limits.upload_memory}, but the "
-            f"server refuses bodies above {limit} bytes (--set body_limit=...)."
-            for site in self.plan.sites
-            if site.limits.upload_memory and site.limits.upload_memory > limit
+        return (
+            *limits.contradictions(self.plan.sites, self.deployment),
+            *path_hosts.warnings(self.plan),
+            *without_websockets(self.plan),
         )
-        return (*too_large, *path_hosts.warnings(self.plan))
 
     def _needs(self) -> Needs:
         packages, access = ["lighttpd"], []

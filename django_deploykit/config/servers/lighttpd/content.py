@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from django_deploykit.config.facts import Mount, SecurityHeaders, SiteFacts
+from django_deploykit.config.fronts import AS_DJANGO, HASHED, security_headers
 from django_deploykit.config.renderer import Plan
 from django_deploykit.config.servers.lighttpd import types
 from django_deploykit.config.servers.lighttpd.dialect import (
@@ -23,9 +24,6 @@ from django_deploykit.config.servers.lighttpd.dialect import (
 from django_deploykit.config.syntax.lighttpd import regex
 from django_deploykit.config.syntax.nodes import Block, Node, Raw, directive
 
-# Django's hashed names: twelve hexadecimal digits of MD5 before the last extension
-# (django.contrib.staticfiles.storage.HashedFilesMixin); a compressed twin adds one more.
-_HASHED = r"\.[0-9a-f]{12}(?:\.[^./]+)?(?:\.(?:br|gz))?$"
 _REVALIDATE = "no-cache"
 
 # A directory in which nothing is: Debian Policy 9.2.3 keeps it from existing.
@@ -132,7 +130,7 @@ def _hashed(common: _Headers) -> Block:
         array("expire.url", [year], why),
         array("setenv.add-response-header", [kept], "beside the age, which comes first"),
     ]
-    return when(URL, _HASHED, children, why, "STORAGES")
+    return when(URL, HASHED, children, why, "STORAGES")
 
 
 def _compression() -> list[Node]:
@@ -210,12 +208,6 @@ def _serving(plan: Plan, setting: str) -> list[Node]:
 
 def _security(headers: SecurityHeaders) -> _Headers:
     """Django's own headers, for responses that Django never sees."""
-    why = "as SecurityMiddleware does for Django's own responses"
-    wanted = (
-        ("X-Content-Type-Options", "nosniff" if headers.nosniff else None, "CONTENT_TYPE_NOSNIFF"),
-        ("Referrer-Policy", headers.referrer_policy, "REFERRER_POLICY"),
-        ("Cross-Origin-Opener-Policy", headers.opener_policy, "CROSS_ORIGIN_OPENER_POLICY"),
-    )
     return tuple(
-        (name, value, why, f"SECURE_{setting}") for name, value, setting in wanted if value
+        (name, value, AS_DJANGO, setting) for name, value, setting in security_headers(headers)
     )

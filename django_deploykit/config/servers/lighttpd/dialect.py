@@ -10,23 +10,37 @@ from django_deploykit.config.syntax import lighttpd
 from django_deploykit.config.syntax.lighttpd import PAIR, VALUE
 from django_deploykit.config.syntax.nodes import Argument, Block, Node, Raw, block, directive
 from django_deploykit.config.syntax.printer import Dialect
+from django_deploykit.config.versions import ServerVersion, refuse_older
 from django_deploykit.exceptions import ChoiceError
 
 dialect = cast(Dialect, lighttpd)
 
-# "read-timeout" and its siblings of a gateway came with this version; Debian 12 has 1.4.69.
-OLDEST = (1, 4, 65)
+# What is written for mod_deflate, mod_openssl and mod_proxy came with 1.4.56; Debian 11 has 1.4.59.
+OLDEST = (1, 4, 59)
+
+
+class Version(ServerVersion):
+    """A version of lighttpd."""
+
+    ASSUMED = (1, 4, 69)
+
+
+# What a client writes behind a chunked body would arrive as a header that nobody has cleaned; since
+# 1.4.82 only trailers that server.feature-flags lists are added (release notes of 1.4.80, 1.4.82).
+MERGES_TRAILERS = ((1, 4, 80), (1, 4, 81))
 
 NOTHING = Raw("()")
 
 
 def check_version(deployment: Deployment) -> None:
-    """Raise ChoiceError for a lighttpd that lacks what is always written."""
-    version = deployment.server_version
-    if version and version < OLDEST[: len(version)]:
-        named, oldest = (".".join(map(str, one)) for one in (version, OLDEST))
+    """Raise ChoiceError for a lighttpd that lacks what is always written, or lets it be undone."""
+    version = Version.of(deployment)
+    refuse_older(version, "lighttpd", OLDEST)
+    if version.numbers in MERGES_TRAILERS:
         raise ChoiceError(
-            f"target 'lighttpd': {named} is too old; what is written needs {oldest} or later."
+            f"server_version: lighttpd {version} adds the trailers of a request to its headers, "
+            "behind everything that takes a client's headers away. Use 1.4.82 or newer, or one "
+            "before 1.4.80."
         )
 
 
@@ -61,14 +75,17 @@ def otherwise(children: list[Node], why: str, setting: str = "") -> Block:
 
 
 def chain(blocks: Iterable[Block]) -> list[Node]:
-    """Conditions of which only the first that holds counts."""
-    found: list[Node] = []
-    for one in blocks:
-        first = not found or one.name == "else"
-        name = one.name if first else f"else {one.name}"
-        found.append(block(name, *one.args, children=list(one.children), why=one.why,
-                           setting=one.setting))  # fmt: skip
-    return found
+    """Conditions of which only the first that holds counts; alone, "else" is no condition."""
+    first, *others = blocks
+    if first.name == "else":
+        # Written as it is, it would be the other side of whatever condition stands further up.
+        return list(first.children)
+    return [first, *map(_continued, others)]
+
+
+def _continued(one: Block) -> Block:
+    name = one.name if one.name == "else" else f"else {one.name}"
+    return block(name, *one.args, children=list(one.children), why=one.why, setting=one.setting)
 
 
 URL = '$HTTP["url"]'

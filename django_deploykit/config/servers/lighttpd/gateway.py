@@ -9,12 +9,14 @@ from itertools import product
 from pathlib import Path
 
 from django_deploykit import contract
+from django_deploykit.config import limits
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.renderer import Plan
-from django_deploykit.config.servers.lighttpd import protected, vhost_path
+from django_deploykit.config.scripts.launch import locale_variables
+from django_deploykit.config.servers.lighttpd import cgi, protected, vhost_path
 from django_deploykit.config.servers.lighttpd.content import hsts, response_headers
-from django_deploykit.config.servers.lighttpd.dialect import array, pair
-from django_deploykit.config.syntax.lighttpd import PAIR
+from django_deploykit.config.servers.lighttpd.dialect import URL, Version, array, pair, when
+from django_deploykit.config.syntax.lighttpd import PAIR, regex
 from django_deploykit.config.syntax.nodes import Argument, Node, Raw, block, directive
 from django_deploykit.exceptions import ChoiceError, UnrepresentableValue
 
@@ -25,6 +27,7 @@ _MODULES = {
     "uwsgi": "mod_scgi",
     "fastcgi": "mod_fastcgi",
     "scgi": "mod_scgi",
+    "cgi": "mod_cgi",
 }
 # Every spelling of a header's name is listed, and each dash doubles their number.
 _MOST_DASHES = 7
@@ -60,6 +63,7 @@ def application(plan: Plan, site: SiteFacts, secure: bool) -> list[Node]:
         *protected.links(site),
         *_backend(plan, site),
         *vhost_path.written(plan),
+        *_websockets(plan, site),
     ]
 
 
@@ -95,17 +99,24 @@ def _data(site: SiteFacts, name: str, value: str) -> list[Node]:
 
 def _parameters(plan: Plan, site: SiteFacts) -> list[Node]:
     """Data for one application alone, under keys that no client can write."""
-    if plan.gateway == "http" or not site.environ:
+    locale = locale_variables(plan) if plan.gateway == "cgi" else {}
+    if plan.gateway == "http" or not (locale or site.environ):
         return []
     why = "data for the application, in request.META"
     entries = [
         pair(name, value, why=why, setting=f"DEPLOYKIT['SITE']['ENVIRON'][{name!r}]")
         for name, value in site.environ
     ]
+    entries += [
+        pair(name, value, why="any file name can be stored", setting="locale")
+        for name, value in locale.items()
+    ]
     return [array("setenv.set-environment", entries, why)]
 
 
 def _backend(plan: Plan, site: SiteFacts) -> list[Node]:
+    if plan.gateway == "cgi":
+        return cgi.backend(plan, site)
     kind = module(plan).removeprefix("mod_")
     why = "the application server; no connection to it is kept"
     host = block(
@@ -123,6 +134,20 @@ def _backend(plan: Plan, site: SiteFacts) -> list[Node]:
     if plan.gateway == "uwsgi":
         nodes.append(directive("scgi.protocol", "uwsgi", why="mod_scgi speaks both protocols"))
     return nodes
+
+
+def _websockets(plan: Plan, site: SiteFacts) -> list[Node]:
+    """Where mod_proxy lets a connection become another one, which it does nowhere else."""
+    urls = [
+        regex(site.prefix + url) + ("" if url.endswith("/") else "$")
+        for url in plan.websockets(site)
+    ]
+    if not urls:
+        return []
+    why, setting = "the application takes websockets here", "ASGI_APPLICATION"
+    upgrade = pair("upgrade", "enable", why=why, setting=setting)
+    header = array("proxy.header", [upgrade, *vhost_path.mapped(plan)], why)
+    return [when(URL, f"^(?:{'|'.join(urls)})", [header], why, setting)]
 
 
 def _address(plan: Plan, site: SiteFacts) -> list[Node]:
@@ -146,14 +171,21 @@ def _path(plan: Plan) -> list[Node]:
 
 
 def _timeouts(plan: Plan) -> list[Node]:
+    # Until 1.4.60 lighttpd waits as long as the application server takes.
+    if not Version.of(plan.deployment).at_least(1, 4, 60):
+        return [_one_server()]
     entries: list[tuple[str, Argument, str]] = [
         ("connect-timeout", 5, "an application server on this machine answers at once or is down"),
         ("write-timeout", 60, "it takes no more of a request"),
         (
             "read-timeout",
-            plan.deployment.request_timeout + 15,
+            limits.front_timeout(plan.deployment),
             "longer than the application server gives a request",
         ),
-        ("disable-time", 0, "the only one there is: it is asked again with the next request"),
     ]
-    return [pair(name, value, why=why, setting="request_timeout") for name, value, why in entries]
+    pairs = [pair(name, value, why=why, setting="request_timeout") for name, value, why in entries]
+    return [*pairs, _one_server()]
+
+
+def _one_server() -> Node:
+    return pair("disable-time", 0, why="there is no other: it is asked again with the next request")

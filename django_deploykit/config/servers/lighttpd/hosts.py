@@ -181,6 +181,11 @@ def _basics(plan: Plan, group: Group) -> list[Node]:
         directive("server.document-root", content.NOWHERE, why=_NO_TARGET),
         directive("url.access-deny", NOTHING, why=why),
         directive("static-file.exclude-extensions", NOTHING, why=why),
+        directive(
+            "static-file.disable-pathinfo",
+            "enable",
+            why="a path that goes on behind a file is none; the default since 1.4.80",
+        ),
         directive("accesslog.filename", log, why="one log for each host", setting="log_directory"),
         directive(
             "accesslog.format", _LOG_FORMAT, why="the combined format, and microseconds spent"
@@ -309,10 +314,9 @@ def _exempt(plan: Plan, group: Group) -> list[Block]:
         return []
     ordered = sorted(group.sites, key=lambda site: (-len(site.prefix), site.name))
     plan = in_path(plan, group, secure=False)
-    inner = [*vhost_path.denied(plan), *applications(plan, ordered, False)]
     why = "these paths stay on plain HTTP"
     children = [
         directive("url.redirect", NOTHING, why=why),
-        *(inner[0].children if len(inner) == 1 and inner[0].name == "else" else chain(inner)),
+        *chain([*vhost_path.denied(plan), *applications(plan, ordered, False)]),
     ]
     return [when(URL, f"^/(?:{'|'.join(patterns)})", children, why, "SECURE_REDIRECT_EXEMPT")]

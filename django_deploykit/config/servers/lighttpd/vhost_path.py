@@ -13,6 +13,7 @@ from django_deploykit.config.syntax.nodes import Block, Node, Raw, directive
 
 _PATHS = "var.deploykit_paths"
 _SETTING = "vhost_path"
+_WHY = "the application reads scheme, host and port out of the path"
 
 
 def denied(plan: Plan) -> list[Block]:
@@ -28,10 +29,15 @@ def written(plan: Plan) -> list[Node]:
     """Scheme, host and port before the path, whose own bytes stay as they are."""
     if not plan.path_host:
         return []
-    why = "the application reads scheme, host and port out of the path"
-    paths = [pair("/", f"{plan.path_host}/", why=why, setting=_SETTING)]
-    header = pair("map-urlpath", Raw(_PATHS), why=why, setting=_SETTING)
+    paths = [pair("/", f"{plan.path_host}/", why=_WHY, setting=_SETTING)]
     return [
-        array(f"{_PATHS} :=", paths, why, _SETTING),
-        array("proxy.header", [header], why, _SETTING),
+        array(f"{_PATHS} :=", paths, _WHY, _SETTING),
+        array("proxy.header", mapped(plan), _WHY, _SETTING),
     ]
+
+
+def mapped(plan: Plan) -> list[Node]:
+    """What every ``proxy.header`` of the site has to say, because one replaces another."""
+    if not plan.path_host:
+        return []
+    return [pair("map-urlpath", Raw(_PATHS), why=_WHY, setting=_SETTING)]

@@ -8,11 +8,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from django_deploykit.config import limits
 from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.facts import SiteFacts
-from django_deploykit.config.fronts import admin_steps
+from django_deploykit.config.fronts import (
+    admin_steps,
+    check_applications,
+    check_sockets,
+    file_name,
+    site_names,
+    without_websockets,
+)
 from django_deploykit.config.renderer import (
     Foreground,
+    Logs,
     Needs,
     Plan,
     Rendered,
@@ -20,10 +29,11 @@ from django_deploykit.config.renderer import (
     site_access,
 )
 from django_deploykit.config.servers.nginx import gateways, hosts, installed, private
-from django_deploykit.config.servers.nginx.dialect import OLDEST, Version, dialect, file_name
+from django_deploykit.config.servers.nginx.dialect import OLDEST, Version, dialect
 from django_deploykit.config.syntax.nodes import Comment, Node
 from django_deploykit.config.syntax.printer import print_lines
-from django_deploykit.exceptions import ChoiceError, UnrepresentableValue
+from django_deploykit.config.versions import refuse_older
+from django_deploykit.exceptions import UnrepresentableValue
 
 # What fits into nginx's default server_names_hash_bucket_size of 64 bytes.
 _LONGEST_NAME = 46
@@ -36,6 +46,7 @@ class NginxRenderer(Renderer):
     path_hosts = ()
     summary = "nginx in front of gunicorn or uWSGI (http, uwsgi, fastcgi or scgi)"
     gateways = tuple(gateways.WORDS)
+    logs = Logs(owner="root", group="adm", reopen="invoke-rc.d nginx rotate")
 
     @classmethod
     def installed(cls, deployment: Deployment) -> Deployment:
@@ -43,7 +54,7 @@ class NginxRenderer(Renderer):
 
     @classmethod
     def companions(cls, plan: Plan) -> Sequence[tuple[str, Plan]]:
-        return [("wsgi", plan.for_site(site)) for site in plan.sites]
+        return [(plan.interface, plan.for_site(site)) for site in plan.sites]
 
     def render(self) -> Rendered:
         self._check()
@@ -59,21 +70,11 @@ class NginxRenderer(Renderer):
         return private.foreground(self.plan, self.render(), directory, user)
 
     def _check(self) -> None:
-        version = Version.of(self.deployment)
-        if not version.at_least(*OLDEST):
-            oldest = ".".join(map(str, OLDEST))
-            raise ChoiceError(f"server_version: needs nginx {oldest} or newer, not {version}.")
+        refuse_older(Version.of(self.deployment), self.name, OLDEST)
+        check_applications(self.plan)
+        check_sockets(self.plan)
         for site in self.plan.sites:
-            if site.application.wsgi is None:
-                raise ChoiceError(
-                    f"{site.name}: target 'nginx' is for WSGI applications, and WSGI_APPLICATION "
-                    "is unset."
-                )
             self._check_socket(site)
-        if len({self.plan.socket(site) for site in self.plan.sites}) < len(self.plan.sites):
-            raise ChoiceError(
-                "socket: several sites cannot share one. Leave it out: each has its own."
-            )
 
     def _check_socket(self, site: SiteFacts) -> None:
         # The choice itself refuses it; a path made from a run's directory may hold one too.
@@ -83,24 +84,16 @@ class NginxRenderer(Renderer):
             raise UnrepresentableValue(str(socket), dialect.name, reason, "socket")
 
     def _introduction(self) -> list[Node]:
-        names = ", ".join(site.name for site in self.plan.sites)
         version = Version.of(self.deployment)
         return [
             Comment(
-                f"{names}: for nginx {version}, gateway {self.plan.gateway}.\n"
+                f"{site_names(self.plan)}: for nginx {version}, gateway {self.plan.gateway}.\n"
                 "It belongs at http level: into sites-available or conf.d.\n"
                 "Why each line is here: manage.py deployconfig nginx --explain"
             )
         ]
 
     def _warnings(self) -> tuple[str, ...]:
-        limit = self.deployment.body_limit
-        too_large = [
-            f"{site.name}: DATA_UPLOAD_MAX_MEMORY_SIZE is {site.limits.upload_memory}, but the "
-            f"server refuses bodies above {limit} bytes (--set body_limit=...)."
-            for site in self.plan.sites
-            if site.limits.upload_memory and site.limits.upload_memory > limit
-        ]
         too_long = [
             f"{name!r} in {site.hosts.setting} is longer than nginx expects: put "
             "'server_names_hash_bucket_size 512;' into the http block of nginx.conf."
@@ -108,7 +101,9 @@ class NginxRenderer(Renderer):
             for name in site.hosts.names
             if len(name) > _LONGEST_NAME
         ]
-        return tuple(dict.fromkeys([*too_large, *too_long]))
+        contradictions = limits.contradictions(self.plan.sites, self.deployment)
+        found = [*contradictions, *too_long, *without_websockets(self.plan)]
+        return tuple(dict.fromkeys(found))
 
     def _needs(self) -> Needs:
         sites = self.plan.sites

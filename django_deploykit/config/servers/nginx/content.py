@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from django_deploykit.config.facts import Mount, RootFile, SecurityHeaders, SiteFacts, StaticFiles
+from django_deploykit.config.fronts import AS_DJANGO, HASHED, files_root, security_headers
 from django_deploykit.config.renderer import Plan
 from django_deploykit.config.servers.nginx import protected
 from django_deploykit.config.servers.nginx.dialect import variable
@@ -21,11 +22,9 @@ from django_deploykit.config.syntax.nodes import (
     directive,
 )
 
-# Django's hashed names: twelve hexadecimal digits of MD5 before the last extension
-# (django.contrib.staticfiles.storage.HashedFilesMixin); a compressed twin adds one more.
-_HASHED = r"~\.[0-9a-f]{12}(?:\.[^./]+)?(?:\.(?:br|gz))?$"
 _IMMUTABLE = "public, max-age=31536000, immutable"
 _REVALIDATE = "no-cache"
+_CACHED = {"default": _REVALIDATE, f"~{HASHED}": _IMMUTABLE}
 
 # Types that a browser would run in the site's own origin.
 _ACTIVE_CONTENT = r"~*^(?:text/html|multipart/)|[/+]xml"
@@ -38,7 +37,13 @@ def maps(plan: Plan) -> list[Node]:
     if any(site.static and site.static.hashed for site in plan.sites):
         nodes += [
             Comment("A static file with a hash in its name never changes."),
-            _map(plan, "$uri", "cache", {"default": _REVALIDATE, _HASHED: _IMMUTABLE}, "STORAGES"),
+            _map(
+                plan,
+                "$uri",
+                "cache",
+                {"default": _REVALIDATE, f"~{HASHED}": _IMMUTABLE},
+                "STORAGES",
+            ),
         ]
     if any(site.media for site in plan.sites):
         active = {"default": "", _ACTIVE_CONTENT: _SANDBOX}
@@ -67,7 +72,7 @@ def serve(plan: Plan, site: SiteFacts, hsts: list[Node]) -> list[Node]:
     """
     return [
         *_root_files(site, hsts),
-        *_static(plan, site, hsts),
+        *([] if plan.finds_files else _static(plan, site, hsts)),
         *_media(plan, site, hsts),
         *protected.locations(site, hsts),
         *_documents(site, hsts),
@@ -79,22 +84,47 @@ def _static(plan: Plan, site: SiteFacts, hsts: list[Node]) -> list[Node]:
         return []
     nodes: list[Node] = [Comment("Static files")]
     for mount in plan.static_mounts(site):
-        children = [
-            *_twins(site.static),
-            *_headers(site.headers, hsts),
-            _static_cache(plan, site.static),
-        ]
+        children = _sent(plan, site, site.static, hsts)
         linked = plan.deployment.admin_static == "symlink"
         nodes.append(_mounted(mount, [*children, _scripts()], linked=linked))
     return nodes
 
 
-def _scripts() -> Node:
+def found_files(plan: Plan, site: SiteFacts, hsts: list[Node], otherwise: str) -> Node:
+    """Inside the location of ``site``: the file of a URL; where there is none, the location
+    ``otherwise``. No name with a leading dot is looked for."""
+    root, setting = files_root(plan, site), "STATIC_ROOT"
+    lookup = directive(
+        "try_files",
+        Raw("$uri"),
+        Raw(otherwise),
+        why="a file, and no directory; whatever is none is Django's",
+        setting="static_lookup",
+    )
+    linked = plan.deployment.admin_static == "symlink"
+    children = [
+        directive("root", str(root), why="where a file lies at the path of its URL"),
+        *_plain_files(None if linked else root, setting),
+        *(_sent(plan, site, site.static, hsts) if site.static else []),
+        lookup,
+        _scripts(lookup),
+    ]
+    pattern = rf"^{regex(site.prefix)}/(?!(?:.*/)?\.(?!well-known/))"
+    why = "a file where there is one"
+    return block("location", Raw("~"), pattern, children=children, why=why, setting=setting)
+
+
+def _sent(plan: Plan, site: SiteFacts, static: StaticFiles, hsts: list[Node]) -> list[Node]:
+    return [*_twins(static), *_headers(site.headers, hsts), _static_cache(plan, static)]
+
+
+def _scripts(*more: Node) -> Node:
     """Of one type, whatever the distribution's table says; that of nginx 1.22 lacks modules."""
     why = "RFC 9239; a browser runs no module of another type"
     children: list[Node] = [
         block("types", children=[], why="the name decides here, not the table"),
         directive("default_type", "text/javascript", why=why),
+        *more,
     ]
     return block("location", Raw("~"), r"\.m?js$", children=children, why=why)
 
@@ -210,21 +240,10 @@ def _cache_control(value: Argument, why: str) -> Node:
 
 def _headers(headers: SecurityHeaders, hsts: list[Node]) -> list[Node]:
     """HSTS, and Django's own headers for responses that Django never sees."""
-    wanted = [
-        (
-            "X-Content-Type-Options",
-            "nosniff" if headers.nosniff else None,
-            "SECURE_CONTENT_TYPE_NOSNIFF",
-        ),
-        ("Referrer-Policy", headers.referrer_policy, "SECURE_REFERRER_POLICY"),
-        ("Cross-Origin-Opener-Policy", headers.opener_policy, "SECURE_CROSS_ORIGIN_OPENER_POLICY"),
-    ]
-    why = "as SecurityMiddleware does for Django's own responses"
     return [
         *hsts,
         *(
-            directive("add_header", name, value, "always", why=why, setting=setting)
-            for name, value, setting in wanted
-            if value
+            directive("add_header", name, value, "always", why=AS_DJANGO, setting=setting)
+            for name, value, setting in security_headers(headers)
         ),
     ]

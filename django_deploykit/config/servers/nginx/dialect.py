@@ -2,44 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import cast
 
-from django_deploykit.config import deployment as choices
-from django_deploykit.config.deployment import Deployment
+from django_deploykit.config.fronts import file_name
 from django_deploykit.config.renderer import Plan
 from django_deploykit.config.syntax import nginx
 from django_deploykit.config.syntax.nodes import Raw
 from django_deploykit.config.syntax.printer import Dialect
+from django_deploykit.config.versions import ServerVersion
 
 dialect = cast(Dialect, nginx)
 
-# What distributions had lately, where neither an installed nor a named version is known.
-ASSUMED = (1, 22)
 # Before it there is no TLS 1.3.
 OLDEST = (1, 13)
 
 
-@dataclass(frozen=True)
-class Version:
-    """A version of nginx. A short one such as 1.22 means its latest."""
+class Version(ServerVersion):
+    """A version of nginx."""
 
-    numbers: choices.Version
-
-    @classmethod
-    def of(cls, deployment: Deployment) -> Version:
-        return cls(deployment.server_version or ASSUMED)
-
-    def __str__(self) -> str:
-        return ".".join(str(number) for number in self.numbers)
-
-    def at_least(self, *wanted: int) -> bool:
-        return self.numbers >= wanted[: len(self.numbers)]
-
-
-def file_name(plan: Plan) -> str:
-    """The name of the emitted file, without its ending; it tells the file's names apart."""
-    return plan.sites[0].name if len(plan.sites) == 1 else "sites"
+    ASSUMED = (1, 22)
 
 
 def variable(plan: Plan, name: str) -> Raw:

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from django_deploykit import contract
+from django_deploykit.config import limits
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.renderer import Plan
-from django_deploykit.config.servers.nginx.dialect import shared_name, variable
+from django_deploykit.config.servers.nginx.dialect import Version, shared_name, variable
 from django_deploykit.config.syntax import nginx
 from django_deploykit.config.syntax.nodes import (
     Argument,
@@ -26,9 +27,6 @@ from django_deploykit.exceptions import UnrepresentableValue
 
 # With what the names of a gateway's directives begin.
 WORDS = {"http": "proxy_", "uwsgi": "uwsgi_", "fastcgi": "fastcgi_", "scgi": "scgi_"}
-
-# How much longer than the application's own limit nginx waits for it.
-_GRACE = 15
 
 # What CGI calls the parts of a request (RFC 3875), and nginx's variables for them. The whole
 # path goes into PATH_INFO; the application takes its prefix from there.
@@ -56,11 +54,19 @@ def upstreams(plan: Plan) -> list[Node]:
         where = f"unix:{socket}" if isinstance(socket, Path) else str(socket)
         why = "where the application server listens; one that was away is asked again at once"
         children: list[Node] = [
-            directive("server", where, Raw("max_fails=0"), why=why, setting="socket")
+            directive("server", where, Raw("max_fails=0"), why=why, setting="socket"),
+            *_kept(plan),
         ]
         why = "named once, for every location"
         nodes.append(block("upstream", shared_name(site.name), children=children, why=why))
     return nodes
+
+
+def _kept(plan: Plan) -> list[Node]:
+    """Since 1.29.7 connections are kept unless this is said, which before would be an error."""
+    if not Version.of(plan.deployment).at_least(1, 29, 7):
+        return []
+    return [directive("keepalive", 0, why="a connection that idles would hold a worker")]
 
 
 def host_map(plan: Plan) -> list[Node]:
@@ -82,10 +88,50 @@ def host_map(plan: Plan) -> list[Node]:
     ]
 
 
+def upgrade_maps(plan: Plan) -> list[Node]:
+    """What Upgrade and Connection say to the application server: a websocket, where the
+    application takes one and the client asks for one, and nothing else ever."""
+    nodes: list[Node] = []
+    for site in plan.sites:
+        if plan.websockets(site):
+            nodes += [
+                Comment(f"Websockets of {site.name}: only here may a connection become one."),
+                _upgrade_map(plan, site),
+                _connection_map(plan, site),
+            ]
+    return nodes
+
+
+def _upgrade_map(plan: Plan, site: SiteFacts) -> Node:
+    why, setting = "this URL takes websockets", "ASGI_APPLICATION"
+    children: list[Node] = [directive("default", "", why="no other protocol")]
+    for url in plan.websockets(site):
+        rest = ".*" if url.endswith("/") else ""
+        pattern = f"~^{nginx.regex(site.prefix + url)}{rest} (?i:websocket)$"
+        children.append(directive(nginx.literal(pattern), "websocket", why=why, setting=setting))
+    # The path first: what a client puts into the header cannot come before it.
+    where = Raw('"$uri $http_upgrade"'), _upgrade(plan, site)
+    return block("map", *where, children=children, why=why, setting=setting)
+
+
+def _connection_map(plan: Plan, site: SiteFacts) -> Node:
+    own = "a connection that idles would hold a worker; kept by default since 1.29.7"
+    children: list[Node] = [
+        directive("default", "upgrade", why="RFC 9110 7.8"),
+        directive('""', "close", why=own),
+    ]
+    where = _upgrade(plan, site), _upgrade(plan, site, "connection")
+    return block("map", *where, children=children, why="it goes with Upgrade")
+
+
+def _upgrade(plan: Plan, site: SiteFacts, name: str = "upgrade") -> Raw:
+    return variable(plan, f"{name}{plan.sites.index(site) or ''}")
+
+
 def passing(plan: Plan, site: SiteFacts, sites: Sequence[SiteFacts]) -> list[Node]:
     """What holds for requests that are handed to ``site``, one of ``sites`` under one name."""
     tell = _over_http if plan.gateway == "http" else _over_cgi
-    return [*tell(plan, site, sites), *_conduct(plan)]
+    return [*tell(plan, site, sites), *_conduct(plan, site)]
 
 
 def target(plan: Plan, site: SiteFacts) -> Node:
@@ -219,9 +265,9 @@ def _kept_back(plan: Plan, site: SiteFacts) -> list[Node]:
     ]
 
 
-def _conduct(plan: Plan) -> list[Node]:
+def _conduct(plan: Plan, site: SiteFacts) -> list[Node]:
     """How nginx deals with the application server, whatever they speak."""
-    word, seconds = WORDS[plan.gateway], plan.deployment.request_timeout + _GRACE
+    word, seconds = WORDS[plan.gateway], limits.front_timeout(plan.deployment)
     limit = "the application gives up before nginx"
 
     def say(name: str, *values: Argument, why: str, setting: str = "") -> Node:
@@ -230,7 +276,7 @@ def _conduct(plan: Plan) -> list[Node]:
     large = "large cookies; more than a page of headers would be a 502"
     return [
         Comment("Time, and room: nginx waits for slow clients, so that no worker has to."),
-        *_connection(plan),
+        *_connection(plan, site),
         say("connect_timeout", Raw("5s"), why="a server on this host answers at once, or is away"),
         say("send_timeout", Raw(f"{seconds}s"), why=limit, setting="request_timeout"),
         say("read_timeout", Raw(f"{seconds}s"), why=limit, setting="request_timeout"),
@@ -242,12 +288,12 @@ def _conduct(plan: Plan) -> list[Node]:
     ]
 
 
-def _connection(plan: Plan) -> list[Node]:
+def _connection(plan: Plan, site: SiteFacts) -> list[Node]:
     if plan.gateway == "http":
         own = "a connection that idles would hold a worker; kept by default since 1.29.7"
         return [
             directive("proxy_http_version", Raw("1.1"), why="streams come in chunks"),
-            directive("proxy_set_header", "Connection", "close", why=own),
+            *(_upgrading(plan, site) or [_header("Connection", "close", own)]),
             directive("proxy_redirect", "off", why="Django already knows its public address"),
         ]
     if plan.gateway == "fastcgi":
@@ -255,3 +301,13 @@ def _connection(plan: Plan) -> list[Node]:
             directive("fastcgi_keep_conn", "off", why="a connection that idles holds no worker")
         ]
     return []
+
+
+def _upgrading(plan: Plan, site: SiteFacts) -> list[Node]:
+    if not plan.websockets(site):
+        return []
+    why = "what the client may ask for at this URL; see the maps"
+    return [
+        _header("Upgrade", _upgrade(plan, site), why),
+        _header("Connection", _upgrade(plan, site, "connection"), why),
+    ]

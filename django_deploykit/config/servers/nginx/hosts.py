@@ -6,10 +6,10 @@ from pathlib import Path
 
 from django_deploykit.config.deployment import Address, Deployment
 from django_deploykit.config.facts import SiteFacts, Tls
-from django_deploykit.config.fronts import Group, groups
+from django_deploykit.config.fronts import Group, file_name, groups
 from django_deploykit.config.renderer import Plan
 from django_deploykit.config.servers.nginx import content, gateways, tls
-from django_deploykit.config.servers.nginx.dialect import file_name, shared_name
+from django_deploykit.config.servers.nginx.dialect import shared_name
 from django_deploykit.config.syntax.nodes import (
     Comment,
     Node,
@@ -30,6 +30,7 @@ def http_level(plan: Plan) -> list[Node]:
     return [
         *gateways.upstreams(plan),
         *gateways.host_map(plan),
+        *gateways.upgrade_maps(plan),
         *content.maps(plan),
         Comment("Logs"),
         directive("log_format", shared_name(file_name(plan)), Raw(f"'{_LOG_FORMAT}'"), why=why),
@@ -237,7 +238,7 @@ def _locations(plan: Plan, group: Group) -> list[Node]:
         nodes += [*_slash(site), *content.serve(plan, site, hsts)]
     nodes.append(Comment("Django"))
     for site in group.sites:
-        nodes += _mounts(plan, group, site)
+        nodes += (_looked_up if plan.finds_files else _mounts)(plan, group, site)
     return [*nodes, *_nothing_else(group)]
 
 
@@ -251,6 +252,19 @@ def _slash(site: SiteFacts) -> list[Node]:
     return [
         Comment(f"The bare prefix {site.prefix}"),
         block("location", Raw("="), site.prefix, children=[go], why=why),
+    ]
+
+
+def _looked_up(plan: Plan, group: Group, site: SiteFacts) -> list[Node]:
+    """Files wherever they exist, and Django under a name that both ways lead to."""
+    children, setting = _django(plan, group, site), site.prefix_setting
+    hsts, name = tls.hsts(group) if group.tls else [], f"@{site.name}"
+    files = content.found_files(plan, site, hsts, name)
+    why = f"the site {site.name!r} answers here"
+    url = f"{site.prefix}/"
+    return [
+        block("location", url, children=[*children, files], why=why, setting=setting),
+        block("location", Raw(name), children=children, why="where no file was found"),
     ]
 
 

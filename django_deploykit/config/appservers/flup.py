@@ -1,0 +1,103 @@
+"""flup: FastCGI and SCGI in pure Python, behind a front server or started by one.
+
+Project: https://pypi.org/project/flup/
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from django_deploykit.config.facts import SiteFacts
+from django_deploykit.config.renderer import (
+    Foreground,
+    Needs,
+    Plan,
+    Rendered,
+    Renderer,
+    site_access,
+)
+from django_deploykit.config.scripts.launch import (
+    CHECK,
+    first_line,
+    launching,
+    locale_variables,
+    only_site,
+)
+from django_deploykit.exceptions import CannotRun
+
+_TEXT = """
+    from django_deploykit.handlers.flup import serve
+
+    if __name__ == "__main__":
+        serve(
+            application,
+            protocol=<<protocol>>,
+            address=<<address>>,
+            processes=<<processes>>,
+            seconds=<<seconds>>,
+        )
+"""
+
+
+class FlupRenderer(Renderer):
+    """A FastCGI or SCGI dispatcher for one site: it listens, or is started by mod_fcgid."""
+
+    name = "flup"
+    summary = "flup behind a front server (fastcgi or scgi), or started by one (fcgid)"
+    gateways = ("fastcgi", "scgi", "fcgid")
+    protocols = gateways
+    spawned = ("fcgid",)
+    answers_clients = False
+
+    @classmethod
+    def companions(cls, plan: Plan) -> Sequence[tuple[str, Plan]]:
+        return [("wsgi", plan)]
+
+    def render(self) -> Rendered:
+        site = only_site(self.plan, self.name)
+        lines = launching(
+            self.plan,
+            site,
+            _TEXT,
+            protocol="scgi" if self.plan.gateway == "scgi" else "fastcgi",
+            address=self._address(site),
+            processes=self.deployment.processes,
+            seconds=self.deployment.request_timeout,
+        )
+        return Rendered(
+            filename=file_name(site),
+            lines=(first_line(self.plan, site), *lines),
+            mode=0o755,
+            needs=Needs(access=tuple(site_access(self.plan, site))),
+        )
+
+    def _address(self, site: SiteFacts) -> str | tuple[str, int] | None:
+        """Where it listens; a front that starts it has a socket for it."""
+        if self.plan.gateway in self.spawned:
+            return None
+        return self.plan.socket_address(site)
+
+    def foreground(self, directory: Path, user: str | None) -> Foreground:
+        if importlib.util.find_spec("flup") is None:
+            raise CannotRun("flup is not installed here: pip install 'django-deploykit[flup]'.")
+        path = str(directory / file_name(self.plan.sites[0]))
+        return Foreground(
+            files={},
+            command=(sys.executable, path),
+            check=(sys.executable, "-c", CHECK, path),
+            environment=locale_variables(self.plan),
+            drops=False,
+        )
+
+
+def file_name(site: SiteFacts) -> str:
+    """Where the dispatcher lies in the written set."""
+    return f"flup/{site.name}.fcgi"
+
+
+def script(plan: Plan, site: SiteFacts) -> Path:
+    """Where the dispatcher lies on the server."""
+    return plan.emitted(site, file_name(site))

@@ -1,0 +1,42 @@
+"""What is installed on this machine: executables, and the versions that they tell."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable
+from functools import cache
+
+from django_deploykit.config.deployment import Version
+
+_TIMEOUT = 10
+
+
+def executable(candidates: Iterable[str]) -> str | None:
+    """The first of some names, or paths, that can be run here."""
+    return next((path for name in candidates if (path := shutil.which(name))), None)
+
+
+@cache
+def said(*command: str | None) -> str:
+    """What a command prints, on either stream; nothing where it is not installed or fails."""
+    words = [word for word in command if word is not None]
+    if len(words) < len(command):
+        return ""
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=_TIMEOUT, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout + done.stderr
+
+
+def version(text: str, pattern: str) -> Version | None:
+    """The version that the first group of ``pattern`` finds in ``text``."""
+    match = re.search(pattern, text)
+    return tuple(map(int, match[1].split("."))) if match else None
+
+
+def openssl_version() -> Version | None:
+    """The version of the OpenSSL library, which servers share with the command line tool."""
+    return version(said(shutil.which("openssl"), "version"), r"Library: OpenSSL (\d+\.\d+\.\d+)")

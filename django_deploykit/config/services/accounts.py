@@ -1,0 +1,30 @@
+"""Whom a site's services run as, and who may reach them."""
+
+from __future__ import annotations
+
+from django_deploykit.config.deployment import Deployment
+from django_deploykit.config.facts import SiteFacts
+from django_deploykit.config.renderer import Plan
+
+# The account of every web server of Debian; a front server has to be let in by its group.
+FRONT = "www-data"
+
+
+def user(deployment: Deployment) -> str:
+    """The user of the application's processes; unless one is chosen, the web server's."""
+    return deployment.user or FRONT
+
+
+def group(deployment: Deployment) -> str | None:
+    """Their group; None is the own one of a user that was chosen without a group."""
+    return deployment.group or (None if deployment.user else FRONT)
+
+
+def unit_name(site: SiteFacts) -> str:
+    """The name of a site's units: never that of a unit of the system, such as ``ssh``."""
+    return f"django-{site.name}"
+
+
+def file_name(plan: Plan) -> str:
+    """The name of a file for a whole stack."""
+    return unit_name(plan.sites[0]) if len(plan.sites) == 1 else "django-sites"

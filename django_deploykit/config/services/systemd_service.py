@@ -1,0 +1,255 @@
+"""A systemd unit for the application server of a site, in a sandbox.
+
+Manuals: systemd.service(5), systemd.exec(5), systemd.kill(5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+from django_deploykit import contract
+from django_deploykit.config.facts import SiteFacts
+from django_deploykit.config.renderer import (
+    Needs,
+    Plan,
+    Rendered,
+    Renderer,
+    Service,
+    site_access,
+)
+from django_deploykit.config.services.accounts import group, unit_name, user
+from django_deploykit.config.syntax import systemd
+from django_deploykit.config.syntax.nodes import (
+    Comment,
+    Glob,
+    Node,
+    Option,
+    Raw,
+    directive,
+)
+from django_deploykit.config.syntax.printer import Dialect
+from django_deploykit.exceptions import ChoiceError
+
+dialect = cast(Dialect, systemd)
+
+# How much longer than the server itself the manager waits for the end of running requests.
+_GRACE = 15
+
+# What no web application needs. The weights are those of `systemd-analyze security`.
+_SANDBOX = {
+    "NoNewPrivileges": ("yes", "no set-uid program raises what the application may do"),
+    "CapabilityBoundingSet": ("", "no capability, whatever happens"),
+    "AmbientCapabilities": ("", "none to begin with either"),
+    "PrivateTmp": ("yes", "temporary files of its own: nobody else's, and no link traps"),
+    "PrivateDevices": ("yes", "no hardware, only /dev/null and its like"),
+    "DevicePolicy": ("closed", "the same, by the kernel's device control"),
+    "PrivateMounts": ("yes", "what is mounted for it is mounted for nobody else"),
+    "PrivateUsers": ("yes", "other accounts' numbers mean nothing to it"),
+    "PrivateIPC": ("yes", "no shared memory with other services"),
+    "ProtectClock": ("yes", "the clock is not its own"),
+    "ProtectControlGroups": ("yes", "nor the resource limits"),
+    "ProtectHostname": ("yes", "nor the host's name"),
+    "ProtectKernelLogs": ("yes", "nor the kernel's log"),
+    "ProtectKernelModules": ("yes", "nor its modules"),
+    "ProtectKernelTunables": ("yes", "nor its settings"),
+    "ProtectProc": ("invisible", "no other user's processes in /proc"),
+    "KeyringMode": ("private", "no keys of other services"),
+    "LockPersonality": ("yes", "no execution domain from another age"),
+    "RemoveIPC": ("yes", "nothing stays in shared memory"),
+    "RestrictNamespaces": ("yes", "no new namespaces, where the kernel's holes are"),
+    "RestrictRealtime": ("yes", "no priority that starves the host"),
+    "RestrictSUIDSGID": ("yes", "no upload becomes a set-uid program"),
+    "RestrictAddressFamilies": (
+        "AF_UNIX AF_INET AF_INET6",
+        "databases, mail and HTTP, but no raw packets",
+    ),
+    "SystemCallArchitectures": ("native", "no second, less watched, way into the kernel"),
+    "SystemCallFilter": ("@system-service", "what services use"),
+    "SystemCallFilter ": ("~@privileged @resources", "less what is root's, and priorities"),
+    "SystemCallErrorNumber": ("EPERM", "a refused call fails as it does without a sandbox"),
+}
+
+# Where people's own files lie (systemd.exec(5), ProtectHome=).
+_HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
+_TEMPORARY = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - asked about, not used
+
+
+class SystemdServiceRenderer(Renderer):
+    """A service unit for the application server of one site: sandboxed, restarted, reloadable."""
+
+    name = "systemd-service"
+    summary = "a sandboxed systemd service for an application server"
+    gateways = ("http", "uwsgi", "fastcgi", "scgi")
+    runs_app_server = True
+
+    @classmethod
+    def accompanies(cls, stack: Plan, sites: Sequence[Plan]) -> Sequence[Plan]:
+        return [plan for plan in sites if plan.service]
+
+    def render(self) -> Rendered:
+        site, service = only_site(self.plan, self.name)
+        sections: list[tuple[str, list[Node]]] = [
+            ("Unit", self._unit(site, service)),
+            ("Service", self._service(site, service)),
+            ("Install", [directive("WantedBy", "multi-user.target", why="started with the host")]),
+        ]
+        head = Comment(
+            f"{site.name}: the application server of {self.plan.label}, for systemd 247+"
+        )
+        return Rendered(
+            filename=f"systemd/{unit_name(site)}.service",
+            lines=tuple(systemd.unit_lines(dialect, [head], sections)),
+            warnings=self._warnings(site),
+            needs=Needs(access=tuple(site_access(self.plan, site))),
+        )
+
+    def _unit(self, site: SiteFacts, service: Service) -> list[Node]:
+        nodes: list[Node] = [
+            directive("Description", f"Django site {site.name}", why="for lists and logs"),
+            directive("After", "network.target", why="on shutdown, it ends before the network"),
+        ]
+        if service.takes_socket:
+            socket = f"{unit_name(site)}.socket"
+            why = "it listens there, before and after this service runs"
+            nodes += [directive(name, socket, why=why) for name in ("Requires", "After")]
+        return nodes
+
+    def _service(self, site: SiteFacts, service: Service) -> list[Node]:
+        return [
+            *self._start(service),
+            *self._end(service),
+            Comment("The site"),
+            *self._account(),
+            directive(
+                "WorkingDirectory",
+                str(site.application.root),
+                why="relative paths begin at the project",
+                setting="BASE_DIR",
+            ),
+            *self._environment(site),
+            Comment("What it may write; everything else is read-only or hidden."),
+            *self._files(site),
+            Comment("What no web application needs"),
+            *_sandbox(),
+        ]
+
+    def _start(self, service: Service) -> list[Node]:
+        ready = "the server says itself when it is ready"
+        begun = "started means that the program runs; the server says no more"
+        return [
+            directive(
+                "Type",
+                "notify" if service.notifies else "exec",
+                why=ready if service.notifies else begun,
+            ),
+            directive(
+                "ExecStart", *service.command, why="this stack's own file", setting="sys.prefix"
+            ),
+        ]
+
+    def _end(self, service: Service) -> list[Node]:
+        nodes: list[Node] = []
+        if service.reload:
+            kill = Raw(f"/bin/kill -s {service.reload} $MAINPID")
+            nodes.append(directive("ExecReload", kill, why="new code, and no request is lost"))
+        return [
+            *nodes,
+            directive("KillMode", "mixed", why="the server ends its workers itself"),
+            directive(
+                "TimeoutStopSec",
+                service.stop_seconds + _GRACE,
+                why="running requests may end first",
+                setting="request_timeout",
+            ),
+            directive("Restart", "always", why="whatever ended it, it comes back"),
+            directive("RestartSec", 1, why="not in a tight loop"),
+        ]
+
+    def _account(self) -> list[Node]:
+        deployment = self.deployment
+        nodes: list[Node] = [
+            directive("User", user(deployment), why="never root", setting="user"),
+        ]
+        if own := group(deployment):
+            why = "the front reads what it uploads, and nobody else"
+            nodes.append(directive("Group", own, why=why, setting="group"))
+            return [*nodes, directive("UMask", "0027", why=why)]
+        why = "the front, which is not in its group, reads what it uploads"
+        return [*nodes, directive("UMask", "0022", why=why)]
+
+    def _environment(self, site: SiteFacts) -> list[Node]:
+        locale = self.deployment.locale
+        nodes: list[Node] = [
+            _variable(contract.STACK_KEY, self.plan.label, "which front may be believed", ""),
+            _variable(
+                "DJANGO_SETTINGS_MODULE",
+                site.application.settings_module,
+                "the entry script assigns the same",
+                "DJANGO_SETTINGS_MODULE",
+            ),
+            *(
+                _variable(name, locale, "any file name can be stored", "locale")
+                for name in ("LANG", "LC_ALL")
+            ),
+        ]
+        if site.application.env_file:
+            path = Glob(str(site.application.env_file))
+            why, setting = "secrets, which no emitted file holds", "DEPLOYKIT['SITE']['ENV_FILE']"
+            nodes.append(directive("EnvironmentFile", path, why=why, setting=setting))
+        return nodes
+
+    def _files(self, site: SiteFacts) -> list[Node]:
+        read_only = "no file changes, but for those named here"
+        nodes: list[Node] = [directive("ProtectSystem", "strict", why=read_only)]
+        for path, why in self._writable(site).items():
+            nodes.append(directive("ReadWritePaths", str(path), why=why, setting=why))
+        at_home = any(_below(path, _HOMES) for path in self._used(site))
+        why = "parts of this site lie there" if at_home else "nothing of this site lies there"
+        mode = "read-only" if at_home else "yes"
+        return [*nodes, directive("ProtectHome", mode, why=why)]
+
+    def _writable(self, site: SiteFacts) -> dict[Path, str]:
+        found = {one.path: one.why for one in site_access(self.plan, site) if one.write}
+        if self.plan.service and self.plan.service.takes_socket:
+            return found
+        socket = None if self.plan.stands_alone else self.plan.socket(site)
+        return {**found, socket.parent: "socket"} if isinstance(socket, Path) else found
+
+    def _used(self, site: SiteFacts) -> list[Path]:
+        base = [site.interpreter.base] if site.interpreter.base else []
+        return [*base, *(one.path for one in site_access(self.plan, site))]
+
+    def _warnings(self, site: SiteFacts) -> tuple[str, ...]:
+        hidden = sorted({str(path) for path in self._used(site) if _below(path, _TEMPORARY)})
+        return tuple(
+            f"{site.name}: {path!r} is hidden from the service, which has a /tmp of its own. "
+            "Move it elsewhere."
+            for path in hidden
+        )
+
+
+def only_site(plan: Plan, target: str) -> tuple[SiteFacts, Service]:
+    """The site of a unit and how it runs. Raise ChoiceError where there is not one of each."""
+    if len(plan.sites) > 1:
+        names = ", ".join(site.name for site in plan.sites)
+        raise ChoiceError(
+            f"target {target!r}: the sites {names} have a unit each. Write the whole stack: "
+            "'manage.py deployconfig nginx --output DIRECTORY'."
+        )
+    if plan.service is None:
+        raise ChoiceError(f"target {target!r}: there is no application server to run.")
+    return plan.sites[0], plan.service
+
+
+def _sandbox() -> list[Node]:
+    return [directive(name.strip(), Raw(value), why=why) for name, (value, why) in _SANDBOX.items()]
+
+
+def _variable(name: str, value: str, why: str, setting: str) -> Node:
+    return directive("Environment", Option(name, value), why=why, setting=setting)
+
+
+def _below(path: Path, places: Sequence[Path]) -> bool:
+    return any(path.is_relative_to(place) for place in places)

@@ -1,0 +1,149 @@
+"""Processes that answer from one listening socket, for servers that have none of their own.
+
+What they promise: a process that ends is replaced; SIGTERM lets running requests end; SIGHUP
+starts the program anew with the same socket, so that no connection is refused meanwhile.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+
+# FCGI_LISTENSOCK_FILENO of the FastCGI specification (2.2); systemd's StandardInput=socket too.
+_INHERITED = 0
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+# So long waits the next process when one could not even begin to work.
+_PAUSE = 1.0
+
+
+def inherited_socket() -> socket.socket | None:
+    """The listening socket that whoever started this process left on descriptor 0, if any."""
+    try:
+        found = socket.socket(fileno=os.dup(_INHERITED))
+        if found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            return found
+        found.close()
+    except OSError:
+        pass  # Closed, or no socket.
+    return None
+
+
+def bound_socket(address: str | tuple[str, int], backlog: int = 1024) -> socket.socket:
+    """Listen on the path of a unix socket, for its user and group alone, or on an IP address."""
+    if isinstance(address, str):
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(address)
+        before = os.umask(0o117)
+        try:
+            listener.bind(address)
+        finally:
+            os.umask(before)
+    else:
+        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    listener.listen(backlog)
+    return listener
+
+
+def supervise(
+    listener: socket.socket, work: Callable[[socket.socket], object], processes: int
+) -> None:
+    """Run ``work(listener)`` in so many processes until SIGTERM or SIGINT.
+
+    ``work`` has to return, its requests done, after a SIGTERM of its own.
+    """
+    for one in _SIGNALS:
+        signal.signal(one, _wake)
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    # Its other end is closed with this process, however that ends: then the others end too.
+    ended, alive = os.pipe()
+    workers = {_start(work, listener, ended, alive) for _ in range(processes)}
+    while (number := signal.sigwait(_SIGNALS)) == signal.SIGCHLD:
+        workers -= set(_gone())
+        while len(workers) < processes:
+            workers.add(_start(work, listener, ended, alive))
+    if number == signal.SIGHUP:
+        _start_anew(listener)
+    os.close(alive)
+    for worker in workers:
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(worker, 0)
+
+
+@contextlib.contextmanager
+def limited(seconds: float) -> Iterator[None]:
+    """End this process, with a traceback of every thread, if the block takes longer."""
+    timer = threading.Timer(seconds, _give_up, (seconds,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _wake(number: int, frame: object) -> None:
+    """Nothing: a signal that nobody handles might not arrive at sigwait()."""
+
+
+def _start(
+    work: Callable[[socket.socket], object], listener: socket.socket, ended: int, alive: int
+) -> int:
+    if pid := os.fork():
+        return pid
+    status = 1
+    started = time.monotonic()
+    try:
+        os.close(alive)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        threading.Thread(target=_follow, args=(ended,), daemon=True).start()
+        work(listener)
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+        if time.monotonic() - started < _PAUSE:
+            time.sleep(_PAUSE)  # Otherwise one would be started after another, without rest.
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def _follow(ended: int) -> None:
+    """End with the supervisor."""
+    os.read(ended, 1)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _gone() -> Iterator[int]:
+    with contextlib.suppress(ChildProcessError):
+        while pid := os.waitpid(-1, os.WNOHANG)[0]:
+            yield pid
+
+
+def _start_anew(listener: socket.socket) -> None:
+    """Become the same program, newly loaded; connections wait in the socket's queue."""
+    os.dup2(listener.fileno(), _INHERITED)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # A second one must not end it as it starts.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - its own command line, once more
+
+
+def _give_up(seconds: float) -> None:
+    sys.stderr.write(f"A request took longer than {seconds:g} seconds; its process ends.\n")
+    faulthandler.dump_traceback(sys.stderr)
+    sys.stderr.flush()
+    os._exit(1)

@@ -1,0 +1,98 @@
+"""What a front says of one request's user, read strictly."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from django.core.exceptions import BadRequest
+from django.utils.crypto import salted_hmac
+
+from django_deploykit.sso import Policy, Source
+
+_SALT = "django_deploykit.identity"
+
+# What fronts send where there is nobody.
+_NOBODY = {"", "-", "(null)", "anonymous", "unauthenticated"}
+# Two of a header arrive as one with a comma (RFC 9110 5.3); Shibboleth puts semicolons.
+_SEVERAL = re.compile(r"[,;]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+class Assertion(NamedTuple):
+    """One user in a front's words, and the policy by which they are believed.
+
+    ``groups`` is None where the front said nothing of groups; an empty set is none at all.
+    """
+
+    subject: str
+    groups: frozenset[str] | None
+    attributes: Mapping[str, str]
+    policy: Policy
+
+    @property
+    def subject_digest(self) -> str:
+        """Stands in a session for source and subject; it is of no use to who reads it there."""
+        return _digest(str(self.policy.user), self.subject)
+
+    @property
+    def claims_digest(self) -> str:
+        """Stands in a session for all else that was said."""
+        groups = "none" if self.groups is None else repr(sorted(self.groups))
+        return _digest(groups, repr(sorted(self.attributes.items())))
+
+
+def read(policy: Policy, said: Mapping[str, Any]) -> Assertion | None:
+    """What is said of the user, under the names of the policy's sources; None for nothing.
+
+    Raise BadRequest for what no front means to say: several names, control characters, or bytes
+    that are not UTF-8.
+    """
+    subject = _text(policy.user, said)
+    if subject is None or subject.casefold() in _NOBODY:
+        return None
+    if _SEVERAL.search(subject):
+        raise BadRequest(f"{policy.user} holds several names: {subject!r}")
+    attributes = {name: _text(source, said) for name, source in policy.attributes.items()}
+    return Assertion(
+        subject=subject,
+        groups=_groups(policy, said),
+        attributes={name: text for name, text in attributes.items() if text is not None},
+        policy=policy,
+    )
+
+
+def _groups(policy: Policy, said: Mapping[str, Any]) -> frozenset[str] | None:
+    text = _text(policy.groups, said) if policy.groups else None
+    return None if text is None else frozenset(split(text, policy.separator))
+
+
+def split(text: str, separator: str) -> list[str]:
+    """The parts of a list. Between semicolons, a backslash takes away what the next character
+    means, as Shibboleth has it (NativeSPAttributeAccess)."""
+    if separator != ";":
+        parts = text.split(separator)
+    else:
+        found = re.findall(r"(?:\\.|[^;\\]|\\\Z)+", text)
+        parts = [re.sub(r"\\(.)", r"\1", part) for part in found]
+    return [clean for part in parts if (clean := part.strip())]
+
+
+def _text(source: Source, said: Mapping[str, Any]) -> str | None:
+    """PEP 3333: text in an environ is bytes, each one a character of Latin-1."""
+    value = said.get(source.name)
+    if not isinstance(value, str):
+        return None
+    try:
+        text = value.encode("latin-1").decode()
+    except UnicodeError:
+        raise BadRequest(f"{source} is not UTF-8: {value!r}") from None
+    if _CONTROL.search(text):
+        raise BadRequest(f"{source} holds a control character: {text!r}")
+    return unicodedata.normalize("NFC", text.strip())
+
+
+def _digest(*words: str) -> str:
+    return salted_hmac(_SALT, repr(words), algorithm="sha256").hexdigest()

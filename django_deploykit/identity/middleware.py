@@ -1,0 +1,187 @@
+"""Signs in whom the front says, for as long as it says so."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
+from django.contrib import auth
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied
+from django.db import router, transaction
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.cache import patch_cache_control
+from django.utils.module_loading import import_string
+
+from django_deploykit import sso
+from django_deploykit.identity import accounts
+from django_deploykit.identity.assertion import Assertion, read
+from django_deploykit.identity.backend import ProxyIdentityBackend
+from django_deploykit.proxy.decision import Decision
+
+# Where a session says whose it is, and since when: by digests, never by names.
+ENTRY = "_deploykit_identity"
+_A_MINUTE = 60
+
+
+class ProxyIdentityMiddleware:
+    """Makes ``request.user`` whom DEPLOYKIT["IDENTITY"]'s source names.
+
+    It stands after AuthenticationMiddleware, and for headers also after TrustedProxyMiddleware:
+    without ``request.deploykit``, or from a peer that is not trusted, no header is believed.
+
+    Raise ImproperlyConfigured at start for settings that do not make sense.
+    """
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        if get_response is None:
+            raise ValueError("get_response must be provided.")
+        self.get_response = get_response
+        self.policy = _policy()
+        accounts.check_model(self.policy)
+        self._is_async = iscoroutinefunction(get_response)
+        if self._is_async:
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        if self._is_async:
+            return self.__acall__(request)
+        self.identify(request)
+        return self._kept_private(self.get_response(request))
+
+    async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
+        # Sessions and accounts are read in a thread anyway; once there is better than often.
+        await sync_to_async(self.identify, thread_sensitive=True)(request)
+        return self._kept_private(await self.get_response(request))
+
+    def identify(self, request: HttpRequest) -> None:
+        """Settle who the user of a request is. Raise PermissionDenied where there has to be one,
+        and BadRequest for a name that makes no sense."""
+        if not hasattr(request, "user"):
+            raise ImproperlyConfigured(
+                "ProxyIdentityMiddleware needs 'django.contrib.auth.middleware."
+                "AuthenticationMiddleware' before it in MIDDLEWARE."
+            )
+        said = _believed(self.policy, request)
+        asserted = read(self.policy, said) if said is not None else None
+        if asserted is not None:
+            _set_user(request, self._user_of(request, asserted))
+        elif self._has_ended(request.session, said is not None):
+            self._sign_out(request)
+        if self.policy.required and not request.user.is_authenticated:
+            raise PermissionDenied("The front names nobody who is let in.")
+
+    def _user_of(self, request: HttpRequest, asserted: Assertion) -> Any:
+        """The account of who is asserted, or None. Whoever else was signed in is signed out, also
+        one with a password: what the front says and what the request does must be one person's."""
+        if self.policy.mode == "stateless":
+            return auth.authenticate(request, assertion=asserted)
+        if auth.SESSION_KEY in request.session:
+            if request.user.is_authenticated and self._is_theirs(request, asserted):
+                return request.user
+            auth.logout(request)
+        user = auth.authenticate(request, assertion=asserted)
+        if user is not None:
+            auth.login(request, user)  # A new session key, and a new CSRF token.
+            request.session[ENTRY] = {
+                "subject": asserted.subject_digest,
+                "claims": asserted.claims_digest,
+                "since": int(time.time()),
+            }
+        return user
+
+    def _has_ended(self, session: Any, believed: bool) -> bool:
+        """Tell whether a session began with a name that nobody says any more."""
+        return _backend_of(session) is not None and not (believed and self._lasts(session))
+
+    def _lasts(self, session: Any) -> bool:
+        if self.policy.mode != "persistent":
+            return False
+        since = session.get(ENTRY, {}).get("since", 0)
+        return bool(0 <= time.time() - since <= self.policy.max_age)
+
+    def _sign_out(self, request: HttpRequest) -> None:
+        if self.policy.mode != "stateless":
+            auth.logout(request)
+        _set_user(request, None)
+
+    def _is_theirs(self, request: HttpRequest, asserted: Assertion) -> bool:
+        """Tell whether a session is that of the asserted user, who is still let in; what is new
+        of them is written down."""
+        backend, entry = _backend_of(request.session), request.session.get(ENTRY, {})
+        if backend is None or entry.get("subject") != asserted.subject_digest:
+            return False
+        if not backend.accepts(request.user, asserted):
+            return False
+        if entry["claims"] != asserted.claims_digest:
+            with transaction.atomic(using=router.db_for_write(get_user_model())):
+                accounts.follow(request.user, asserted)
+        self._renew(request.session, asserted)
+        return True
+
+    def _renew(self, session: Any, asserted: Assertion) -> None:
+        """Note what was said, and when; the time not more often than it matters."""
+        entry = {**session[ENTRY], "claims": asserted.claims_digest}
+        if self.policy.mode == "persistent" and time.time() - entry["since"] > _A_MINUTE:
+            entry["since"] = int(time.time())
+        if entry != session[ENTRY]:
+            session[ENTRY] = entry
+
+    def _kept_private(self, response: HttpResponseBase) -> HttpResponseBase:
+        """Without a session no Vary: Cookie tells a cache that pages differ by user."""
+        if self.policy.mode == "stateless":
+            patch_cache_control(response, private=True)
+        return response
+
+
+def _policy() -> sso.Policy:
+    policy, problems = sso.configured()
+    if problems:
+        raise ImproperlyConfigured("\n".join(f"{place}: {text}" for place, text in problems))
+    if policy is None:
+        raise ImproperlyConfigured(
+            f"ProxyIdentityMiddleware believes nobody: {sso.IDENTITY} is not set. Set its 'PRESET' "
+            f"to one of {', '.join(sso.PRESETS)}, or its 'USER'."
+        )
+    return policy
+
+
+def _believed(policy: sso.Policy, request: HttpRequest) -> Mapping[str, Any] | None:
+    """Where the policy's sources are looked up, by name; None where nobody is believed.
+
+    A key that only the server writes needs no other witness. A header is taken from the record
+    of TrustedProxyMiddleware, which has removed it from META, and only if its peer's count.
+    """
+    if not policy.user.is_header:
+        return request.META
+    record = getattr(request, "deploykit", None)
+    if isinstance(record, Decision) and record.verdict.trusted and record.verdict.speaks:
+        return record.original
+    return None
+
+
+def _backend_of(session: Any) -> ProxyIdentityBackend | None:
+    """The backend of a session that began here."""
+    path = session.get(auth.BACKEND_SESSION_KEY)
+    try:
+        backend = import_string(path)() if path else None
+    except ImportError:
+        return None  # get_user() makes nobody of it.
+    return backend if isinstance(backend, ProxyIdentityBackend) else None
+
+
+def _set_user(request: HttpRequest, user: Any) -> None:
+    """For both ways to ask; Django 5.2's login() forgets the second."""
+    found = user or AnonymousUser()
+
+    async def auser() -> Any:
+        return found
+
+    request.user, request.auser = found, auser

@@ -1,0 +1,78 @@
+"""Who the client is: a list of addresses, each written by the proxy that stands right of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from django_deploykit.proxy.decision import Client, Refused
+
+Address = IPv4Address | IPv6Address
+
+MAX_ENTRIES = 32
+MAX_LENGTH = 4096
+
+_WITH_PORT = re.compile(r"\[([^\[\]]+)\](?::[0-9]{1,5})?\Z|([0-9.]+):[0-9]{1,5}\Z")
+
+
+def parse_address(text: str) -> Address | None:
+    """An address, also as ``192.0.2.1:567``, ``[::1]`` or ``[::1]:567``; None for anything else.
+
+    An IPv4 address in IPv6's clothes is the IPv4 address. A zone is dropped: it means something
+    on another machine only.
+    """
+    match = _WITH_PORT.match(text)
+    bare = (match[1] or match[2]) if match else text
+    try:
+        address = ip_address(bare.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+@lru_cache(maxsize=1024)
+def plain(text: str) -> str:
+    """The one spelling of an address, or '' for what is none."""
+    address = parse_address(text)
+    return str(address) if address else ""
+
+
+@lru_cache(maxsize=1024)
+def entries(text: str) -> tuple[str, ...]:
+    """The entries of a list, empty ones left out. Raise Refused for one beyond all reason."""
+    if len(text) > MAX_LENGTH:
+        raise Refused(400, f"a list of {len(text)} characters")
+    found = tuple(entry for part in text.split(",") if (entry := part.strip()))
+    if len(found) > MAX_ENTRIES:
+        raise Refused(400, f"a list of {len(found)} entries")
+    return found
+
+
+def walk(named: Sequence[str], peer: str, is_proxy: Callable[[str], bool]) -> Client:
+    """Go from the trusted ``peer`` leftwards, over proxies, to the first that is none.
+
+    Whatever stands left of it was written by the client, and is never looked at. If all are
+    proxies, the leftmost asked for itself.
+    """
+    hops = [peer]
+    for depth, text in enumerate(reversed(named), start=1):
+        address = plain(text)
+        if not address:
+            return Client(hops[-1], False, tuple(hops), depth)
+        if depth == len(named) or not is_proxy(address):
+            return Client(address, True, tuple(hops), depth)
+        hops.append(address)
+    return Client(peer, verified=False)
+
+
+def count(named: Sequence[str], peer: str, hops: int) -> Client:
+    """Take the entry that ``hops`` proxies lead to; with fewer entries, none of them counts."""
+    if len(named) < hops:
+        return Client(peer, verified=False)
+    between = (peer, *reversed(named[len(named) - hops + 1 :]))
+    address = plain(named[-hops])
+    if not address:
+        return Client(between[-1], False, between, hops)
+    return Client(address, True, between, hops)

@@ -1,0 +1,102 @@
+"""The door for Django's own requests, already made from an environ or a scope."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Any
+
+from django.conf import settings
+from django.core.handlers.asgi import ASGIRequest
+from django.core.handlers.wsgi import WSGIRequest
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from django_deploykit import contract
+from django_deploykit.proxy.asgi import AsgiDoor
+from django_deploykit.proxy.configured import ConfiguredDoor
+from django_deploykit.proxy.decide import Judge
+from django_deploykit.proxy.decision import Decision, Refused
+from django_deploykit.proxy.wsgi import WsgiDoor
+from django_deploykit.trust import Policy
+
+# What Django computes from META at the first look, and keeps.
+_KEPT = ("headers", "_current_scheme_host")
+# Django's own cookies: the setting of the name, and that of the path.
+_COOKIES = (
+    ("SESSION_COOKIE_NAME", "SESSION_COOKIE_PATH"),
+    ("CSRF_COOKIE_NAME", "CSRF_COOKIE_PATH"),
+    ("LANGUAGE_COOKIE_NAME", "LANGUAGE_COOKIE_PATH"),
+)
+_MESSAGES_COOKIE = "messages"  # CookieStorage.cookie_name; its path is the session's.
+
+
+class RequestDoor:
+    """Makes a request what its decision says, by the policy of this process."""
+
+    def __init__(self) -> None:
+        self._door = ConfiguredDoor()
+        nobody = Judge(Policy("a refused request"))
+        self._closed_wsgi, self._closed_asgi = WsgiDoor(nobody), AsgiDoor(nobody)
+
+    def enter(self, request: Any) -> Decision:
+        """Decide, and write the request anew. Raise Refused, with nothing believed."""
+        if isinstance(request, ASGIRequest):
+            return self._enter_asgi(request)
+        return self._enter_wsgi(request)
+
+    def _enter_wsgi(self, request: WSGIRequest) -> Decision:
+        path = request.META.get("SCRIPT_NAME"), request.META.get("PATH_INFO")
+        try:
+            decision = self._door.wsgi(request.META)
+        except Refused:
+            self._closed_wsgi.enter(request.META)
+            raise
+        finally:
+            _forget(request)
+        if path != (request.META.get("SCRIPT_NAME"), request.META.get("PATH_INFO")):
+            fresh = WSGIRequest(request.META)
+            request.path, request.path_info = fresh.path, fresh.path_info
+        return decision
+
+    def _enter_asgi(self, request: ASGIRequest) -> Decision:
+        try:
+            scope = self._door.asgi(request.scope)
+        except Refused:
+            _replace(request, self._closed_asgi.enter(request.scope))
+            raise
+        decision: Decision = scope[contract.DECISION_KEY]
+        if scope is not request.scope:
+            _replace(request, scope)
+        if decision.client.hops:
+            for key in ("REMOTE_HOST", "REMOTE_PORT"):  # 0 stands in the scope where none is known
+                request.META.pop(key, None)
+        request.META.update(decision.data)
+        return decision
+
+
+def _replace(request: ASGIRequest, scope: Any) -> None:
+    """Let Django read the new scope, and take over what it made of it."""
+    fresh = ASGIRequest(scope, BytesIO())
+    for name in ("scope", "META", "path", "path_info", "script_name"):
+        setattr(request, name, getattr(fresh, name))
+    _forget(request)
+
+
+def _forget(request: HttpRequest) -> None:
+    for name in _KEPT:
+        request.__dict__.pop(name, None)
+
+
+def move_cookies(response: HttpResponseBase, script_name: str) -> None:
+    """Give Django's cookies the path of this request's prefix, also where they are deleted.
+
+    A path that settings name is kept; so is a name with __Host-, which has to have the root's.
+    """
+    names = {getattr(settings, name): path for name, path in _COOKIES}
+    names[_MESSAGES_COOKIE] = "SESSION_COOKIE_PATH"
+    for name, path in names.items():
+        morsel = response.cookies.get(name)
+        if morsel is None or morsel["path"] != "/" or name.startswith("__Host-"):
+            continue
+        if not settings.is_overridden(path):  # type: ignore[misc]  # the stubs lack it
+            morsel["path"] = f"{script_name}/"

@@ -1,0 +1,135 @@
+"""The door for WSGI: an environ is read, decided upon, and written anew."""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+from typing import TYPE_CHECKING
+from urllib.parse import unquote_to_bytes
+
+from django_deploykit import contract
+from django_deploykit.proxy import origin
+from django_deploykit.proxy.decide import Judge
+from django_deploykit.proxy.decision import Decision, Peer, Place, Refused, Told
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+# gunicorn hands its socket over: what kind it is, and whether it is TLS, is known beyond doubt.
+_SOCKET = "gunicorn.socket"
+_SCRIPT_NAME = contract.CGI_HEADERS[0]
+_HEADERS = {
+    contract.environ_key(name): name
+    for name in (*contract.CLIENT_FORBIDDEN_HEADERS, contract.PROOF_HEADER)
+}
+# Where servers put the request line's path, and a script name before rewriting, which Django
+# prefers to SCRIPT_NAME (django/core/handlers/wsgi.py).
+_RAW = ("RAW_URI", "REQUEST_URI")
+_REWRITTEN = ("SCRIPT_URL", "REDIRECT_URL")
+
+
+class WsgiDoor:
+    """Makes environs say what one judge decides."""
+
+    def __init__(self, judge: Judge) -> None:
+        self._judge = judge
+        data = judge.policy.data
+        more = {contract.environ_key(name): name for name in map(contract.data_header, data)}
+        self._headers = {**_HEADERS, **more}
+        self._keys = frozenset(self._headers)
+
+    def enter(self, environ: WSGIEnvironment) -> Decision:
+        """Decide on a request, once, and write it anew. Raise Refused.
+
+        Whatever is decided, every header that only a proxy may set is removed.
+        """
+        known = environ.get(contract.DECISION_KEY)
+        if isinstance(known, Decision):
+            return known
+        found = self._keys.intersection(environ)
+        headers = {self._headers[key]: environ.pop(key) for key in found}
+        if _SCRIPT_NAME in headers and _SOCKET in environ:
+            _take_back(environ, headers[_SCRIPT_NAME])
+        decision = self._judge.decide(_told(environ, headers))
+        _write(environ, decision)
+        environ[contract.DECISION_KEY] = decision
+        return decision
+
+
+def _take_back(environ: WSGIEnvironment, said: str) -> None:
+    """Undo what gunicorn believes of a header, by default from whoever is on loopback: it makes
+    SCRIPT_NAME of the last such line (forwarder_headers)."""
+    own = os.environ.get("SCRIPT_NAME", "")
+    if environ["SCRIPT_NAME"] == said.rpartition(",")[2] != own:
+        path = unquote_to_bytes(origin.request_path(environ["RAW_URI"])).decode("latin-1")
+        environ["SCRIPT_NAME"], environ["PATH_INFO"] = own, path.removeprefix(own)
+
+
+def refuse(refused: Refused, start_response: StartResponse) -> Iterable[bytes]:
+    """Answer a refused request; why is for the log, not for the client."""
+    refused.log()
+    start_response(
+        f"{refused.status} {refused.phrase}", [("Content-Type", "text/plain; charset=utf-8")]
+    )
+    return [f"{refused.phrase}\n".encode()]
+
+
+def _told(environ: WSGIEnvironment, headers: dict[str, str]) -> Told:
+    get = environ.get
+    return Told(
+        peer=_peer(environ),
+        headers=headers,
+        scheme=_scheme(environ),
+        host=get("HTTP_HOST", ""),
+        script_name=get("SCRIPT_NAME", "").rstrip("/"),
+        path=get("PATH_INFO", "") or "/",
+        raw_path=(get("RAW_URI") or get("REQUEST_URI") or "").partition("?")[0],
+    )
+
+
+def _peer(environ: WSGIEnvironment) -> Peer:
+    listener = environ.get(_SOCKET)
+    is_unix = getattr(listener, "family", None) == socket.AF_UNIX
+    return Peer(environ.get("REMOTE_ADDR") or "", is_unix, listener is not None)
+
+
+def _scheme(environ: WSGIEnvironment) -> str:
+    """The connection's scheme: gunicorn may have believed a header (secure_scheme_headers)."""
+    listener = environ.get(_SOCKET)
+    if isinstance(listener, socket.socket):
+        return "https" if isinstance(listener, ssl.SSLSocket) else "http"
+    return "https" if environ.get("wsgi.url_scheme") == "https" else "http"
+
+
+def _write(environ: WSGIEnvironment, decision: Decision) -> None:
+    told, client, place = decision.told, decision.client, decision.place
+    environ.update(decision.data)
+    if told.peer.is_unix and told.scheme != environ["wsgi.url_scheme"]:
+        # Without a port of its own, gunicorn made this one up from the scheme it believed.
+        environ["SERVER_PORT"] = str(origin.PORTS[told.scheme])
+    environ["wsgi.url_scheme"] = place.scheme or told.scheme
+    if client.hops:
+        environ["REMOTE_ADDR"] = client.address
+        # Those of the proxy, and nobody told the client's.
+        environ.pop("REMOTE_HOST", None)
+        environ.pop("REMOTE_PORT", None)
+    if place.port:
+        environ["SERVER_PORT"] = str(place.port)
+    if place.host:
+        environ["HTTP_HOST"] = place.host
+        environ["SERVER_NAME"] = place.host.removesuffix(f":{place.port}")
+    if (place.script_name, place.path) != (told.script_name, told.path):
+        _move(environ, place)
+
+
+def _move(environ: WSGIEnvironment, place: Place) -> None:
+    environ["SCRIPT_NAME"], environ["PATH_INFO"] = place.script_name, place.path
+    for key in _REWRITTEN:
+        environ.pop(key, None)
+    query = environ.get("QUERY_STRING")
+    for key in _RAW:
+        if key in environ:
+            environ[key] = f"{place.raw_path}?{query}" if query else place.raw_path

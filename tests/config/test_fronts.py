@@ -1,0 +1,126 @@
+"""Where a front may look for files at any URL, and where it may not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from django_deploykit.config.facts import Hosts, Mount, SiteFacts, StaticFiles
+from django_deploykit.config.fronts import files_root
+from django_deploykit.config.servers.nginx import NginxRenderer
+from django_deploykit.exceptions import ChoiceError
+from tests.cases import TLS, Case, site
+
+PUBLIC = Path("/srv/www")
+
+
+def mount(url: str, directory: Path, setting: str = "STATIC_ROOT") -> Mount:
+    return Mount(url=url, directory=directory, setting=setting)
+
+
+def public_site(prefix: str = "", name: str = "shop", **facts: Any) -> SiteFacts:
+    """A site whose static files lie at the paths of their URLs, away from its code."""
+    url = f"{prefix}/static/"
+    static = StaticFiles(mounts=(mount(url, PUBLIC / url.strip("/")),))
+    return site(name, prefix=prefix, static=static, **facts)
+
+
+def root(*sites: SiteFacts, **choices: Any) -> Path:
+    plan = Case(sites=sites).plan(NginxRenderer)
+    return files_root(replace(plan, deployment=replace(plan.deployment, **choices)), sites[0])
+
+
+@pytest.mark.parametrize("prefix", ["", "/app", "/a/b"])
+def test_the_root_lies_above_the_static_files(prefix: str) -> None:
+    """As far above STATIC_ROOT as the root of the host lies above STATIC_URL."""
+    assert root(public_site(prefix)) == PUBLIC
+
+
+def test_several_mounts_have_one_root() -> None:
+    """Each of them lies at the path of its own URL."""
+    mounts = mount("/static/", PUBLIC / "static"), mount("/assets/", PUBLIC / "assets")
+    assert root(site(static=StaticFiles(mounts=mounts))) == PUBLIC
+    elsewhere = (mounts[0], mount("/assets/", Path("/srv/other/assets")))
+    with pytest.raises(ChoiceError, match="below one directory for all static files"):
+        root(site(static=StaticFiles(mounts=elsewhere)))
+
+
+@pytest.mark.parametrize(
+    ("url", "directory"),
+    [
+        ("/static/", "/srv/www/assets"),
+        ("/app/static/", "/srv/www/static"),
+        ("/static/", "/static"),
+        ("/", "/srv/www"),
+    ],
+)
+def test_a_directory_that_is_not_called_like_its_url(url: str, directory: str) -> None:
+    """It could not be found by its URL; and the root of the disk is never looked into."""
+    facts = site(static=StaticFiles(mounts=(mount(url, Path(directory)),)))
+    with pytest.raises(
+        ChoiceError, match=f"STATIC_ROOT {directory!r} would have to end in {url!r}"
+    ):
+        root(facts)
+
+
+PRIVATE: dict[str, dict[str, Any]] = {
+    "protected files": {"protected": (mount("/p/", PUBLIC / "p", "PROTECTED"),)},
+    "the database": {"databases": (PUBLIC / "db.sqlite3",)},
+    "the key of the certificate": {"tls": replace(TLS, key=PUBLIC / "key.pem")},
+    "uploaded files": {"media": mount("/media/", PUBLIC / "uploads", "MEDIA_ROOT")},
+}
+
+
+@pytest.mark.parametrize(("what", "facts"), PRIVATE.items(), ids=str)
+def test_nothing_private_is_looked_into(what: str, facts: dict[str, Any]) -> None:
+    """A file that is not for everybody may not lie where files are looked for."""
+    with pytest.raises(ChoiceError, match=f"'/srv/www' holds {what}"):
+        root(public_site(**facts))
+
+
+def test_neither_code_nor_its_secrets_are_looked_into() -> None:
+    """The project itself, its interpreter, its environment file."""
+    facts = public_site()
+    code = replace(facts.application, root=PUBLIC, env_file=PUBLIC / ".env")
+    with pytest.raises(ChoiceError, match=r"the application's code.*the environment file"):
+        root(replace(facts, application=code))
+    with pytest.raises(ChoiceError, match="the interpreter"):
+        root(facts, python_home=PUBLIC / "venv")
+
+
+@pytest.mark.parametrize("facts", PRIVATE.values(), ids=PRIVATE)
+def test_a_prefix_is_a_fence(facts: dict[str, Any]) -> None:
+    """Only what lies below the prefix can be reached."""
+    assert root(public_site("/app", **facts)) == PUBLIC
+
+
+def test_uploads_at_their_own_url_are_served_there() -> None:
+    """The location of uploads, with its headers, comes before any lookup."""
+    assert root(public_site(media=mount("/media/", PUBLIC / "media", "MEDIA_ROOT"))) == PUBLIC
+
+
+def test_a_neighbours_files_are_private_too() -> None:
+    """Under another name nothing keeps its uploads apart."""
+    media = mount("/media/", PUBLIC / "media", "MEDIA_ROOT")
+    hosts = Hosts(names=("blog.example.com",))
+    with pytest.raises(ChoiceError, match="holds uploaded files"):
+        root(public_site(), site("blog", hosts=hosts, media=media))
+    with pytest.raises(ChoiceError, match="holds the database"):
+        root(public_site(), site("blog", prefix="/blog", databases=(PUBLIC / "blog.sqlite3",)))
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        ({"static": None}, "there are no static files"),
+        ({"routes": ("/app/",)}, "already say which URLs are files"),
+        ({"documents": Path("/srv/old")}, "already say which URLs are files"),
+    ],
+)
+def test_nothing_to_look_for(facts: dict[str, Any], reason: str) -> None:
+    """Where something else decides, the choice is refused with the reason."""
+    with pytest.raises(ChoiceError, match=reason):
+        root(replace(public_site(), **facts))

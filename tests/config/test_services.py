@@ -1,0 +1,163 @@
+"""What the services of a stack say, by what the site and its deployment are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from django_deploykit.config.deployment import Address, Deployment
+from django_deploykit.config.facts import Interpreter, SiteFacts
+from django_deploykit.config.renderer import Rendered
+from django_deploykit.config.stack import renderers, resolve
+from django_deploykit.exceptions import ChoiceError
+from tests.cases import CASES, DEPLOYMENT, MEDIA, site
+
+NGINX = replace(DEPLOYMENT, server_version=(1, 22, 1))
+
+
+def rendered(
+    facts: SiteFacts, deployment: Deployment = NGINX, app_server: str = "uwsgi", target: str = ""
+) -> dict[str, Rendered]:
+    """The services of a written stack, by file name."""
+    stack = resolve("nginx", "http", app_server) if not target else resolve(target)
+    found = stack.services(stack.plan([facts], deployment, Path("/srv/deploy")))
+    return {Path(one.filename).name: one for one in (service.render() for service in found)}
+
+
+def unit(facts: SiteFacts, deployment: Deployment = NGINX, app_server: str = "uwsgi") -> list[str]:
+    return rendered(facts, deployment, app_server)["django-shop.service"].text.splitlines()
+
+
+def test_every_file_is_written_once() -> None:
+    """What belongs to a stack depends on what its application server can do."""
+    assert set(rendered(site())) == {"django-shop.service", "django-shop.conf"}
+    assert set(rendered(site(), app_server="gunicorn")) == {
+        "django-shop.service",
+        "django-shop.socket",
+    }
+
+
+def test_writable_directories_come_from_facts() -> None:
+    """Uploads, the database's directory, and the socket's: nothing else."""
+    facts = site(media=MEDIA, databases=(Path("/srv/shop/data/db.sqlite3"),))
+    lines = [line for line in unit(facts) if line.startswith("ReadWritePaths")]
+    assert lines == [
+        "ReadWritePaths=/srv/shop/media",
+        "ReadWritePaths=/srv/shop/data",
+        "ReadWritePaths=/run/shop",
+    ]
+
+
+def test_over_tcp_there_is_no_directory() -> None:
+    """An address needs neither a directory nor a line for one."""
+    deployment = replace(NGINX, socket=Address("127.0.0.1", 9000))
+    assert not [line for line in unit(site(), deployment) if line.startswith("ReadWritePaths")]
+    assert set(rendered(site(), deployment)) == {"django-shop.service"}
+
+
+def test_a_chosen_socket_lies_in_the_operators_directory() -> None:
+    """It is written to, and not made."""
+    deployment = replace(NGINX, socket=Path("/srv/sockets/shop.sock"))
+    assert "ReadWritePaths=/srv/sockets" in unit(site(), deployment)
+    assert set(rendered(site(), deployment)) == {"django-shop.service"}
+
+
+@pytest.mark.parametrize(
+    ("user", "group", "lines"),
+    [
+        ("", "", ["User=www-data", "Group=www-data", "UMask=0027"]),
+        ("shop", "www-data", ["User=shop", "Group=www-data", "UMask=0027"]),
+        ("shop", "", ["User=shop", "UMask=0022"]),
+    ],
+)
+def test_the_front_can_read_uploads(user: str, group: str, lines: list[str]) -> None:
+    """By its group, or, where the service is not in it, as everybody else."""
+    found = unit(site(), replace(NGINX, user=user, group=group))
+    assert [line for line in found if line.startswith(("User=", "Group=", "UMask="))] == lines
+
+
+@pytest.mark.parametrize(
+    ("facts", "mode"),
+    [
+        (site(), "yes"),
+        (site(root="/home/anna/shop"), "read-only"),
+        (
+            site(
+                interpreter=Interpreter(
+                    prefix=Path("/srv/venv"),
+                    packages=Path("/srv/venv/lib/python3.11/site-packages"),
+                    version=(3, 11),
+                    base=Path("/root/.local/share/uv/python/cpython-3.11"),
+                )
+            ),
+            "read-only",
+        ),
+    ],
+)
+def test_homes_are_hidden_unless_the_site_lies_there(facts: SiteFacts, mode: str) -> None:
+    """Its Python counts: what a virtual environment was made from may lie in a home."""
+    assert f"ProtectHome={mode}" in unit(facts)
+
+
+def test_a_project_in_tmp_is_warned_of() -> None:
+    """The service has a /tmp of its own, and would not see it."""
+    found = rendered(site(root="/tmp/shop"))["django-shop.service"]
+    assert any("'/tmp/shop' is hidden from the service" in text for text in found.warnings)
+
+
+def test_the_time_to_stop_is_longer_than_a_request() -> None:
+    """A request that may run is not killed by the manager."""
+    assert "TimeoutStopSec=215" in unit(site(), replace(NGINX, request_timeout=200))
+
+
+def test_alone_it_needs_no_privilege_for_port_80() -> None:
+    """systemd listens, so gunicorn is never root."""
+    socket = rendered(site(), target="gunicorn")["django-shop.socket"].text
+    assert "ListenStream=80\n" in socket
+    assert "SocketGroup" not in socket
+
+
+@pytest.mark.parametrize("target", ["systemd-service", "systemd-socket"])
+def test_a_unit_alone_is_for_one_site(target: str) -> None:
+    """Several have one each, which only a written set can hold."""
+    renderer = renderers()[target]
+    with pytest.raises(ChoiceError, match="have a unit each"):
+        renderer(CASES["interpreters"].plan(renderer)).render()
+
+
+@pytest.mark.parametrize("target", ["systemd-service", "systemd-socket"])
+def test_a_unit_needs_something_to_run(target: str) -> None:
+    """Where a front runs Python itself, there is no unit."""
+    renderer = renderers()[target]
+    plan = replace(CASES["minimal"].plan(renderer), service=None)
+    with pytest.raises(ChoiceError, match="no application server"):
+        renderer(plan).render()
+
+
+def test_a_socket_is_only_for_a_server_that_takes_one() -> None:
+    """uWSGI makes its own."""
+    stack = resolve("systemd-socket", "http", "uwsgi")
+    plan = stack.plan([site()], DEPLOYMENT)
+    with pytest.raises(ChoiceError, match="makes its socket itself"):
+        stack.render(plan)
+
+
+def test_a_service_alone_is_its_application_servers() -> None:
+    """It names the stack that this application server is by itself."""
+    stack = resolve("systemd-service", "uwsgi")
+    (text,) = [one.text for one in stack.render(stack.plan([site()], DEPLOYMENT))]
+    assert "Environment=DEPLOYKIT_STACK=uwsgi/uwsgi" in text
+    assert "pyuwsgi --ini /srv/shop/deploy/uwsgi/shop.ini" in text
+
+
+def test_the_environment_file_has_no_value() -> None:
+    """The emitted template is comments only, closed to the world, and so is the real file."""
+    facts = site()
+    facts = replace(facts, application=replace(facts.application, env_file=Path("/srv/my env")))
+    found = rendered(facts)["django-shop.env"]
+    assert all(line.startswith("#") for line in found.text.splitlines())
+    assert found.mode == 0o640
+    assert found.needs.steps == ("chown root:www-data '/srv/my env' && chmod 0640 '/srv/my env'",)
+    assert "EnvironmentFile=/srv/my env" in unit(facts)

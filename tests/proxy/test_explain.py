@@ -1,0 +1,96 @@
+"""``manage.py deployexplain``."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+from django_deploykit.management.choices import MISTAKE
+
+SECTION = {
+    "TRUSTED": ["10.0.0.0/8"],
+    "HEADERS": ["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Prefix"],
+    "VHOST": {"MARKER": "vhost"},
+}
+
+
+def explain(*args: str) -> str:
+    out = io.StringIO()
+    call_command("deployexplain", *args, stdout=out)
+    return out.getvalue()
+
+
+@pytest.fixture(autouse=True)
+def configured(settings: Any) -> None:
+    settings.DEPLOYKIT = {"PROXY": SECTION}
+
+
+def test_each_decision_has_its_reason() -> None:
+    """Peer, client, scheme, host, prefix and path, in this order, and what was removed."""
+    said = explain(
+        *("--peer", "10.0.0.1", "--header", "X-Forwarded-For: 1.1.1.1, 203.0.113.9, 10.0.0.2"),
+        *("--header", "X-Forwarded-Proto: https", "--header", "Host: example.com"),
+        *("--header", "X-Forwarded-Prefix: /app", "--header", "Remote-User: admin", "/page"),
+    )
+    assert said.splitlines() == [
+        "trusted: yes",
+        "peer: 10.0.0.1 (its address is in 10.0.0.0/8)",
+        "client: 203.0.113.9 (entry 2 from the right)",
+        "scheme: https (the proxy says so)",
+        "host: example.com (nobody trusted says otherwise)",
+        "prefix: /app (the proxy says so)",
+        "through: 10.0.0.1, 10.0.0.2",
+        "path: /app/page",
+        "removed: Remote-User: 'admin'",
+        "removed: X-Forwarded-For: '1.1.1.1, 203.0.113.9, 10.0.0.2'",
+        "removed: X-Forwarded-Prefix: '/app'",
+        "removed: X-Forwarded-Proto: 'https'",
+    ]
+
+
+def test_a_stranger_is_not_believed() -> None:
+    """It says so, and what the connection has."""
+    said = explain("--peer", "203.0.113.9", "--header", "X-Forwarded-For: 1.1.1.1")
+    assert said.startswith(
+        "trusted: no\npeer: 203.0.113.9 (DEPLOYKIT['PROXY'] does not name this peer)\n"
+    )
+    assert "client: 203.0.113.9 (it is the peer)" in said
+
+
+def test_a_refusal_has_its_reason() -> None:
+    """A request that is not answered is shown with the status and why."""
+    said = explain("--peer", "10.0.0.1", "--header", "X-Forwarded-Proto: ftp")
+    assert said == "answer: 400 Bad Request (the scheme 'ftp' is neither http nor https)\n"
+    said = explain("/vhost/http/real.example/")
+    assert said == "answer: 404 Not Found (only a trusted proxy may name a virtual host)\n"
+
+
+def test_the_stack_can_be_named(settings: Any) -> None:
+    """Without PROXY, what an emitted stack would believe."""
+    settings.DEPLOYKIT = {}
+    headers = "--header", "X-Forwarded-For: 1.1.1.1", "--header", "X-Forwarded-Proto: https"
+    assert "client: 1.1.1.1" in explain("--peer", "unix", "--stack", "nginx/http", *headers)
+    assert "trusted: no" in explain("--peer", "unix", *headers)
+    said = explain("--peer", "192.0.2.1", "--stack", "apache/mod_wsgi", *headers)
+    assert "peer: 192.0.2.1 (a gateway hands over what it knows)" in said
+    assert "client: 192.0.2.1 (it is the peer)" in said
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For", ": x", "X-Name: \xe9"])
+def test_what_is_no_header_is_a_mistake(header: str) -> None:
+    """A header has a name and a value."""
+    with pytest.raises(CommandError, match="--header") as raised:
+        explain("--header", header)
+    assert raised.value.returncode == MISTAKE
+
+
+def test_bad_settings_are_a_mistake(settings: Any) -> None:
+    """Half a policy explains nothing."""
+    settings.DEPLOYKIT = {"PROXY": {"TRUSTED": ["*"]}}
+    with pytest.raises(CommandError, match="TRUSTED") as raised:
+        explain()
+    assert raised.value.returncode == MISTAKE

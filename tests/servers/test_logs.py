@@ -1,0 +1,48 @@
+"""What the access log of a front says of time."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+
+from tests.servers import harness
+from tests.servers.harness import Project, Server
+from tests.servers.stacks import Stack, proxying
+
+SECONDS = 0.3
+NGINX = [*proxying("nginx", "http", "uwsgi", "fastcgi", "scgi")]
+
+
+def _line(server: Server) -> str:
+    """The line of one slow request, as soon as it is there."""
+    assert server.get(f"/slow/?seconds={SECONDS}").status == 200
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        for line in server.log:
+            # The application server's own lines end differently.
+            if "/slow/" in line and re.search(r"(?: [0-9.]+)+$", line):
+                return line
+        time.sleep(0.05)
+    raise AssertionError("no line in the access log")
+
+
+@pytest.mark.parametrize("stack", NGINX, ids=str)
+def test_nginx_tells_the_applications_time_apart(example: Project, stack: Stack) -> None:
+    """Seconds in all, and those that the application took."""
+    stack.require()
+    with harness.deployrun(example, *stack.arguments) as server:
+        times = re.search(r'" ([0-9.]+) ([0-9.]+)$', _line(server))
+    assert times
+    assert min(map(float, times.groups())) > SECONDS / 2  # Its clock is not the application's.
+
+
+@pytest.mark.parametrize("stack", proxying("lighttpd", "http"), ids=str)
+def test_lighttpd_tells_the_whole_time(example: Project, stack: Stack) -> None:
+    """Microseconds; it has no word for the application's own."""
+    stack.require()
+    with harness.deployrun(example, *stack.arguments) as server:
+        times = re.search(r'" ([0-9]+)$', _line(server))
+    assert times
+    assert int(times[1]) > SECONDS / 2 * 1_000_000

@@ -1,0 +1,187 @@
+"""The middleware in a project with a wsgi.py of its own, behind a real gunicorn."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+
+from django_deploykit import contract
+from tests.projects import ROOT
+from tests.servers import harness
+
+VISITOR = "203.0.113.9"
+PROJECT = """
+    import json
+    import os
+
+    SECRET_KEY = "proxy"
+    DEBUG = False
+    ALLOWED_HOSTS = ["shop.example"]
+    ROOT_URLCONF = __name__
+    STATIC_URL = "static/"
+    MIDDLEWARE = ["django_deploykit.middleware.TrustedProxyMiddleware"]
+    INSTALLED_APPS = ["django_deploykit"]
+    DEPLOYKIT = json.loads(os.environ["TEST_DEPLOYKIT"])
+
+    def whoami(request):
+        from django.http import JsonResponse
+        from django.urls import reverse
+
+        return JsonResponse({
+            "trusted": request.deploykit.trusted,
+            "client": request.META["REMOTE_ADDR"],
+            "scheme": request.scheme,
+            "host": request.get_host(),
+            "port": request.get_port(),
+            "reversed": reverse("whoami"),
+            "path": request.path,
+            "meta": sorted(key for key in request.META if key not in ("HTTP_CONNECTION",)),
+            "user": request.META.get("REMOTE_USER"),
+        })
+
+    from django.urls import path
+    urlpatterns = [path("", whoami, name="whoami")]
+
+"""
+WSGI = """
+    import os
+    os.environ["DJANGO_SETTINGS_MODULE"] = "proxied"
+    from django.core.wsgi import get_wsgi_application
+    application = get_wsgi_application()
+"""
+
+
+@dataclass
+class Gunicorn(harness.Server):
+    """gunicorn on a port, or on a unix socket."""
+
+    path: Path | None = None
+
+    def connect(self) -> socket.socket:
+        if self.path is None:
+            return super().connect()
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(60)
+        try:
+            connection.connect(str(self.path))
+        except OSError:
+            connection.close()
+            raise
+        return connection
+
+    def seen(self, *headers: tuple[str, str]) -> dict[str, Any]:
+        answer = self.get("/", ("Host", "shop.example"), *headers)
+        assert answer.status == 200, answer.text
+        found: dict[str, Any] = answer.json
+        return found
+
+
+@contextlib.contextmanager
+def gunicorn(
+    directory: Path, deploykit: dict[str, Any], *, unix: bool = False, stack: str = ""
+) -> Iterator[Gunicorn]:
+    harness.require("gunicorn", importlib.util.find_spec("gunicorn"))
+    (directory / "proxied.py").write_text(dedent(PROJECT))
+    (directory / "proxied_wsgi.py").write_text(dedent(WSGI))
+    port = harness.free_port()
+    bind = f"unix:{directory / 'g.sock'}" if unix else f"127.0.0.1:{port}"
+    # gunicorn itself is told to believe everybody: it must not matter.
+    command = [sys.executable, "-m", "gunicorn", "-b", bind, "--forwarded-allow-ips", "*"]
+    environ = {**os.environ, "TEST_DEPLOYKIT": json.dumps(deploykit), contract.STACK_KEY: stack}
+    environ["PYTHONPATH"] = os.pathsep.join([str(directory), str(ROOT)])
+    environ.pop("DJANGO_SETTINGS_MODULE", None)
+    process = subprocess.Popen(
+        [*command, "--no-control-socket", "proxied_wsgi:application"],
+        cwd=directory,
+        env=environ,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        server = Gunicorn(port, "", process, [], path=directory / "g.sock" if unix else None)
+        _await(server)
+        yield server
+    finally:
+        harness.stop(process)
+        assert process.stderr
+        process.stderr.close()
+
+
+def _await(server: Gunicorn) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and server.process.poll() is None:
+        with contextlib.suppress(OSError), server.connect():
+            return
+        time.sleep(0.05)
+    raise AssertionError("gunicorn did not start")
+
+
+SAID = (("X-Forwarded-For", f"1.1.1.1, {VISITOR}"), ("X-Forwarded-Proto", "https"))
+BELIEVED = ["X-Forwarded-For", "X-Forwarded-Proto"]
+
+
+@pytest.mark.parametrize(
+    ("trusted", "unix", "stack", "believes"),
+    [
+        (["127.0.0.1"], False, "", True),
+        (["10.0.0.0/8"], False, "", False),
+        (["unix"], True, "", True),
+        (["unix"], False, "", False),
+        (["127.0.0.1"], True, "", False),
+        (None, False, "nginx/http", True),
+        (None, True, "nginx/http", True),
+        (None, False, "nginx/uwsgi", False),
+        (None, False, "", False),
+        (None, True, "", False),
+    ],
+)
+def test_who_is_believed(
+    trusted: list[str] | None, unix: bool, stack: str, believes: bool, tmp_path: Path
+) -> None:
+    """A peer that fits is believed, by PROXY or by the stack's name; of the same connection
+    otherwise nothing is, though gunicorn was told to believe it."""
+    section = {"PROXY": {"TRUSTED": trusted, "HEADERS": BELIEVED}} if trusted else {}
+    with gunicorn(tmp_path, section, unix=unix, stack=stack) as server:
+        seen = server.seen(*SAID)
+    connection = "" if unix else "127.0.0.1"
+    assert seen["trusted"] is believes
+    assert seen["client"] == (VISITOR if believes else connection)
+    assert seen["scheme"] == ("https" if believes else "http")
+    assert seen["port"] == ("443" if believes else "80" if unix else str(server.port))
+
+
+def _forms(name: str) -> Iterator[list[tuple[str, str]]]:
+    """A header as an attacker would send it."""
+    value = "/" if name in contract.CGI_HEADERS else "https"
+    spellings = [name, name.lower(), name.upper(), name.title().swapcase()]
+    for spelling in dict.fromkeys([*spellings, *(each.replace("-", "_") for each in spellings)]):
+        yield [(spelling, value)]
+        yield [(spelling, value), (spelling, value)]
+        yield [(spelling, value), ("Connection", spelling)]
+
+
+@pytest.mark.parametrize("peer", ["10.0.0.1", "127.0.0.1"], ids=["untrusted", "trusted"])
+def test_no_header_but_those_listed_changes_anything(peer: str, tmp_path: Path) -> None:
+    """Each header of the contract, in any spelling, twice, or named in Connection: Django sees
+    the same request, from a stranger and from a proxy that may not say this."""
+    section = {"TRUSTED": [peer], "HEADERS": BELIEVED}
+    names = {*contract.CLIENT_FORBIDDEN_HEADERS, contract.PROOF_HEADER}
+    names -= set(BELIEVED) if peer == "127.0.0.1" else set()
+    with gunicorn(tmp_path, {"PROXY": section}) as server:
+        honest = server.seen()
+        for name in sorted(names):
+            for headers in _forms(name):
+                assert server.seen(*headers) == honest, headers

@@ -1,0 +1,43 @@
+"""Application servers that listen on TCP, where that is asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.servers import harness, small_projects
+from tests.servers.harness import Project
+from tests.servers.stacks import STACKS, Stack
+from tests.servers.test_sites import TWO_SITES
+
+PROXIED = [stack for stack in STACKS.values() if stack.app_server]
+
+
+@pytest.mark.parametrize("stack", PROXIED, ids=str)
+def test_front_and_application_meet_on_tcp(example: Project, stack: Stack) -> None:
+    """Everything is said as over a socket's path: who the client is, the path, the data."""
+    stack.require()
+    where = f"socket=127.0.0.1:{harness.free_port()}"
+    with harness.deployrun(example, *stack.arguments, "--set", where) as server:
+        seen = server.get("/whoami/", ("X-Forwarded-For", "203.0.113.9")).json
+        assert (seen["client"], seen["scheme"]) == ("127.0.0.1", "http")
+        assert (seen["script_name"], seen["path_info"]) == ("", "/whoami/")
+        assert seen["data"]["REGION"] == "eu-north"
+        body = b"x" * 100_000
+        assert server.post("/upload/raw/", body).json["bytes"] == len(body)
+
+
+@pytest.mark.parametrize("target", ["apache", "lighttpd", "nginx"])
+def test_sites_cannot_share_an_address(two_sites: Project, target: str) -> None:
+    """One address leads to one application."""
+    arguments = ("--gateway", "http", "--set", "socket=127.0.0.1:9000")
+    done = two_sites.manage("deployconfig", target, *arguments)
+    assert done.returncode == 2
+    assert "several sites cannot share one" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def two_sites(public: Path) -> Project:
+    """Two settings modules below one directory."""
+    return small_projects.make(public / "two-on-tcp", {"shop": TWO_SITES, "blog": ""})

@@ -1,0 +1,262 @@
+"""Units at work: a real systemd runs each application server in its sandbox."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from django_deploykit.config.stack import renderers
+from tests.servers import manager
+from tests.servers.harness import PASSWORD
+from tests.servers.manager import PROJECT, SITE, UNITS, Manager, SocketServer
+from tests.servers.visitor import Visitor
+
+UNIT = "django-example.service"
+SOCKET = Path("/run/example/example.sock")
+BEHIND = [name for name, one in renderers().items() if "http" in one.protocols]
+DATA = SITE / "data"
+SECONDS = 30
+
+
+@dataclasses.dataclass(frozen=True)
+class Installed:
+    """A stack that was written, installed and started as its documentation says."""
+
+    manager: Manager
+    server: SocketServer
+    app_server: str
+    user: str
+
+    @property
+    def main(self) -> int:
+        return int(self.manager.show(UNIT, "MainPID"))
+
+    def workers(self) -> set[int]:
+        return {self.server.get("/whoami/").json["pid"] for _ in range(20)}
+
+
+SETUPS = {f"{name}-{user or 'own'}": (name, user) for name in BEHIND for user in ("", "site")}
+
+
+@pytest.fixture(scope="module", params=SETUPS.values(), ids=SETUPS.keys())
+def installed(request: pytest.FixtureRequest) -> Iterator[Installed]:
+    """Each application server, as the web server's user and as one of its own."""
+    app_server, user = request.param
+    with manager.booted() as system:
+        _write(system, app_server, user)
+        _install(system)
+        server = SocketServer(0, "", None, [])
+        server.path = system.path(SOCKET)
+        yield Installed(system, server, app_server, user or "www-data")
+
+
+def _write(system: Manager, app_server: str, user: str) -> None:
+    """Write the stack inside, from settings that take everything from an environment file."""
+    variables = {
+        "DATA_DIR": str(DATA),
+        "ALLOWED_HOSTS": "localhost",
+        "WHOAMI_PUBLIC": "true",
+    }
+    lines = "".join(f"{name}={value}\n" for name, value in variables.items())
+    system.path(PROJECT / "site.env").write_text(lines)
+    environ = {"EXAMPLE_ENV_FILE": "site.env", "EXAMPLE_PASSWORD": PASSWORD}
+    manage = (sys.executable, "manage.py")
+    owner = user or "www-data"
+    system.run(*manage, "demo_data", "--owner", owner, **environ)
+    chosen = ("--set", "processes=2", *(("--set", f"user={user}") if user else ()))
+    stack = ("nginx", "--gateway", "http", "--app-server", app_server, *chosen)
+    system.run(*manage, "deployconfig", *stack, "--output", str(SITE / "deploy"), **environ)
+    system.run("chown", f"root:{owner}", str(PROJECT / "site.env"))
+    system.run("chmod", "0640", str(PROJECT / "site.env"))
+
+
+def _install(system: Manager) -> None:
+    """The steps of docs/howto/systemd.md."""
+    deploy = system.path(SITE / "deploy")
+    for unit in (deploy / "systemd").iterdir():
+        (system.path(UNITS) / unit.name).write_text(unit.read_text())
+    for lines in deploy.glob("tmpfiles.d/*"):
+        directory = system.path(Path("/etc/tmpfiles.d"))
+        directory.mkdir()
+        (directory / lines.name).write_text(lines.read_text())
+        system.run("systemd-tmpfiles", "--create", f"/etc/tmpfiles.d/{lines.name}")
+    log = "[Service]\nStandardOutput=append:/var/log/example.log\nStandardError=inherit\n"
+    drop_in = system.path(UNITS / f"{UNIT}.d")
+    drop_in.mkdir()
+    (drop_in / "log.conf").write_text(log)  # There is no journal in the container.
+    system.run("systemctl", "daemon-reload")
+    started = system.run("systemctl", "start", UNIT, check=False)
+    if system.show(UNIT, "ActiveState") != "active":
+        said = system.path(Path("/var/log/example.log"))
+        raise AssertionError(f"{started}\n{said.read_text() if said.exists() else ''}")
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def as_account(installed: Installed, account: str, *command: str) -> str:
+    """What a command says that is run by an account of the container."""
+    group = {"nobody": "nogroup"}.get(account, account)
+    words = ("setpriv", f"--reuid={account}", f"--regid={group}", "--clear-groups")
+    return installed.manager.run(*words, *command, check=False)
+
+
+def test_the_front_is_let_in_and_nobody_else(installed: Installed) -> None:
+    """The web server's account can connect to the socket; another account cannot."""
+    connect = "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])"
+    command = sys.executable, "-c", connect, str(SOCKET)
+    assert as_account(installed, "www-data", *command) == ""
+    assert "PermissionError" in as_account(installed, "nobody", *command)
+
+
+def test_the_site_works_in_its_sandbox(installed: Installed) -> None:
+    """Pages, sessions in SQLite and uploads, from settings of the environment file; the front
+    can read what was uploaded."""
+    visitor = Visitor(installed.server)
+    assert visitor.get("/").status == 200
+    assert visitor.post("/counter/", {}).status == 302
+    assert "1" in visitor.get("/counter/").text
+    assert visitor.sign_in("alice").status == 302
+    assert visitor.upload("/upload/", "grün.txt", b"content").status == 302
+    stored = str(DATA / "media/uploads/grün.txt")
+    assert as_account(installed, "www-data", "cat", stored) == "content"
+
+
+def test_a_large_upload_has_its_temporary_file(installed: Installed) -> None:
+    """Django writes what is large to /tmp, which the service has to itself."""
+    visitor = Visitor(installed.server)
+    visitor.sign_in("alice")
+    content = b"0123456789abcdef" * 2**18  # 4 MiB, above FILE_UPLOAD_MAX_MEMORY_SIZE
+    assert visitor.upload("/upload/", "large.bin", content).status == 302
+    stored = installed.manager.path(DATA / "media/uploads/large.bin")
+    assert stored.stat().st_size == len(content)
+
+
+def test_the_processes_are_confined(installed: Installed) -> None:
+    """No root, no capability, no way to gain one, filtered system calls, read-only files."""
+    numbers = {installed.user: _number(installed, "-u"), "group": _number(installed, "-g")}
+    for line in _status(installed).values():
+        assert line["Uid"].split() == [numbers[installed.user]] * 4
+        assert line["Gid"].split() == [numbers["group"]] * 4
+        assert {line[name] for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {
+            "0" * 16
+        }
+        assert (line["NoNewPrivs"], line["Seccomp"]) == ("1", "2")
+    for path in ("/etc", "/usr", str(PROJECT), "/var/log"):
+        assert "Read-only file system" in _touch(installed, f"{path}/intruder")
+    assert _touch(installed, f"{DATA}/media/friend") == ""
+
+
+def _number(installed: Installed, option: str) -> str:
+    return installed.manager.run("id", option, installed.user).strip()
+
+
+def _status(installed: Installed) -> dict[int, dict[str, str]]:
+    """/proc/PID/status of every process of the service."""
+    group = installed.manager.show(UNIT, "ControlGroup")
+    found = installed.manager.run("cat", f"/sys/fs/cgroup{group}/cgroup.procs").split()
+    assert len(found) > 1
+    texts = {int(pid): installed.manager.run("cat", f"/proc/{pid}/status") for pid in found}
+    return {
+        pid: dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
+        for pid, text in texts.items()
+    }
+
+
+def _touch(installed: Installed, path: str) -> str:
+    """Write where the service sees ``path``, with rights that it has not: root's."""
+    command = ("nsenter", "--target", str(installed.main), "--mount", "touch", path)
+    return installed.manager.run(*command, check=False)
+
+
+class Load:
+    """Visitors who never stop asking; what they did not get is kept."""
+
+    def __init__(self, server: SocketServer) -> None:
+        self.failures: list[object] = []
+        self.answers = 0
+        self._server, self._over = server, threading.Event()
+        self._threads = [threading.Thread(target=self._ask) for _ in range(4)]
+
+    def __enter__(self) -> Load:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join(SECONDS)
+
+    def _ask(self) -> None:
+        while not self._over.is_set():
+            try:
+                status = self._server.get("/slow/?seconds=0.1").status
+            except Exception as error:
+                self.failures.append(error)
+            else:
+                self.answers += 1
+                if status != 200:
+                    self.failures.append(status)
+
+
+def test_a_reload_loses_no_request(installed: Installed) -> None:
+    """New workers take over under load, and nobody notices."""
+    if installed.manager.show(UNIT, "CanReload") != "yes":
+        assert "ExecReload" not in installed.manager.run("systemctl", "cat", UNIT)
+        return
+    before = installed.workers()
+    with Load(installed.server) as load:
+        wait_for(lambda: load.answers > 8)
+        installed.manager.run("systemctl", "reload", UNIT)
+        wait_for(lambda: not before & installed.workers())
+    assert load.failures == []
+
+
+def test_it_comes_back_after_kill_9(installed: Installed) -> None:
+    """The whole service is started anew, without anybody's help."""
+    before = installed.main
+    restarts = int(installed.manager.show(UNIT, "NRestarts"))
+    installed.manager.run("kill", "-9", str(before))
+    wait_for(lambda: int(installed.manager.show(UNIT, "NRestarts")) == restarts + 1)
+    wait_for(lambda: installed.manager.show(UNIT, "ActiveState") == "active")
+    wait_for(lambda: _answers(installed))
+    assert installed.main != before
+
+
+def _answers(installed: Installed) -> bool:
+    try:
+        return installed.server.get("/").status == 200
+    except OSError:
+        return False
+
+
+def test_a_socket_unit_loses_no_request_when_the_service_restarts(installed: Installed) -> None:
+    """Who asks while there is no server waits until there is one."""
+    if "django-example.socket" not in installed.manager.show(UNIT, "Requires"):
+        assert installed.manager.show("django-example.socket", "LoadState") == "not-found"
+        return
+    with Load(installed.server) as load:
+        wait_for(lambda: load.answers > 8)
+        installed.manager.run("systemctl", "restart", UNIT)
+        answered = load.answers
+        wait_for(lambda: load.answers > answered + 8)
+    assert load.failures == []
+
+
+def test_it_ends_when_it_is_told_to(installed: Installed) -> None:
+    """Stopped by its own signal, with no process left behind and no failure reported."""
+    units = "django-example.socket", UNIT
+    installed.manager.run("systemctl", "stop", *units, check=False)
+    wait_for(lambda: installed.manager.show(UNIT, "ActiveState") == "inactive")
+    assert installed.manager.show(UNIT, "Result") == "success"

@@ -1,0 +1,168 @@
+"""Processes that share a socket: replaced, ended and started anew, without a lost connection."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.projects import ROOT
+
+# Answers every connection with its process id, and the generation of the program.
+_PROGRAM = """
+import os, signal, socket, sys, time
+from django_deploykit.handlers.workers import bound_socket, inherited_socket, limited, supervise
+
+def work(listener):
+    going = [True]
+    signal.signal(signal.SIGTERM, lambda *_: going.clear())
+    listener.settimeout(0.05)
+    while going:
+        try:
+            connection, _ = listener.accept()
+        except TimeoutError:
+            continue
+        connection.settimeout(30)
+        with connection:
+            asked = connection.recv(100)
+            with limited(0.5 if asked == b"hang" else 60):
+                if asked in (b"slow", b"hang"):
+                    connection.sendall(b"began ")
+                    time.sleep(1 if asked == b"slow" else 60)
+            connection.sendall(b"%d" % os.getpid())
+
+supervise(inherited_socket() or bound_socket(sys.argv[1]), work, 2)
+"""
+
+
+def connected(path: Path) -> socket.socket:
+    """A connection to a socket on which somebody listens."""
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(30)
+    try:
+        connection.connect(str(path))
+    except OSError:
+        connection.close()
+        raise
+    return connection
+
+
+class Program:
+    """A running program, and a way to ask its processes."""
+
+    def __init__(self, path: Path, process: subprocess.Popen[bytes]) -> None:
+        self.path, self.process = path, process
+
+    def connect(self) -> socket.socket:
+        return connected(self.path)
+
+    def ask(self, question: bytes = b"who") -> bytes:
+        with self.connect() as connection:
+            connection.sendall(question)
+            return b"".join(iter(lambda: connection.recv(100), b""))
+
+
+def wait_for(holds: Callable[[], object]) -> None:
+    """Wait until something holds; fail if it never does."""
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def listens(path: Path) -> bool:
+    """Tell whether somebody takes connections."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Iterator[Program]:
+    path = tmp_path / "socket"
+    script = tmp_path / "program.py"
+    script.write_text(_PROGRAM)
+    with (tmp_path / "errors").open("wb") as errors:
+        process = subprocess.Popen(
+            [sys.executable, str(script), str(path)],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stderr=errors,
+        )
+    try:
+        wait_for(lambda: listens(path))
+        yield Program(path, process)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def gone(pid: int) -> bool:
+    """Tell whether a process has ended; one that nobody has waited for yet has."""
+    with contextlib.suppress(FileNotFoundError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    return True
+
+
+def test_the_socket_is_for_its_user_and_group(program: Program) -> None:
+    """Nobody else may connect."""
+    assert program.path.stat().st_mode & 0o777 == 0o660
+
+
+def test_a_killed_process_is_replaced(program: Program) -> None:
+    """Requests go on, in another process."""
+    pid = int(program.ask())
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: gone(pid))
+    pids = {int(program.ask()) for _ in range(20)}
+    assert pids
+    assert pid not in pids
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_running_requests_end_before_the_program(program: Program, number: int) -> None:
+    """SIGTERM and SIGINT stop it, but no answer is cut off."""
+    with program.connect() as connection:
+        connection.sendall(b"slow")
+        assert connection.recv(100) == b"began "
+        program.process.send_signal(number)
+        assert int(connection.recv(100)) > 0
+    assert program.process.wait(30) == 0
+
+
+def test_a_reload_refuses_no_connection(program: Program) -> None:
+    """SIGHUP starts the program anew, in the same process, while others answer or wait."""
+    before = int(program.ask())
+    with program.connect() as connection:
+        connection.sendall(b"slow")
+        assert connection.recv(100) == b"began "
+        program.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: gone(before) or int(program.ask()) != before)
+        assert int(connection.recv(100)) > 0
+    for _ in range(2):  # A program that was started anew can be started anew.
+        program.process.send_signal(signal.SIGHUP)
+        assert int(program.ask()) > 0
+    assert program.process.poll() is None
+
+
+def test_processes_end_with_their_supervisor(program: Program) -> None:
+    """However that ended: none answers from an old program for ever."""
+    pid = int(program.ask())
+    program.process.kill()
+    program.process.wait()
+    wait_for(lambda: gone(pid))
+
+
+def test_a_request_that_hangs_costs_its_process(program: Program, tmp_path: Path) -> None:
+    """It ends with a traceback of what it did, and another takes its place."""
+    assert program.ask(b"hang") == b"began "
+    assert int(program.ask()) > 0
+    errors = (tmp_path / "errors").read_text()
+    assert "took longer than 0.5 seconds" in errors
+    assert "in work" in errors
