@@ -59,6 +59,12 @@ def _encoded_path(place: Place) -> str | None:
     return None if _UNSPEAKABLE.search(place.path) else quote(place.path)
 
 
+def _path_without_links(place: Place) -> str | None:
+    """lighttpd refuses a path with a link anywhere, be it above the directory."""
+    has_link = place.top != place.root.directory.rstrip("/")
+    return None if has_link else _encoded_path(place)
+
+
 def _raw_path(place: Place) -> str | None:
     """A path as its bytes are, which a header carries as Latin-1. Blanks at its end are lost."""
     if _CONTROL.search(place.path) or place.path != place.path.strip():
@@ -76,7 +82,7 @@ BACKENDS = {
     for backend in (
         Backend("nginx", contract.ACCEL_HEADER, _url),
         # What lighttpd knows of a file, it looks up again in the next second (stat_cache.c).
-        Backend("lighttpd", contract.SENDFILE_HEADER, _encoded_path, remembers=2),
+        Backend("lighttpd", contract.SENDFILE_HEADER, _path_without_links, remembers=2),
         Backend("mod_xsendfile-0.12", contract.SENDFILE_HEADER, _raw_path),
         Backend("mod_xsendfile-1.0", contract.SENDFILE_HEADER, _encoded_path),
         Backend("mod_proxy_scgi", contract.SENDFILE_HEADER, _raw_plain_path, sends_ranges=False),
@@ -99,7 +105,8 @@ def _by_stack(request: HttpRequest, mod_xsendfile: str) -> str:
     stack = os.environ.get(contract.STACK_KEY) or request.META.get(contract.STACK_KEY, "")
     front, _, gateway = stack.partition("/")
     if front != "apache":
-        return front if front in BACKENDS else STREAM
+        # lighttpd is told to take no such header of a CGI script.
+        return front if front in BACKENDS and gateway != "cgi" else STREAM
     if mod_xsendfile:
         return f"mod_xsendfile-{mod_xsendfile}"
     return "mod_proxy_scgi" if gateway == "scgi" else STREAM

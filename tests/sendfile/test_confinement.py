@@ -75,6 +75,8 @@ def test_s1_the_root_itself_may_be_a_link(private: Path, client: Client, setting
     }
     for name in ("report.txt", str(current / "report.txt"), str(private / "report.txt")):
         assert handed(get(client, name)) == "/private/report.txt"
+    settings.DEPLOYKIT = {**settings.DEPLOYKIT, "SENDFILE": {"BACKEND": "lighttpd"}}
+    assert handed(get(client, "report.txt")) is None  # It refuses a path with any link.
 
 
 def test_s1_a_link_put_in_the_way_after_the_check(private: Path) -> None:

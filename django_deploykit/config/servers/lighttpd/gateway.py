@@ -59,8 +59,8 @@ def application(plan: Plan, site: SiteFacts, secure: bool) -> list[Node]:
     return [
         _request_headers(plan, site),
         *_parameters(plan, site),
-        *response_headers((*hsts(site, secure), *protected.hidden(site))),
-        *protected.links(site),
+        *response_headers((*hsts(site, secure), *protected.hidden(plan, site))),
+        *protected.links(plan, site),
         *_backend(plan, site),
         *vhost_path.written(plan),
         *_websockets(plan, site),
