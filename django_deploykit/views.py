@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from django_deploykit.identity.views import ProxyLogoutView
+from typing import TYPE_CHECKING, Any
+
 from django_deploykit.sendfile.views import (
     ProtectedFileView,
     ProtectedObjectFileView,
     ProtectedStorageFileView,
 )
+
+if TYPE_CHECKING:
+    from django_deploykit.identity.views import ProxyLogoutView
 
 __all__ = [
     "ProtectedFileView",
@@ -15,3 +19,12 @@ __all__ = [
     "ProtectedStorageFileView",
     "ProxyLogoutView",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import late what needs django.contrib.auth, which not every project has."""
+    if name != "ProxyLogoutView":
+        raise AttributeError(name)
+    from django_deploykit.identity.views import ProxyLogoutView
+
+    return ProxyLogoutView

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.core.files.storage import storages
 from django.http import Http404, HttpRequest
@@ -61,6 +60,9 @@ class ProtectedFileView(View):
             raise Http404("There is no such file.")
         if user is None or user.is_authenticated:
             raise PermissionDenied
+        # Only here: it needs django.contrib.auth, which not every project has.
+        from django.contrib.auth.views import redirect_to_login
+
         return redirect_to_login(self.request.get_full_path())
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -308,3 +310,15 @@ def test_suspicious_names_are_missing_ones(private: Path) -> None:
         FileSystemStorage(private).path("../secret.txt")
     with pytest.raises(Http404):
         sendfile(RequestFactory().get("/"), (FileSystemStorage(private), "../secret.txt"))
+
+
+def test_the_doors_open_without_accounts(tmp_path: Path) -> None:
+    """A project without django.contrib.auth has the middleware and the views all the same."""
+    script = (
+        "from django.conf import settings; settings.configure(INSTALLED_APPS=[])\n"
+        "import django; django.setup()\n"
+        "from django_deploykit.middleware import SendfileMiddleware, TrustedProxyMiddleware\n"
+        "from django_deploykit.views import ProtectedFileView\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
