@@ -15,3 +15,6 @@ class DjangoDeploykitConfig(AppConfig):
 
         register(checks.check_settings)
         register(checks.check_deployment, Tags.security, deploy=True)
+        register(checks.check_auth)
+        register(checks.check_auth_deployment, Tags.security, deploy=True)
+        register(checks.check_groups, Tags.database)

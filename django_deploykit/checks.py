@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.core.checks import CheckMessage, Error, Warning
 
+from django_deploykit.config import findings
 from django_deploykit.config.findings import Finding, Level
 from django_deploykit.config.introspect import introspect
 
@@ -20,6 +21,41 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
 def check_deployment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Report what matters only where the site is served (``check --deploy``)."""
     return [_message(found) for found in introspect().findings if found.kind.deploy]
+
+
+def check_auth(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Report what is wrong with DEPLOYKIT["AUTH"]."""
+    return _auth_messages(lambda problems: problems.settings_problems())
+
+
+def check_auth_deployment(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Report what keeps auth endpoints from working where the site is served."""
+    return [
+        *_auth_messages(lambda problems: problems.settings_problems(), deploy=True),
+        *_auth_messages(lambda problems: problems.deployment_problems(), deploy=True),
+    ]
+
+
+def check_groups(
+    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Report groups that Apache takes for one (``check --database``)."""
+    return _auth_messages(lambda problems: problems.database_problems(databases or ()))
+
+
+def _auth_messages(
+    look: Callable[[Any], Iterable[Any]], *, deploy: bool = False
+) -> list[CheckMessage]:
+    if not apps.is_installed("django.contrib.auth"):
+        return []
+    # Only here: it imports models of django.contrib.auth, which not every project has.
+    from django_deploykit.auth import problems
+
+    kinds = vars(findings)
+    found = [Finding(kinds[one.kind], one.setting, one.message) for one in look(problems)]
+    return [_message(one) for one in found if one.kind.deploy is deploy]
 
 
 def _message(found: Finding) -> CheckMessage:

@@ -41,6 +41,7 @@ SITE_KEYS = (
 PROXY_KEYS = ("HEADERS", "HOPS", "PREFIX", "REQUIRED", "TRUSTED", "VHOST")
 SITES_KEYS = ("hosts", "prefix", "settings")
 SENDFILE_KEYS = ("BACKEND", "INLINE")
+AUTH_KEYS = ("CACHE", "CONCURRENCY", "POLICIES", "REVALIDATE", "THROTTLE")
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,11 @@ class Conf:
     unusable: tuple[Unusable, ...] = ()
     proxy: Mapping[str, Any] = field(default_factory=dict)
     identity: Mapping[str, Any] = field(default_factory=dict)
+    auth: Mapping[str, Any] = field(default_factory=dict)
     sendfile: Mapping[str, Any] = field(default_factory=dict)
 
 
-SECTIONS = ("DEPLOYMENT", "IDENTITY", "PROXY", "SENDFILE", "SITE", "SITES")
+SECTIONS = ("AUTH", "DEPLOYMENT", "IDENTITY", "PROXY", "SENDFILE", "SITE", "SITES")
 
 
 def read() -> Conf:
@@ -89,9 +91,11 @@ def read() -> Conf:
     proxy = _mapping(top.get("PROXY", {}), "DEPLOYKIT['PROXY']", PROXY_KEYS, unusable)
     # And what those of this one mean, in sso.py.
     identity = _mapping(top.get("IDENTITY", {}), "DEPLOYKIT['IDENTITY']", IDENTITY_KEYS, unusable)
+    # Those of this one, in auth/options.py.
+    auth = _mapping(top.get("AUTH", {}), "DEPLOYKIT['AUTH']", AUTH_KEYS, unusable)
     # And of this one, in sendfile/policy.py.
     sendfile = _mapping(top.get("SENDFILE", {}), "DEPLOYKIT['SENDFILE']", SENDFILE_KEYS, unusable)
-    return Conf(site, deployment, each, tuple(unusable), proxy, identity, sendfile)
+    return Conf(site, deployment, each, tuple(unusable), proxy, identity, auth, sendfile)
 
 
 def _mapping(

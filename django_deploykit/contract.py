@@ -124,6 +124,31 @@ FRONTS = ("apache", "lighttpd", "nginx")
 # Where the decision on a request stands: in the WSGI environ or the ASGI scope. No header arrives
 # under a key with small letters and a dot.
 DECISION_KEY = "deploykit.decision"
+# What a web server tells an auth endpoint about the request that it asks for. nginx is told to
+# set both in every sub-request; over uwsgi, FastCGI and SCGI they travel as parameters of the
+# same key.
+AUTH_URL_HEADER = "X-Deploykit-Auth-Url"
+AUTH_METHOD_HEADER = "X-Deploykit-Auth-Method"
+
+# The same from Traefik's ForwardAuth and Caddy's forward_auth, who name them thus.
+FORWARD_AUTH_URL_HEADER = "X-Forwarded-Uri"
+FORWARD_AUTH_METHOD_HEADER = "X-Forwarded-Method"
+
+# Who passed, as an auth endpoint tells the web server: user, groups, name, e-mail address.
+# Always all four, percent-encoded UTF-8, empty where unknown.
+AUTH_IDENTITY_HEADERS = ("Remote-User", "Remote-Groups", "Remote-Name", "Remote-Email")
+
+# Who passed, as the FastCGI authorizer tells it: a request variable of Apache and lighttpd.
+AUTH_USER_KEY = "DEPLOYKIT_USER"
+
+# Which policy an area has, where one authorizer answers for several: a request variable too.
+AUTH_POLICY_KEY = "DEPLOYKIT_POLICY"
+
+# What only the web server knows, for an authorizer on a host with other users (SetEnvIf).
+AUTH_TOKEN_KEY = "DEPLOYKIT_TOKEN"  # noqa: S105  # the name of a variable, not a secret
+
+# A group of this prefix, in Apache's "Require wsgi-group", is a policy and not a row of Group.
+POLICY_GROUP_PREFIX = "@"
 
 # The same for nginx, by the URL of an internal location.
 ACCEL_HEADER = "X-Accel-Redirect"

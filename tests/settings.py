@@ -16,6 +16,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.staticfiles",
     "django_deploykit",
+    "tests.people",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

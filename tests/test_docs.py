@@ -28,7 +28,7 @@ from tests.servers.table import promised
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted([*DOCS.rglob("*.md"), *ROOT.glob("*.md")])
-COMMANDS = ("deployconfig", "deployexplain", "deployrun")
+COMMANDS = ("deployauth", "deployconfig", "deployexplain", "deployrun", "runauthorizer")
 KINDS = {kind.id: kind for kind in vars(findings).values() if isinstance(kind, Kind)}
 DEFAULTS = Deployment()
 

@@ -23,6 +23,7 @@ FLOORS = {
     f"{PACKAGE}.conf": 0,
     f"{PACKAGE}.sso": 0,
     f"{PACKAGE}.trust": 0,
+    f"{PACKAGE}.policies": 0,
     f"{PACKAGE}.config": 2,
     f"{PACKAGE}.config.syntax": 1,
     f"{PACKAGE}.config.facts": 1,

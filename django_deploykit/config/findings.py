@@ -93,6 +93,12 @@ ACTIVE_INLINE = _error(82, "Leave it out: a browser would run such a file in the
 PROTECTED_OVERLAP = _error(83, "Give each directory a place of its own.")
 PROTECTED_CODE = _error(84, "Protect a directory that holds nothing but files to be sent.")
 
+BAD_AUTH = _error(61, "See the reference of DEPLOYKIT['AUTH'].")
+UNKNOWN_PERMISSION = _error(
+    62, "Correct it; silence this check if the permission is made while the site runs."
+)
+NO_SUCH_CACHE = _error(63, "Name an alias of CACHES, or None.")
+
 STATIC_EMPTY = _warning(51, "Run 'manage.py collectstatic' before the site is served.", deploy=True)
 NO_MANIFEST = _warning(
     52, "Run 'manage.py collectstatic'; pages fail without the manifest.", deploy=True
@@ -160,6 +166,18 @@ REMOTE_USER_UNDER_ASGI = _warning(
     81, "Use ProxyIdentityMiddleware, which believes a trusted proxy's header alone.", deploy=True
 )
 KEY_UNDER_ASGI = _warning(82, "Name a header, and trust the proxy that sends it.", deploy=True)
+CACHE_NOT_SHARED = _warning(
+    91, "Name a cache that all processes reach, such as Redis, or None.", deploy=True
+)
+ENDPOINT_REDIRECTED = _warning(
+    92, "Add it to SECURE_REDIRECT_EXEMPT; the web server sends clients to HTTPS.", deploy=True
+)
+KEYS_CHANGE = _warning(
+    93,
+    "Until they are gone, whoever was logged in before has to do so again.",
+    deploy=True,
+)
+GROUPS_ALIKE = _warning(94, "Rename all but one of them.")
 ABOVE_SENDFILE = _warning(
     101,
     "List SendfileMiddleware above it, so that nothing changes a file once it is handed over.",

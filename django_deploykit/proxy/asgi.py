@@ -87,6 +87,14 @@ def _told(scope: Scope, headers: dict[str, str]) -> Told:
     )
 
 
+def _server_name(scope: Scope, decision: Decision) -> str:
+    """The host that a proxy stated, without its port, else the server's own name; where that is
+    the path of a socket, the one that was asked for."""
+    own = str((scope.get("server") or ("",))[0])
+    host = decision.place.host or (decision.told.host if own.startswith("/") else "")
+    return (host if host.endswith("]") else host.rpartition(":")[0] or host) or own
+
+
 def _peer(scope: Scope) -> Peer:
     """No client is no proof of a unix socket; a server that names its socket's path is."""
     client, (name, port) = scope.get("client"), scope.get("server") or ("", 0)
@@ -124,7 +132,5 @@ def _written(scope: Scope, headers: list[Header], decision: Decision) -> Scope:
         others = [header for header in headers if header[0].lower() != b"host"]
         new["headers"] = [(b"host", place.host.encode("latin-1")), *others]
     if place.port:
-        name = place.host.removesuffix(f":{place.port}") if place.host else None
-        server = scope.get("server") or ("", None)
-        new["server"] = (name or server[0], place.port)
+        new["server"] = (_server_name(scope, decision), place.port)
     return new

@@ -48,7 +48,7 @@ def _seen(scope: dict[str, Any]) -> dict[str, Any]:
         **{name: scope.get(name) for name in shown},
         "query_string": scope["query_string"].decode("latin-1"),
         "headers": headers,
-        "data": scope.get("deploykit.environ", {}),
+        "data": scope["deploykit.decision"].data,
     }
 
 

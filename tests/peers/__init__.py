@@ -1,0 +1,1 @@
+"""The tests of projects whose place we take, run against us. None of their files is kept here."""

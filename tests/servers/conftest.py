@@ -58,9 +58,11 @@ def server(site: Site, example: Project) -> Iterator[Server]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test for every site that it applies to; those are grouped by pytest."""
+    """Run a test for every site that it applies to, of those that its module names; pytest groups
+    them."""
     if "site" in metafunc.fixturenames:
-        sites = [site for site in SITES if rows.applies(metafunc.function, site)]
+        asked = getattr(metafunc.module, "SITES", SITES)
+        sites = [site for site in asked if rows.applies(metafunc.function, site)]
         metafunc.parametrize("site", sites, ids=str, indirect=True, scope="session")
 
 
@@ -74,5 +76,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker("server")
         site = item.callspec.params.get("site") if hasattr(item, "callspec") else None
         item.add_marker(pytest.mark.xdist_group(str(site or item.path.stem)))
+        if not item.path.stem.startswith(rows.MODULES):
+            continue
         if site and (number := rows.number(item.function)):  # type: ignore[attr-defined]
             item.user_properties.append((table.PROPERTY, [site.stack.cell, number]))

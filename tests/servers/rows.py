@@ -13,6 +13,9 @@ import pytest
 
 from tests.servers.stacks import Site
 
+# What the modules of the table are named for.
+MODULES = "test_behaviour"
+
 
 def row(number: int) -> pytest.MarkDecorator:
     """Say which row of the table a test proves."""
@@ -38,7 +41,7 @@ def number(test: FunctionType) -> int | None:
 def tests_of_the_table() -> Iterator[FunctionType]:
     """Every test that proves a row, in the modules that are named for it."""
     for info in pkgutil.iter_modules([str(Path(__file__).parent)]):
-        if info.name.startswith("test_behaviour"):
+        if info.name.startswith(MODULES):
             module = importlib.import_module(f"tests.servers.{info.name}")
             for _, test in inspect.getmembers(module, inspect.isfunction):
                 if number(test):

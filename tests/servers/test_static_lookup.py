@@ -13,7 +13,7 @@ import pytest
 
 from tests.servers import harness, test_behaviour
 from tests.servers.harness import Project, Server
-from tests.servers.stacks import STACKS, Stack
+from tests.servers.stacks import STACKS, Site
 
 # What the behaviour table says of files and paths, asked here with the servers of this module.
 ROWS = (
@@ -39,10 +39,12 @@ ROWS = (
 )
 globals().update({name: getattr(test_behaviour, name) for name in ROWS})
 
-LOOKING = {
-    label: replace(STACKS[label], choices=("static_lookup=file",))
+LOOKING = [
+    replace(STACKS[label], choices=("static_lookup=file",))
     for label in ("nginx/http/gunicorn", "nginx/scgi/uwsgi")
-}
+]
+# nginx, which alone has the choice, over HTTP and as CGI names a request.
+SITES = [Site(stack, prefix) for stack in LOOKING for prefix in ("", "/app")]
 # Static files lie apart from all other data, at the paths of their URLs.
 SETTINGS = """
 from example.settings import *
@@ -80,40 +82,10 @@ def _example(directory: Path, prefix: str) -> Project:
     return project
 
 
-@pytest.fixture
-def example(examples: Callable[[str], Project], prefix: str) -> Project:
-    """The example project of this prefix."""
-    return examples(prefix)
-
-
-@pytest.fixture(params=LOOKING.values(), ids=LOOKING.keys())
-def stack(request: pytest.FixtureRequest) -> Stack:
-    """nginx, which alone has the choice, over HTTP and as CGI names a request."""
-    found: Stack = request.param
-    return found
-
-
 @pytest.fixture(scope="session")
-def looking(examples: Callable[[str], Project]) -> Iterator[Callable[[Stack, str], Server]]:
-    """Start a stack below a prefix, or hand out the one that already runs."""
-    started: dict[tuple[str, str], Server] = {}
-    with contextlib.ExitStack() as running:
-
-        def start(stack: Stack, prefix: str) -> Server:
-            key = stack.label, prefix
-            if key not in started:
-                stack.require()
-                run = harness.deployrun(examples(prefix), *stack.arguments, prefix=prefix)
-                started[key] = running.enter_context(run)
-            return started[key]
-
-        yield start
-
-
-@pytest.fixture
-def server(looking: Callable[[Stack, str], Server], stack: Stack, prefix: str) -> Server:
-    """The stack, which looks for a file at every URL below the prefix."""
-    return looking(stack, prefix)
+def example(examples: Callable[[str], Project], site: Site) -> Project:
+    """The example project of this prefix."""
+    return examples(site.prefix)
 
 
 def _public(example: Project, prefix: str) -> Path:

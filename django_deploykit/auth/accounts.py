@@ -1,0 +1,79 @@
+"""Users and their groups, as the database knew them at most REVALIDATE seconds ago."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+from django.contrib.auth import get_user_model
+
+from django_deploykit.auth.bounded import Bounded
+
+
+class Account:
+    """A row of the user model, or nobody (``user`` is None)."""
+
+    def __init__(self, user: Any) -> None:
+        self.user = user
+
+    @property
+    def is_active(self) -> bool:
+        """Whether there is such a user, and not a deactivated one."""
+        return self.user is not None and bool(getattr(self.user, "is_active", True))
+
+    @property
+    def name(self) -> str:
+        """The one spelling of the user's name, whatever was typed."""
+        return str(self.user.get_username())
+
+    @cached_property
+    def groups(self) -> tuple[str, ...]:
+        """The names of the user's groups; none if the user model has no groups."""
+        groups = getattr(self.user, "groups", None)
+        return tuple(groups.values_list("name", flat=True)) if groups is not None else ()
+
+
+class Accounts:
+    """Accounts by what identifies them; one that was read is not read again for a moment.
+
+    Nobody is remembered as well, for as long: otherwise an unknown name would cost one query
+    more than a known one.
+    """
+
+    def __init__(self, entries: int, seconds: float) -> None:
+        self._seconds = seconds
+        self._known: Bounded[tuple[str, ...], Account] = Bounded(entries)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def by_login(self, login: str) -> Account:
+        """The account of that natural key."""
+        return self._get(("login", login), lambda: by_natural_key(login))
+
+    def by_session(self, path: str, pk: Any, get_user: Callable[[Any], Any]) -> Account:
+        """The account of that primary key, as a session's backend knows it."""
+        return self._get(("session", path, str(pk)), lambda: get_user(pk))
+
+    def forget_login(self, login: str) -> None:
+        """Read the account anew the next time."""
+        self._known.pop(("login", login))
+
+    def _get(self, key: tuple[str, ...], read: Callable[[], Any]) -> Account:
+        found = self._known.get(key)
+        if found is None:
+            until = time.monotonic() + self._seconds  # counted from before it is read
+            found = Account(read())
+            self._known.put(key, found, until)
+        return found
+
+
+def by_natural_key(login: str) -> Any:
+    """The user of that name, or None."""
+    model = get_user_model()
+    try:
+        return model._default_manager.get_by_natural_key(login)
+    except model.DoesNotExist:
+        return None

@@ -1,0 +1,48 @@
+"""The backends of AUTHENTICATION_BACKENDS that take a name and a password."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import load_backend
+
+
+def cacheable(trusted: Iterable[str]) -> tuple[tuple[str, Any], ...]:
+    """Those of which it is enough to know that the stored hash matched, with their paths.
+
+    They are ModelBackend, its subclasses that authenticate as it does, and ``trusted`` ones. A
+    backend of any other kind ends the list: it may refuse (as a lock-out does) what the ones
+    behind it would accept, and so has to be asked every time.
+    """
+    found = []
+    for path, backend in _asked():
+        if not _compares_hashes(backend) and path not in set(trusted):
+            break
+        found.append((path, backend))
+    return tuple(found)
+
+
+def _asked() -> Iterator[tuple[str, Any]]:
+    for path in settings.AUTHENTICATION_BACKENDS:
+        backend = load_backend(path)
+        try:
+            inspect.signature(backend.authenticate).bind(None, username="", password="")
+        except TypeError:
+            continue  # Django passes over it, too.
+        yield path, backend
+
+
+def _compares_hashes(backend: Any) -> bool:
+    from django.contrib.auth.backends import ModelBackend  # not before Django is set up
+
+    own = type(backend).authenticate
+    return isinstance(backend, ModelBackend) and own is ModelBackend.authenticate
+
+
+def admits(backend: Any, user: Any) -> bool:
+    """Whether a backend lets this user in at all: by default an active one."""
+    test = getattr(backend, "user_can_authenticate", None)
+    return bool(test(user) if test else getattr(user, "is_active", True))

@@ -1,0 +1,139 @@
+"""What is wrong with DEPLOYKIT["AUTH"] and with the endpoints of a project, for system checks."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from django.apps import apps
+from django.conf import settings
+from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.models import Group
+from django.db import connections, router
+from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils.module_loading import import_string
+
+from django_deploykit import policies
+from django_deploykit.auth.options import PLACE, Options, read
+from django_deploykit.auth.views import AuthRequestView
+
+_NOT_SHARED = ("DummyCache", "LocMemCache", "FileBasedCache")
+
+
+class Problem(NamedTuple):
+    """The name of a kind in config/findings.py, the setting, and what it says there."""
+
+    kind: str
+    setting: str
+    message: str
+
+
+def settings_problems() -> Iterator[Problem]:
+    """What is wrong wherever the project runs."""
+    found, wrong = read()
+    for text in wrong:
+        setting, _, message = text.partition(": ")
+        yield Problem("BAD_AUTH", setting, message)
+    for name, rule in found.policies.items():
+        for _, one in policies.walk(rule):
+            yield from _rule_problems(f"{PLACE}['POLICIES'][{name!r}]", one)
+    yield from _cache_problems(found)
+
+
+def deployment_problems() -> Iterator[Problem]:
+    """What matters where the site is served."""
+    paths = _endpoints()
+    exempt = [re.compile(pattern) for pattern in settings.SECURE_REDIRECT_EXEMPT]
+    for path in paths:
+        if settings.SECURE_SSL_REDIRECT and not any(one.search(path) for one in exempt):
+            message = f"redirects the auth endpoint {path!r}, where a redirect is an error."
+            yield Problem("ENDPOINT_REDIRECTED", "SECURE_SSL_REDIRECT", message)
+    required = "django.contrib.auth.middleware.LoginRequiredMiddleware"
+    if paths and required in settings.MIDDLEWARE and settings.SECRET_KEY_FALLBACKS:
+        message = "changes session keys in answers that an auth endpoint's client never sees."
+        yield Problem("KEYS_CHANGE", "SECRET_KEY_FALLBACKS", message)
+
+
+def database_problems(aliases: Iterable[str]) -> Iterator[Problem]:
+    """What only the database can tell: Apache compares names of groups without regard to case."""
+    alike = defaultdict(list)
+    alias = router.db_for_read(Group)
+    # "migrate" runs these checks before it makes the table.
+    known = (
+        alias in aliases and Group._meta.db_table in connections[alias].introspection.table_names()
+    )
+    for name in Group.objects.values_list("name", flat=True) if known else ():
+        alike[re.sub("[A-Z]", lambda letter: letter[0].lower(), name)].append(name)
+    for names in alike.values():
+        if len(names) > 1:
+            yield Problem("GROUPS_ALIKE", "auth.Group", f"{sorted(names)} are one to Apache.")
+
+
+def _rule_problems(place: str, rule: policies.Rule) -> Iterator[Problem]:
+    if isinstance(rule, policies.Permission) and not _may_exist(rule.name):
+        yield Problem("UNKNOWN_PERMISSION", place, f"no model has the permission {rule.name!r}.")
+    if isinstance(rule, policies.Call):
+        try:
+            rule.load()
+        except (ImportError, AttributeError) as error:
+            yield Problem("BAD_AUTH", place, f"{str(rule)!r} cannot be imported: {error}.")
+
+
+def _may_exist(name: str) -> bool:
+    """Whether some model declares a permission; backends of other kinds have their own."""
+    backends = map(import_string, settings.AUTHENTICATION_BACKENDS)
+    if not all(issubclass(backend, ModelBackend) for backend in backends):
+        return True
+    label, _, codename = name.partition(".")
+    return any(codename in _codenames(model) for model in _models(label))
+
+
+def _models(label: str) -> Iterable[Any]:
+    return apps.get_app_config(label).get_models() if label in apps.app_configs else ()
+
+
+def _codenames(model: Any) -> set[str]:
+    options = model._meta
+    own = {codename for codename, _ in options.permissions}
+    return own | {f"{action}_{options.model_name}" for action in options.default_permissions}
+
+
+def _cache_problems(found: Options) -> Iterator[Problem]:
+    for part, alias in (
+        ("CACHE", found.cache.SHARED),
+        ("THROTTLE", found.throttle.SHARED if found.throttle else None),
+    ):
+        place = f"{PLACE}[{part!r}]['SHARED']"
+        if alias is None:
+            continue
+        if alias not in settings.CACHES:
+            yield Problem("NO_SUCH_CACHE", place, f"CACHES has no {alias!r}.")
+            continue
+        backend = settings.CACHES[alias].get("BACKEND", "")
+        if backend.rpartition(".")[2] in _NOT_SHARED:
+            yield Problem("CACHE_NOT_SHARED", place, f"{alias!r} is a {backend!r}.")
+
+
+def _endpoints() -> list[str]:
+    """The paths of the auth endpoints for nginx, without the leading slash."""
+    if not getattr(settings, "ROOT_URLCONF", None):
+        return []
+    return list(_walk(get_resolver().url_patterns, ""))
+
+
+def _walk(patterns: Iterable[Any], before: str) -> Iterator[str]:
+    for one in patterns:
+        path = before + str(one.pattern)
+        if isinstance(one, URLResolver):
+            yield from _walk(one.url_patterns, path)
+        elif isinstance(one, URLPattern) and _is_for_nginx(one.callback):
+            yield path
+
+
+def _is_for_nginx(callback: Any) -> bool:
+    view: Any = getattr(callback, "view_class", object)
+    if not issubclass(view, AuthRequestView):
+        return False
+    return bool(callback.view_initkwargs.get("dialect", view.dialect) == "nginx")

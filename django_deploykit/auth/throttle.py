@@ -1,0 +1,113 @@
+"""Counts of wrong passwords, in fixed windows of time, before anything is hashed."""
+
+from __future__ import annotations
+
+import ipaddress
+import threading
+import time
+from collections.abc import Iterable
+from functools import lru_cache
+
+from django.conf import settings
+from django.core.cache import caches
+
+from django_deploykit.auth.bounded import Bounded
+from django_deploykit.auth.options import Throttle
+from django_deploykit.auth.verified import digest
+
+# Each failure cost a hash: no process makes so many in a window.
+ENTRIES = 10_000
+
+Key = tuple[str, ...]
+
+
+class Failures:
+    """Failures of an address with a login name, and of an address with whatever name.
+
+    No name is ever locked for everybody: that would be a way to keep its owner out.
+    """
+
+    def __init__(self, options: Throttle) -> None:
+        self._options = options
+        shared, seconds = options.SHARED, options.SECONDS
+        self._counts = SharedCounts(shared, seconds) if shared else Counts(ENTRIES, seconds)
+
+    def too_many(self, address: str, login: str) -> bool:
+        """Whether one of the limits is reached."""
+        limits = self._limits(address, login)
+        counted = self._counts.get(limits)
+        return any(counted.get(key, 0) >= limit for key, limit in limits.items())
+
+    def reserve(self, address: str, login: str) -> bool:
+        """Count an attempt as failed until it is known not to be; False beyond a limit."""
+        limits = self._limits(address, login)
+        counts = [self._counts.add(key, 1) <= limit for key, limit in limits.items()]
+        return all(counts)
+
+    def give_back(self, address: str, login: str) -> None:
+        """The attempt that was counted did not fail."""
+        for key in self._limits(address, login):
+            self._counts.add(key, -1)
+
+    def _limits(self, address: str, login: str) -> dict[Key, int]:
+        network, options = _network(address), self._options
+        return {(network, login): options.FAILURES, (network,): options.ADDRESS_FAILURES}
+
+
+class Counts:
+    """Numbers of this process, each for a window that begins with the first of them."""
+
+    def __init__(self, entries: int, seconds: float) -> None:
+        self._seconds = seconds
+        self._windows: Bounded[Key, tuple[float, int]] = Bounded(entries)
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._windows)
+
+    def get(self, keys: Iterable[Key]) -> dict[Key, int]:
+        found = {key: self._windows.get(key) for key in keys}
+        return {key: window[1] for key, window in found.items() if window}
+
+    def add(self, key: Key, number: int) -> int:
+        with self._lock:
+            until, count = self._windows.get(key) or (time.monotonic() + self._seconds, 0)
+            self._windows.put(key, (until, count + number), until)
+            return count + number
+
+
+class SharedCounts:
+    """The same between processes, in an alias of CACHES, where no name can be read."""
+
+    def __init__(self, alias: str, seconds: int) -> None:
+        self._alias, self._seconds = alias, seconds
+        self._secret = str(settings.SECRET_KEY).encode()
+
+    def get(self, keys: Iterable[Key]) -> dict[Key, int]:
+        names = {self._name(key): key for key in keys}
+        return {names[name]: count for name, count in caches[self._alias].get_many(names).items()}
+
+    def add(self, key: Key, number: int) -> int:
+        cache, name = caches[self._alias], self._name(key)
+        cache.add(name, 0, self._seconds)
+        try:
+            return cache.incr(name, number)
+        except ValueError:  # The window ended between the two.
+            return number
+
+    def _name(self, key: Key) -> str:
+        return f"deploykit.failures.{digest(self._secret, *key).hex()}"
+
+
+@lru_cache(1024)
+def _network(address: str) -> str:
+    """The address, or of IPv6 the /64, of which one customer has all."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped:
+            return str(parsed.ipv4_mapped)
+        return str(ipaddress.ip_network((parsed.packed[:8] + bytes(8), 64)))
+    return str(parsed)

@@ -1,0 +1,110 @@
+"""Hooks of Apache's mod_wsgi: who is it, which groups, and may they pass?
+
+A drop-in for django.contrib.auth.handlers.modwsgi. A script for WSGIAuthUserScript,
+WSGIAuthGroupScript and WSGIAccessScript is::
+
+    from django_deploykit.handlers import bootstrap
+
+    bootstrap("mysite.settings")
+
+    from django_deploykit.handlers.modwsgi import allow_access, check_password, groups_for_user
+
+These admit every active user; ``hooks("svn")`` returns the same three for a policy of
+DEPLOYKIT["AUTH"]. An exception makes Apache answer 500, log it, and let nobody in.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from django.apps import apps
+from django.views.decorators.debug import sensitive_variables
+
+from django_deploykit.auth import authenticator, requests
+from django_deploykit.auth.credentials import Credentials, from_mod_wsgi, is_one_line
+from django_deploykit.auth.database import fresh_connections
+from django_deploykit.auth.decision import Reason
+from django_deploykit.handlers.startup import bootstrap
+
+# From this version on a hook may return another spelling of the name.
+_NAMES_SINCE = (4, 3)
+
+
+class Hooks(NamedTuple):
+    """What mod_wsgi looks for in a script, by these names."""
+
+    check_password: Callable[[Mapping[str, Any], str, str], bool | str | None]
+    groups_for_user: Callable[[Mapping[str, Any], str], list[bytes]]
+    allow_access: Callable[[Mapping[str, Any], str | None], bool]
+
+
+def hooks(policy: str) -> Hooks:
+    """The hooks for a policy: the name of one, or a rule such as ``"perm:repo.commit"``.
+
+    ``check_password`` and ``allow_access`` admit those for whom it holds; ``groups_for_user`` is
+    the same for every policy.
+    """
+
+    @sensitive_variables("password")
+    def check_password(environ: Mapping[str, Any], user: str, password: str) -> bool | str | None:
+        """Basic authentication: True, or the user's proper name; False; None if unknown."""
+        _require_environ(environ)
+        version = environ.get("mod_wsgi.version")
+        login = from_mod_wsgi(user, version)
+        credentials = Credentials(login, from_mod_wsgi(password, version))
+        with _serving():
+            request = requests.from_mod_wsgi(environ)
+            decision = authenticator().by_password(credentials, request, policy)
+        if decision.granted and decision.account:
+            return _named(decision.account.name, login, version)
+        # Apache asks its next provider about one who is unknown, and about nobody else.
+        return None if decision.reason is Reason.UNKNOWN else False
+
+    def allow_access(environ: Mapping[str, Any], host: str | None) -> bool:
+        """Access by Django's session cookie; never None, which "Satisfy Any" takes for a yes."""
+        _require_environ(environ)
+        with _serving():
+            request = requests.from_mod_wsgi(environ)
+            return authenticator().by_session(request, policy).granted
+
+    return Hooks(check_password, groups_for_user, allow_access)
+
+
+def groups_for_user(environ: Mapping[str, Any], user: str) -> list[bytes]:
+    """The groups for "Require wsgi-group", and "@name" for each named policy that holds."""
+    _require_environ(environ)
+    login = from_mod_wsgi(user, environ.get("mod_wsgi.version"))
+    with _serving():
+        request = requests.from_mod_wsgi(environ)
+        return [name.encode() for name in authenticator().groups(login, request)]
+
+
+def _named(name: str, login: str, version: tuple[int, ...] | None) -> bool | str:
+    """True, or the proper name where it is another, so that rules see the one they mean."""
+    if name == login:
+        return True
+    can_tell = version is not None and version >= _NAMES_SINCE
+    return name if can_tell and name and is_one_line(name) else False
+
+
+def _require_environ(environ: Any) -> None:
+    if not isinstance(environ, Mapping):
+        raise TypeError(
+            f"The first argument is mod_wsgi's environ, not {type(environ).__name__}. To compare "
+            "a password with a hash, import django.contrib.auth.hashers.check_password."
+        )
+
+
+@contextmanager
+def _serving() -> Iterator[None]:
+    """What Django does around a request. A script without bootstrap() is set up here."""
+    if not apps.ready:
+        bootstrap(os.environ["DJANGO_SETTINGS_MODULE"])
+    with fresh_connections():
+        yield
+
+
+check_password, _, allow_access = hooks("active")

@@ -1,0 +1,116 @@
+"""``manage.py runauthorizer``: answer Apache's mod_authnz_fcgi and lighttpd, until SIGTERM."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import signal
+import stat
+import threading
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.base import BaseCommand, CommandError
+
+from django_deploykit.auth import authenticator
+from django_deploykit.auth.authorizer import Authorizer, Server
+from django_deploykit.exceptions import DeploykitError
+from django_deploykit.management.choices import MISTAKE
+
+Address = tuple[str, int] | str
+
+
+class Command(BaseCommand):
+    help = "Decide for Apache or lighttpd, over FastCGI, who may see what they serve."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--bind",
+            default="127.0.0.1:9010",
+            help="Address and port, or the path of a socket; default %(default)s.",
+        )
+        parser.add_argument("--policy", default="active", help="Who may pass; default %(default)s.")
+        parser.add_argument("--realm", default="Restricted", help="What a password prompt says.")
+        parser.add_argument("--threads", type=int, default=8, help="Default %(default)s.")
+        parser.add_argument(
+            "--token-file", type=Path, help="File of a token that the web server has to show."
+        )
+        parser.add_argument(
+            "--allow-remote", action="store_true", help="Listen where other hosts can connect."
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            self._serve(options)
+        except (DeploykitError, ImproperlyConfigured, OSError, UnicodeDecodeError) as error:
+            raise CommandError(str(error), returncode=MISTAKE) from error
+
+    def _serve(self, options: dict[str, Any]) -> None:
+        authenticator().rule(options["policy"])
+        token = _token(options["token_file"])
+        address = _address(options["bind"], remote=options["allow_remote"])
+        authorizer = Authorizer(options["policy"], options["realm"], token)
+        if options["threads"] < 1:
+            raise CommandError("--threads: at least 1", returncode=MISTAKE)
+        with _path_of(address), Server(address, authorizer, options["threads"]) as server:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                # From another thread: shutdown() waits until the loop, which runs here, ends.
+                signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
+            self.stdout.write(f"ready {_shown(server.server_address)}")
+            self.stdout.flush()
+            server.serve_forever(poll_interval=0.1)
+
+
+def _address(text: str, *, remote: bool) -> Address:
+    if text.startswith("/"):
+        return text
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    try:
+        is_local = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        is_local = False
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise CommandError(f"--bind: {text!r} is neither ADDRESS:PORT nor a path", returncode=2)
+    if not is_local and not remote:
+        raise CommandError(
+            f"--bind: {text!r} is not a loopback address. Whoever can connect can try passwords: "
+            "use 127.0.0.1, or --allow-remote with --token-file and a network of your own.",
+            returncode=MISTAKE,
+        )
+    return host, int(port)
+
+
+def _token(path: Path | None) -> str:
+    """The content of the file. An empty one would be no token at all."""
+    if path is None:
+        return ""
+    token = path.read_text(encoding="ascii").strip()
+    if not token:
+        raise CommandError(f"--token-file: {str(path)!r} is empty", returncode=MISTAKE)
+    return token
+
+
+@contextlib.contextmanager
+def _path_of(address: Address) -> Iterator[None]:
+    """Remove a socket that an earlier run left, and the one of this run."""
+    if not isinstance(address, str):
+        yield
+        return
+    path = Path(address)
+    if path.exists() and stat.S_ISSOCK(path.stat().st_mode):
+        path.unlink()
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _shown(address: Any) -> str:
+    if isinstance(address, str):
+        return address
+    host = f"[{address[0]}]" if ":" in address[0] else address[0]
+    return f"{host}:{address[1]}"

@@ -1,0 +1,408 @@
+"""The FastCGI authorizer, asked as Apache and lighttpd ask it (R15, R16, R21, R22, R39)."""
+
+from __future__ import annotations
+
+import base64
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
+from django.test import Client
+
+from django_deploykit.auth import authorizer, fastcgi
+from django_deploykit.auth.authorizer import Authorizer, Server
+from tests.auth import fastcgi_client as fcgi
+from tests.auth.conftest import PASSWORD, user
+from tests.auth.fastcgi_client import Record, ask
+from tests.projects import start_project
+
+ROLE = "FCGI_APACHE_ROLE"
+
+
+@contextmanager
+def serving(made: Authorizer, threads: int = 4) -> Iterator[Any]:
+    """The server in a thread, at an address."""
+    with Server(("127.0.0.1", 0), made, threads) as server:
+        loop = threading.Thread(target=server.serve_forever, args=(0.01,))
+        loop.start()
+        try:
+            yield server.server_address
+        finally:
+            server.shutdown()
+            loop.join()
+
+
+@pytest.fixture
+def address(transactional_db: None) -> Iterator[Any]:
+    """An authorizer for every active user."""
+    with serving(Authorizer("active", 'The "realm"')) as found:
+        yield found
+
+
+@pytest.fixture
+def zoe(transactional_db: None) -> User:
+    return user("zoé")
+
+
+def basic(login: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{login}:{password}".encode()).decode()
+
+
+def cookie(client: Client, who: User) -> str:
+    client.force_login(who)
+    return f"sessionid={client.cookies['sessionid'].value}"
+
+
+# As AuthBasicProvider: a name and a password
+
+
+def test_a_password_is_checked(address: Any, zoe: User) -> None:
+    """200 with the name for a right one; 401 for any other."""
+    role = {ROLE: "AUTHENTICATOR"}
+    good = ask(address, REMOTE_USER="zoé", REMOTE_PASSWD=PASSWORD, **role)
+    assert good == ("200 OK", {"Variable-DEPLOYKIT_USER": "zoé"}, "")
+    for name, password in (("zoé", "wrong"), ("zoé", ""), ("nobody", PASSWORD), ("", "")):
+        status, headers, _ = ask(address, REMOTE_USER=name, REMOTE_PASSWD=password, **role)
+        assert status == "401 Unauthorized"
+        assert "Variable-DEPLOYKIT_USER" not in headers
+
+
+def test_only_the_proper_name_passes(transactional_db: None, settings: Any) -> None:
+    """Apache keeps the name as it was typed, and rules compare it exactly."""
+    from tests.people.models import Member
+
+    settings.AUTH_USER_MODEL = "people.Member"
+    Member.objects.create_user("ann@example.com", PASSWORD)
+    with serving(Authorizer("active", "x")) as address:
+        typed = ask(address, REMOTE_USER="ANN@example.com", REMOTE_PASSWD=PASSWORD)
+        assert typed[0] == "403 Forbidden"
+        proper = ask(address, REMOTE_USER="ann@example.com", REMOTE_PASSWD=PASSWORD)
+        assert proper[0] == "200 OK"
+
+
+# As "Require": a name that Apache vouches for
+
+
+def test_a_name_is_judged(address: Any, zoe: User) -> None:
+    """The policy is asked about it, and no password."""
+    assert ask(address, REMOTE_USER="zoé", FCGI_APACHE_ROLE="AUTHORIZER")[0] == "200 OK"
+    for name in ("nobody", ""):
+        assert ask(address, REMOTE_USER=name, FCGI_APACHE_ROLE="AUTHORIZER")[0] != "200 OK"
+    staff = {"DEPLOYKIT_POLICY": "staff", ROLE: "AUTHORIZER"}
+    assert ask(address, REMOTE_USER="zoé", **staff)[0] == "403 Forbidden"
+
+
+# As AuthnzFcgiCheckAuthnProvider, and for lighttpd: the answer goes to the client
+
+
+def test_a_session_passes(address: Any, zoe: User, client: Client) -> None:
+    """A cookie of Django's is as good as a password."""
+    good = ask(address, HTTP_COOKIE=cookie(client, zoe))
+    assert good == ("200 OK", {"Variable-DEPLOYKIT_USER": "zoé"}, "")
+
+
+def test_a_basic_header_passes(address: Any, zoe: User) -> None:
+    """lighttpd hands it over, and Apache with CGIPassAuth."""
+    assert ask(address, HTTP_AUTHORIZATION=basic("zoé", PASSWORD))[0] == "200 OK"
+    status, headers, _ = ask(address, HTTP_AUTHORIZATION=basic("zoé", "wrong"))
+    assert status == "401 Unauthorized"
+    assert headers["WWW-Authenticate"] == r'Basic realm="The \"realm\"", charset="UTF-8"'
+
+
+def test_a_bad_header_is_not_mended_by_a_cookie(address: Any, zoe: User, client: Client) -> None:
+    """Who sends both is judged by the password."""
+    both = {"HTTP_COOKIE": cookie(client, zoe), "HTTP_ACCEPT": "text/html"}
+    assert ask(address, HTTP_AUTHORIZATION=basic("zoé", "x"), **both)[0] == "401 Unauthorized"
+    # Of another scheme, it is none of our business.
+    assert ask(address, HTTP_AUTHORIZATION="Bearer x", **both)[0] == "200 OK"
+
+
+@pytest.mark.parametrize(
+    ("params", "status"),
+    [
+        ({"HTTP_ACCEPT": "text/html,*/*"}, "302 Found"),
+        ({"HTTP_ACCEPT": "text/html", "REQUEST_METHOD": "HEAD"}, "302 Found"),
+        ({"HTTP_ACCEPT": "text/html", "REQUEST_METHOD": "PROPFIND"}, "401 Unauthorized"),
+        ({"HTTP_ACCEPT": "image/png"}, "401 Unauthorized"),
+        ({}, "401 Unauthorized"),
+    ],
+    ids=str,
+)
+def test_a_person_is_shown_the_way(address: Any, params: dict[str, str], status: str) -> None:
+    """A browser is sent to log in, and to come back; a client is asked for a password."""
+    got, headers, _ = ask(address, REQUEST_URI="/area/%C3%A9?q=1&r", **params)
+    assert got == status
+    if status == "302 Found":
+        expected = "/accounts/login/?next=%2Farea%2F%25C3%25A9%3Fq%3D1%26r"
+        assert headers["Location"] == expected
+    else:
+        assert headers["WWW-Authenticate"].startswith("Basic ")
+    assert headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("target", ["//evil.example/x", "///evil.example", "/\t/evil.example"])
+def test_r22_the_way_back_leads_to_this_host(address: Any, target: str) -> None:
+    """No login page sends anybody to where the link came from."""
+    status, headers, _ = ask(address, REQUEST_URI=target, HTTP_ACCEPT="text/html")
+    assert "evil" not in headers.get("Location", "")
+    assert status in ("302 Found", "403 Forbidden")
+
+
+def test_r21_who_is_known_and_not_allowed_gets_403(address: Any, zoe: User, client: Client) -> None:
+    """To send them to the login page would lead back here, for ever."""
+    asked = {"DEPLOYKIT_POLICY": "superuser", "HTTP_ACCEPT": "text/html"}
+    assert ask(address, HTTP_COOKIE=cookie(client, zoe), **asked)[0] == "403 Forbidden"
+    assert ask(address, HTTP_AUTHORIZATION=basic("zoé", PASSWORD), **asked)[0] == "403 Forbidden"
+
+
+def test_too_many_failures_have_a_status(
+    address: Any, zoe: User, auth: Callable[..., None]
+) -> None:
+    """429 where the client sees it."""
+    auth(THROTTLE={"FAILURES": 1})
+    ask(address, HTTP_AUTHORIZATION=basic("zoé", "x"))
+    status = ask(address, HTTP_AUTHORIZATION=basic("zoé", PASSWORD))[0]
+    assert status == "429 Too Many Requests"
+
+
+@pytest.mark.parametrize("target", ["/area%2fx", "/a\\b", "*", "", "/%00"])
+def test_a_path_of_two_readings_is_refused(address: Any, zoe: User, target: str) -> None:
+    """R18, for those who know the password, too."""
+    authorization = basic("zoé", PASSWORD)
+    assert ask(address, REQUEST_URI=target, HTTP_AUTHORIZATION=authorization)[0] == "403 Forbidden"
+
+
+@pytest.mark.parametrize("engine", ["db", "cached_db", "cache", "signed_cookies"])
+@pytest.mark.usefixtures("transactional_db")
+def test_r19_sessions_are_not_written(settings: Any, engine: str) -> None:
+    """Not prolonged, not saved, and under the key they have, also after SECRET_KEY changed."""
+    settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{engine}"
+    settings.SESSION_SAVE_EVERY_REQUEST = True
+    client = Client()
+    sent = cookie(client, user("alice"))
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+    settings.SECRET_KEY = "a new one"
+    before = list(Session.objects.values_list())
+    with serving(Authorizer("active", "x")) as address:
+        status, headers, _ = ask(address, HTTP_COOKIE=sent)
+    assert (status, headers) == ("200 OK", {"Variable-DEPLOYKIT_USER": "alice"})
+    assert list(Session.objects.values_list()) == before
+
+
+def test_a_session_ends_with_the_password(
+    address: Any, zoe: User, client: Client, auth: Callable[..., None]
+) -> None:
+    """As Django ends it; and an inactive user's session is nobody's."""
+    auth(REVALIDATE=0)
+    sent = cookie(client, zoe)
+    zoe.set_password("another")
+    zoe.save()
+    assert ask(address, HTTP_COOKIE=sent)[0] == "401 Unauthorized"
+    sent = cookie(client, zoe)
+    User.objects.update(is_active=False)
+    assert ask(address, HTTP_COOKIE=sent, DEPLOYKIT_POLICY="active")[0] == "401 Unauthorized"
+
+
+# R15: Status first, always
+
+
+def test_r15_an_error_is_500(address: Any, settings: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """Never 503, which Apache takes for a wrong password; and the reason is in the log alone."""
+    settings.AUTHENTICATION_BACKENDS = ["tests.people.backends.Broken"]
+    status, headers, body = ask(address, REMOTE_USER="zoé", REMOTE_PASSWD="a secret")
+    assert status == "500 Internal Server Error"
+    assert "directory" not in body + str(headers)
+    assert "the directory does not answer" in caplog.text
+    assert "a secret" not in caplog.text
+
+
+def test_r15_an_unknown_policy_is_500(address: Any, zoe: User) -> None:
+    """A misspelt policy in the server's configuration lets nobody in."""
+    asked = {"HTTP_AUTHORIZATION": basic("zoé", PASSWORD), "DEPLOYKIT_POLICY": "svm"}
+    assert ask(address, **asked)[0] == "500 Internal Server Error"
+
+
+@pytest.mark.parametrize("name", ["a\r\nStatus: 200", "a\nb", "a\0b"])
+def test_r15_no_name_makes_a_header(name: str) -> None:
+    """A name that would end its line is an error."""
+    with pytest.raises(ValueError, match="cannot be told"):
+        authorizer._variables(name)
+
+
+def test_r16_the_token(transactional_db: None, zoe: User) -> None:
+    """Without it nobody is told anything, be the password right."""
+    with serving(Authorizer("active", "x", token="s3cret")) as address:
+        asked = {"HTTP_AUTHORIZATION": basic("zoé", PASSWORD)}
+        for shown in ({}, {"DEPLOYKIT_TOKEN": "s3cre"}, {"HTTP_DEPLOYKIT_TOKEN": "s3cret"}):
+            assert ask(address, **asked, **shown)[0] == "500 Internal Server Error"
+        assert ask(address, **asked, DEPLOYKIT_TOKEN="s3cret")[0] == "200 OK"
+    assert "s3cret" not in repr(Authorizer("active", "x", token="s3cret"))
+
+
+# The protocol
+
+
+def test_parameters_may_be_cut_anywhere(address: Any, zoe: User) -> None:
+    """A pair goes on in the next record, and records arrive in pieces."""
+    long = {"HTTP_AUTHORIZATION": basic("zoé", PASSWORD), "REQUEST_URI": "/" + "x" * 70_000}
+    stream = fcgi.pairs(long)
+    parts = [stream[start : start + 999] for start in range(0, len(stream), 999)]
+    sent = fcgi.begin() + b"".join(fcgi.record(fcgi.PARAMS, part, padding=1) for part in parts)
+    sent += fcgi.record(fcgi.PARAMS) + fcgi.record(fcgi.STDIN)
+    pieces = (sent[start : start + 777] for start in range(0, len(sent), 777))
+    answer = fcgi.exchange(address, *pieces)
+    assert answer[0].content.startswith(b"Status: 200 OK\r\n")
+
+
+def test_another_role_is_refused(address: Any) -> None:
+    """FCGI_UNKNOWN_ROLE: this is no responder."""
+    assert fcgi.exchange(address, fcgi.begin(fcgi.RESPONDER)) == [
+        Record(fcgi.END, 1, b"\0\0\0\0\x03\0\0\0")
+    ]
+
+
+def test_a_second_request_beside_the_first_is_refused(address: Any) -> None:
+    """FCGI_CANT_MPX_CONN, and the first is answered."""
+    params = fcgi.record(fcgi.PARAMS, fcgi.pairs({"REQUEST_URI": "/"})) + fcgi.record(fcgi.PARAMS)
+    other = fcgi.record(fcgi.PARAMS, fcgi.pairs({"A": "b"}), number=2)
+    answer = fcgi.exchange(address, fcgi.begin(), fcgi.begin(number=2), other, params)
+    assert answer[0] == Record(fcgi.END, 2, b"\0\0\0\0\x01\0\0\0")
+    assert answer[1].content.startswith(b"Status: 401 ")
+
+
+def test_a_question_about_the_application_is_unknown(address: Any) -> None:
+    """FCGI_UNKNOWN_TYPE with the type, and the connection goes on."""
+    answer = fcgi.exchange(
+        address, fcgi.record(fcgi.GET_VALUES, number=0), fcgi.request({"REQUEST_URI": "/"})
+    )
+    assert answer[0] == Record(fcgi.UNKNOWN, 0, bytes([fcgi.GET_VALUES, *bytes(7)]))
+    assert answer[1].content.startswith(b"Status: 401 ")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET / HTTP/1.1\r\n\r\n",
+        fcgi.begin() + fcgi.record(fcgi.ABORT),
+        fcgi.begin() + fcgi.record(fcgi.PARAMS, b"\x05\x05ab") + fcgi.record(fcgi.PARAMS),
+        fcgi.begin() + fcgi.record(fcgi.PARAMS, b"\x80\x00") + fcgi.record(fcgi.PARAMS),
+    ],
+    ids=["http", "aborted", "cut off", "cut length"],
+)
+def test_what_is_no_request_gets_no_answer(address: Any, zoe: User, sent: bytes) -> None:
+    """No answer is a refusal for both servers; the next request is answered as ever."""
+    assert fcgi.exchange(address, sent) == []
+    assert ask(address, HTTP_AUTHORIZATION=basic("zoé", PASSWORD))[0] == "200 OK"
+
+
+def test_parameters_are_bounded(address: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody fills the memory with them."""
+    monkeypatch.setattr(fastcgi, "_PARAMS_SIZE", 1000)
+    assert fcgi.exchange(address, fcgi.request({"REQUEST_URI": "/" + "x" * 2000})) == []
+
+
+def test_r39_a_slow_server_holds_one_thread_for_a_while(
+    address: Any, zoe: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However slowly bytes drop in, the request has to be there in time; others are served."""
+    monkeypatch.setattr(fastcgi, "_REQUEST_SECONDS", 0.5)
+    with socket.create_connection(address) as slow:
+        slow.settimeout(30)
+        slow.sendall(fcgi.begin()[:3])
+        assert ask(address, HTTP_AUTHORIZATION=basic("zoé", PASSWORD))[0] == "200 OK"
+        assert slow.recv(1) == b""
+
+
+def test_shutdown_waits_for_what_was_begun(transactional_db: None) -> None:
+    """A request that is being answered gets its answer."""
+    entered, release = threading.Event(), threading.Event()
+
+    class Slow(Authorizer):
+        def __call__(self, params: dict[str, str]) -> bytes:
+            entered.set()
+            assert release.wait(20)
+            return super().__call__(params)
+
+    answers: list[Any] = []
+    with Server(("127.0.0.1", 0), Slow("active", "x"), 2) as server:
+        loop = threading.Thread(target=server.serve_forever, args=(0.01,))
+        loop.start()
+        client = threading.Thread(target=lambda: answers.append(ask(server.server_address)))
+        client.start()
+        assert entered.wait(20)
+        server.shutdown()
+        threading.Timer(0.05, release.set).start()
+    client.join(20)
+    assert answers[0][0] == "401 Unauthorized"
+
+
+# The command
+
+
+@pytest.mark.parametrize("where", ["port", "path"])
+def test_the_command_serves_until_it_is_told_to_end(tmp_path: Path, where: str) -> None:
+    """It says when it answers, answers, and ends with status 0 on SIGTERM."""
+    project = start_project(tmp_path / "shop")
+    assert project.manage("migrate", "-v0").returncode == 0
+    path = str(tmp_path / "a.sock")
+    bind = path if where == "path" else "127.0.0.1:0"
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "runauthorizer", "--bind", bind],
+        cwd=project.directory,
+        env=project.environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout
+    with process:
+        ready = process.stdout.readline().split()
+        assert ready[0] == "ready"
+        address = path if where == "path" else ("127.0.0.1", int(ready[1].rpartition(":")[2]))
+        assert ask(address)[0] == "401 Unauthorized"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    assert not Path(path).exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--bind", "0.0.0.0:0"], "is not a loopback address"),
+        (["--bind", "[::]:0"], "is not a loopback address"),
+        (["--bind", "192.0.2.1:9010"], "is not a loopback address"),
+        (["--bind", "localhost:9010"], "is not a loopback address"),
+        (["--bind", "127.0.0.1"], "is neither ADDRESS:PORT nor a path"),
+        (["--bind", "127.0.0.1:99999"], "is neither ADDRESS:PORT nor a path"),
+        (["--policy", "stuff"], "unknown policy 'stuff'. Did you mean 'staff'?"),
+        (["--token-file", "/nowhere"], "No such file"),
+        (["--threads", "0"], "--threads"),
+    ],
+    ids=str,
+)
+def test_r16_what_the_command_refuses(options: list[str], message: str) -> None:
+    """Other hosts may not connect unless that is asked for; mistakes end with status 2."""
+    from django.core.management import CommandError, call_command
+
+    with pytest.raises(CommandError) as error:
+        call_command("runauthorizer", *options)
+    assert message in str(error.value)
+    assert error.value.returncode == 2
+
+
+def test_an_empty_token_file_is_refused(tmp_path: Path) -> None:
+    """It would be no token at all."""
+    from django.core.management import CommandError, call_command
+
+    path = tmp_path / "token"
+    path.write_text("\n")
+    with pytest.raises(CommandError, match="is empty"):
+        call_command("runauthorizer", "--token-file", str(path))

@@ -1,0 +1,471 @@
+"""What an attacker, a log or a curious backend gets to see (R9 to R14)."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.contrib.auth.signals import user_login_failed
+from django.core.cache import caches
+from django.db import connection
+from django.http import HttpRequest
+
+from django_deploykit.auth import state
+from django_deploykit.auth.credentials import LOGIN_LENGTH, PASSWORD_LENGTH, from_header
+from django_deploykit.auth.decision import Decision, Reason, line
+from django_deploykit.auth.requests import AreaRequest, normalised
+from django_deploykit.auth.signals import access_denied, access_granted
+from django_deploykit.handlers.modwsgi import check_password, hooks
+from tests.auth.conftest import PASSWORD, environ, hashes, user
+from tests.people.backends import asked
+
+FILTER = Path(__file__).parents[2] / "docs" / "howto" / "fail2ban-django-deploykit.conf"
+
+
+@pytest.mark.parametrize(
+    ("login", "password", "policy"),
+    [
+        ("nobody", PASSWORD, "active"),
+        ("alice", "wrong", "active"),
+        ("inactive", PASSWORD, "active"),
+        ("inactive", "wrong", "active"),
+        ("unusable", PASSWORD, "active"),
+        ("alice", PASSWORD, "staff"),
+        ("alice", "wrong", "staff"),
+        ("alice", "", "active"),
+        ("", "", "active"),
+        ("", PASSWORD, "active"),
+        ("nobody", "", "active"),
+        ("nul\0", PASSWORD, "active"),
+        ("a" * (LOGIN_LENGTH + 1), PASSWORD, "active"),
+        ("alice", "a" * (PASSWORD_LENGTH + 1), "active"),
+    ],
+    ids=ascii,
+)
+def test_r9_every_refusal_costs_one_hash(
+    alice: User, login: str, password: str, policy: str
+) -> None:
+    """Time tells nobody whether a user exists, is active, or may pass."""
+    user("inactive", is_active=False)
+    user("unusable").set_unusable_password()
+    User.objects.filter(username="unusable").update(password="!")
+    hashes()
+    assert not hooks(policy).check_password(environ(), login, password)
+    assert hashes() == 1
+
+
+def test_r9_a_wrong_password_costs_a_hash_beside_a_known_one(alice: User) -> None:
+    """What is remembered of the right one saves nothing for another."""
+    assert check_password(environ(), "alice", PASSWORD) is True
+    hashes()
+    assert check_password(environ(), "alice", "wrong") is False
+    assert hashes() == 1
+    assert check_password(environ(), "alice", PASSWORD) is True
+    assert hashes() == 0
+
+
+def test_r9_a_known_and_an_unknown_name_ask_the_database_alike(alice: User) -> None:
+    """A query more would be seen as well."""
+    counts = []
+    for login in ("alice", "nobody"):
+        seen: list[str] = []
+
+        def note(execute: Any, sql: str, *args: Any, seen: list[str] = seen) -> Any:
+            seen.append(sql)
+            return execute(sql, *args)
+
+        with connection.execute_wrapper(note):
+            check_password(environ(), login, "wrong")
+        counts.append(len(seen))
+    assert counts[0] == counts[1]
+
+
+def test_r9_throttled_costs_nothing_and_is_logged(
+    alice: User, auth: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Beyond the limit nothing is hashed, not even for the right password."""
+    auth(THROTTLE={"FAILURES": 3})
+    for number in range(3):
+        check_password(environ(), "alice", str(number))
+    assert hashes() == 3
+    caplog.clear()
+    assert check_password(environ(), "alice", PASSWORD) is False
+    assert hashes() == 0
+    assert "access denied from 192.0.2.1: too many failures" in caplog.text
+
+
+def test_what_is_remembered_cannot_be_guessed_at_full_speed(
+    alice: User, auth: Callable[..., None]
+) -> None:
+    """A throttled address is refused before the memory is asked: looking up is no guessing."""
+    auth(THROTTLE={"FAILURES": 3})
+    assert check_password(environ(), "alice", PASSWORD) is True
+    for number in range(3):
+        check_password(environ(), "alice", str(number))
+    assert check_password(environ(), "alice", PASSWORD) is False
+    # The owner is somewhere else, and not kept out.
+    assert check_password(environ(REMOTE_ADDR="198.51.100.7"), "alice", PASSWORD) is True
+
+
+def test_the_throttle_counts_addresses_too(alice: User, auth: Callable[..., None]) -> None:
+    """One password for many users is as much guessing as many for one."""
+    auth(THROTTLE={"ADDRESS_FAILURES": 3})
+    for number in range(3):
+        check_password(environ(), f"user{number}", "spring")
+    assert check_password(environ(), "alice", PASSWORD) is False
+
+
+def test_the_throttle_is_shared(alice: User, auth: Callable[..., None], settings: Any) -> None:
+    """With SHARED, the next process has counted, too; and no name can be read there."""
+    backend = "django.core.cache.backends.locmem.LocMemCache"
+    settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": "throttle"}}
+    auth(THROTTLE={"FAILURES": 2, "SHARED": "default"})
+    for number in range(2):
+        check_password(environ(), "alice", str(number))
+        state.reset()
+    assert check_password(environ(), "alice", PASSWORD) is False
+    stored = repr(caches["default"]._cache)  # type: ignore[attr-defined]
+    assert "alice" not in stored
+    assert "192.0.2.1" not in stored
+    caches["default"].clear()
+    assert check_password(environ(), "alice", PASSWORD) is True
+
+
+def test_the_window_ends(
+    alice: User, auth: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is kept out for good; and failing goes on counting from its beginning."""
+    auth(THROTTLE={"FAILURES": 2, "SECONDS": 60})
+    now = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    for number in range(2):
+        check_password(environ(), "alice", str(number))
+        now[0] += 29
+    assert check_password(environ(), "alice", PASSWORD) is False
+    now[0] += 2
+    assert check_password(environ(), "alice", PASSWORD) is True
+
+
+def test_success_is_not_counted(alice: User, auth: Callable[..., None], settings: Any) -> None:
+    """Neither is an error. But success does not wipe out what others failed."""
+    auth(THROTTLE={"FAILURES": 2, "ADDRESS_FAILURES": 3}, CACHE={"SECONDS": 0})
+    for _ in range(5):
+        assert check_password(environ(), "alice", PASSWORD) is True
+    failures = state.authenticator()._failures
+    settings.AUTHENTICATION_BACKENDS = ["tests.people.backends.Broken"]
+    state.authenticator()._failures = failures
+    for _ in range(5):
+        with pytest.raises(RuntimeError):
+            check_password(environ(), "alice", PASSWORD)
+    settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
+    state.authenticator()._failures = failures
+    for number in range(3):
+        check_password(environ(), f"user{number}", "spring")
+        check_password(environ(), "alice", PASSWORD)
+    assert check_password(environ(), "alice", PASSWORD) is False
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("2001:db8::1", "2001:db8::ffff:1", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("::ffff:192.0.2.1", "192.0.2.1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("", "192.0.2.2", False),
+    ],
+)
+def test_who_counts_as_one_address(
+    alice: User, auth: Callable[..., None], one: str, other: str, same: bool
+) -> None:
+    """An IPv6 customer has a /64 of them."""
+    auth(THROTTLE={"FAILURES": 1})
+    check_password(environ(REMOTE_ADDR=one), "alice", "wrong")
+    expected = not same
+    assert check_password(environ(REMOTE_ADDR=other), "alice", PASSWORD) is expected
+
+
+def test_r14_only_the_connection_says_who_it_is(alice: User, auth: Callable[..., None]) -> None:
+    """A new X-Forwarded-For for each guess is no new address."""
+    auth(THROTTLE={"FAILURES": 2})
+    for number in range(2):
+        forged = environ(HTTP_X_FORWARDED_FOR=f"10.0.0.{number}", HTTP_X_REAL_IP="10.0.0.9")
+        check_password(forged, "alice", str(number))
+    assert check_password(environ(HTTP_X_FORWARDED_FOR="10.0.0.3"), "alice", PASSWORD) is False
+
+
+@pytest.mark.parametrize(
+    ("login", "password"), [("alice", "secret-a"), ("nobody", "secret-b"), ("x\0", "secret-c")]
+)
+def test_r10_no_password_in_any_log(
+    alice: User, caplog: pytest.LogCaptureFixture, login: str, password: str
+) -> None:
+    """Nor in what signals carry."""
+    carried: list[Any] = []
+
+    def keep(**kwargs: Any) -> None:
+        carried.append({name: str(value) for name, value in kwargs.items()})
+        carried.append(vars(kwargs["request"]))
+
+    for signal in (access_denied, user_login_failed):
+        signal.connect(keep, weak=False)
+    try:
+        with caplog.at_level(logging.DEBUG):
+            check_password(environ(), login, password)
+    finally:
+        for signal in (access_denied, user_login_failed):
+            signal.disconnect(keep)
+    assert len(carried) == 4
+    assert password not in caplog.text
+    assert password not in repr(carried)
+
+
+def test_r11_backends_see_the_request(alice: User, settings: Any) -> None:
+    """It has the path that Apache means, the address, and no password."""
+    settings.AUTHENTICATION_BACKENDS = [
+        "tests.people.backends.Recording",
+        "django.contrib.auth.backends.ModelBackend",
+    ]
+    seen = environ(SCRIPT_NAME="/repo", PATH_INFO=wire_path, HTTP_COOKIE="a=b", QUERY_STRING="q=1")
+    assert check_password(seen, "alice", PASSWORD) is True
+    (request,) = asked
+    assert isinstance(request, HttpRequest)
+    assert (request.path, request.method, request.body) == ("/repo/tränk", "GET", b"")
+    assert request.META["REMOTE_ADDR"] == "192.0.2.1"
+    assert (request.is_secure(), request.COOKIES, request.GET["q"]) == (True, {"a": "b"}, "1")
+
+
+wire_path = "/tränk".encode().decode("latin-1")
+
+
+def test_r11_the_request_outlives_the_hook(alice: User, settings: Any) -> None:
+    """What mod_wsgi takes back at the end of a call is not kept."""
+    settings.AUTHENTICATION_BACKENDS = ["tests.people.backends.Recording"]
+    check_password(environ(**{"wsgi.errors": object()}), "alice", "x")
+    (request,) = asked
+    assert all(isinstance(value, str) for value in request.META.values())
+
+
+@pytest.mark.parametrize(
+    ("login", "password", "name"),
+    [
+        ("alice", "wrong", "alice"),
+        ("nobody", "x", "nobody"),
+        ("alice", "", "alice"),
+        ("", "x", ""),
+        # Nothing that a lock-out could not write into its table.
+        ("a\0b", "x", ""),
+        ("a" * 2000, "x", ""),
+    ],
+    ids=ascii,
+)
+def test_r11_a_failure_is_told_once(alice: User, login: str, password: str, name: str) -> None:
+    """user_login_failed, as lock-outs and audit logs want it: with a request, and once."""
+    told = []
+
+    def note(**kwargs: Any) -> None:
+        told.append((kwargs["credentials"]["username"], kwargs["request"].META["REMOTE_ADDR"]))
+
+    user_login_failed.connect(note)
+    try:
+        check_password(environ(), login, password)
+    finally:
+        user_login_failed.disconnect(note)
+    assert told == [(name, "192.0.2.1")]
+
+
+def test_r11_a_backend_can_refuse(alice: User, settings: Any) -> None:
+    """PermissionDenied is a no for everybody behind it."""
+    settings.AUTHENTICATION_BACKENDS = [
+        "tests.people.backends.Closed",
+        "django.contrib.auth.backends.ModelBackend",
+    ]
+    assert check_password(environ(), "alice", PASSWORD) is False
+
+
+@pytest.mark.parametrize(
+    ("login", "password"),
+    [
+        ("", "x"),
+        ("alice", ""),
+        ("", ""),
+        ("alice", "a\0b"),
+        ("al\nice", "x"),
+        ("a" * 1025, "x"),
+        ("alice", "x" * 4097),
+    ],
+    ids=ascii,
+)
+def test_r12_r13_what_no_backend_sees(
+    alice: User, settings: Any, login: str, password: str
+) -> None:
+    """LDAP lets in whoever has no password; nobody has one of 4,097 characters."""
+    settings.AUTHENTICATION_BACKENDS = ["tests.people.backends.Directory"]
+    check_password(environ(), login, password)
+    assert asked == []
+    assert hashes() == 1
+
+
+def test_r13_the_longest_that_is_taken(alice: User, settings: Any) -> None:
+    """1,024 and 4,096 characters still are."""
+    settings.AUTHENTICATION_BACKENDS = ["tests.people.backends.Directory"]
+    check_password(environ(), "a" * LOGIN_LENGTH, "x" * PASSWORD_LENGTH)
+    assert len(asked) == 1
+
+
+def test_signals(alice: User) -> None:
+    """Who passed, and who did not and why."""
+    told: list[Any] = []
+
+    def granted(**kwargs: Any) -> None:
+        told.append((kwargs["user"].username, kwargs["policy"], kwargs["request"].path))
+
+    def denied(**kwargs: Any) -> None:
+        told.append((kwargs["login"], kwargs["reason"]))
+
+    access_granted.connect(granted)
+    access_denied.connect(denied)
+    try:
+        check_password(environ(), "alice", PASSWORD)
+        hooks("staff").check_password(environ(), "alice", PASSWORD)
+        check_password(environ(), "nobody", PASSWORD)
+    finally:
+        access_granted.disconnect(granted)
+        access_denied.disconnect(denied)
+    assert told == [
+        ("alice", "active", "/repo/trunk"),
+        ("alice", Reason.FORBIDDEN),
+        ("nobody", Reason.UNKNOWN),
+    ]
+
+
+# Basic
+
+
+@pytest.mark.parametrize(
+    ("header", "login", "password"),
+    [
+        ("Basic YWxpY2U6c2VjcmV0", "alice", "secret"),
+        ("basic  YWxpY2U6c2VjcmV0 ", "alice", "secret"),
+        ("Basic YTpiOmM=", "a", "b:c"),
+        ("Basic em/DqTrDpA==", "zoé", "ä"),
+        ("Basic em/pOuQ=", "zoé", "ä"),
+        ("Basic ", "", ""),
+        ("Basic YWxpY2U=", "", ""),
+        ("Basic !!!!", "", ""),
+        ("Basic YWxpY2U6c2VjcmV0 YWxpY2U6c2VjcmV0", "", ""),
+    ],
+)
+def test_a_basic_header(header: str, login: str, password: str) -> None:
+    """UTF-8, or else Latin-1; what cannot be read is nobody, who is refused."""
+    found = from_header(header)
+    assert found
+    assert (found.login, found.password) == (login, password)
+
+
+@pytest.mark.parametrize("header", ["", "Bearer YWxpY2U6c2VjcmV0", "Digest x", "Basicx YTpi"])
+def test_another_scheme_is_no_basic_header(header: str) -> None:
+    """It is somebody else's business."""
+    assert from_header(header) is None
+
+
+# Paths
+
+
+@pytest.mark.parametrize(
+    ("target", "path"),
+    [
+        ("/a/b?c=/d", "/a/b"),
+        ("/", "/"),
+        ("//a///b/", "/a/b/"),
+        ("/a/../b/./c", "/b/c"),
+        ("/../../b", "/b"),
+        ("/a/%2e%2e/b", "/b"),
+        ("/a/..", "/"),
+        ("/a/b/..", "/a/"),
+        ("/a%20b%C3%A9", "/a bé"),
+        ("/%252e%252e/b", "/%2e%2e/b"),
+        ("/a%2fb", None),
+        ("/a%2Fb", None),
+        ("/a\\b", None),
+        ("/a%5cb", None),
+        ("/a%00b", None),
+        ("/a%0ab", None),
+        ("/a#b", None),
+        ("/a%23b", None),
+        ("http://evil.example/a", None),
+        ("*", None),
+        ("", None),
+    ],
+)
+def test_r18_one_reading_of_a_path(target: str, path: str | None) -> None:
+    """Decoded once; what servers read in different ways is nobody's path."""
+    assert normalised(target) == path
+
+
+# fail2ban
+
+
+def failregex() -> re.Pattern[str]:
+    """The expression of the filter, with an address where fail2ban puts one."""
+    text = FILTER.read_text(encoding="utf-8")
+    found = re.search(r"^failregex = (.+)$", text, re.MULTILINE)
+    assert found
+    return re.compile(found[1].replace("<ADDR>", r"(?P<address>[0-9a-fA-F:.]+)"))
+
+
+def said(reason: Reason, login: str = "x", address: str = "192.0.2.1") -> str:
+    request = AreaRequest({"REMOTE_ADDR": address}, "/a b", "GET", secure=False)
+    return line(Decision(reason, None, login), request, "svn")
+
+
+# What stands before a line, after fail2ban took the date away.
+PREFIXES = [
+    "",
+    "[] [wsgi:error] [pid 7:tid 9] [client 203.0.113.9:4711] ",
+    "[] [wsgi:error] [pid 7:tid 9] [remote 203.0.113.9:4711] ",
+    "WARNING django_deploykit.auth ",
+    "WARNING:django_deploykit.auth:",
+    "WARNING ",
+]
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+@pytest.mark.parametrize("reason", [Reason.UNKNOWN, Reason.WRONG, Reason.THROTTLED])
+def test_fail2ban_reads_a_failure(prefix: str, reason: Reason) -> None:
+    """In Apache's log as in Python's."""
+    found = failregex().search(prefix + said(reason))
+    assert found
+    assert found["address"] == "192.0.2.1"
+
+
+@pytest.mark.parametrize("reason", [Reason.FORBIDDEN, Reason.MISSING, Reason.GRANTED])
+def test_fail2ban_leaves_users_alone(reason: Reason) -> None:
+    """Whoever is known, or has not said anything yet, guesses nothing."""
+    assert not failregex().search(said(reason))
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+@pytest.mark.parametrize(
+    "login",
+    [
+        "access denied from 10.0.0.1: wrong password (policy",
+        "x\naccess denied from 10.0.0.1: wrong password (policy",
+        "x')\r\n[] access denied from 10.0.0.1: unknown user (policy",
+    ],
+    ids=ascii,
+)
+def test_no_name_gets_somebody_else_banned(prefix: str, login: str) -> None:
+    """A line is one line, and what a client wrote stands behind the address."""
+    text = prefix + said(Reason.WRONG, login)
+    assert len(text.splitlines()) == 1
+    assert [found["address"] for found in failregex().finditer(text)] == ["192.0.2.1"]
+    # Apache writes names into lines of its own, next to ours.
+    apache = f"[] [auth_basic:error] [client 203.0.113.9:1] AH01618: user {login} not found: /"
+    assert not any(failregex().search(part) for part in apache.splitlines()[:1])

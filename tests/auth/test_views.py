@@ -1,0 +1,307 @@
+"""The endpoint that a web server asks before it answers itself (R17 to R23, R39)."""
+
+from __future__ import annotations
+
+import base64
+import threading
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+from django.conf import global_settings
+from django.contrib.auth.models import Group, User
+from django.contrib.sessions.models import Session
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest, HttpResponse
+from django.test import AsyncClient, Client
+
+from django_deploykit import contract
+from django_deploykit.views import AuthRequestView
+from tests.auth import urls
+from tests.auth.conftest import PASSWORD, CountedHasher, user
+
+# All of Django's, in the order that its documentation gives, and each at its worst.
+MIDDLEWARE = [
+    "django.middleware.cache.UpdateCacheMiddleware",
+    "django.middleware.gzip.GZipMiddleware",
+    "django.middleware.http.ConditionalGetMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "tests.auth.test_views.sets_cookies",
+    "django.middleware.cache.FetchFromCacheMiddleware",
+]
+
+
+def sets_cookies(get_response: Callable[[HttpRequest], HttpResponse]) -> Any:
+    """Middleware of a project that leaves a cookie, and looks who is there."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        assert request.user is not None
+        response.set_cookie("tracked", "yes")
+        response.delete_cookie("old")
+        return response
+
+    return middleware
+
+
+@pytest.fixture(autouse=True)
+def site(settings: Any, db: None) -> None:
+    settings.ROOT_URLCONF = "tests.auth.urls"
+    settings.ALLOWED_HOSTS = ["testserver"]
+    settings.MIDDLEWARE = MIDDLEWARE
+    settings.SESSION_SAVE_EVERY_REQUEST = True
+    settings.USE_ETAGS = True
+
+
+@pytest.fixture
+def web() -> Client:
+    """A web server's sub-request. Django's test client switches CSRF off unless told."""
+    return Client(enforce_csrf_checks=True)
+
+
+def basic(login: str = "alice", password: str = PASSWORD) -> dict[str, str]:
+    raw = base64.b64encode(f"{login}:{password}".encode()).decode()
+    return {"HTTP_AUTHORIZATION": f"Basic {raw}"}
+
+
+NGINX = {contract.environ_key(contract.AUTH_URL_HEADER): "/media/a.png"}
+FORWARD = {contract.environ_key(contract.FORWARD_AUTH_URL_HEADER): "/media/a.png?b=c"}
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "OPTIONS", "PROPFIND"])
+@pytest.mark.parametrize(
+    "more",
+    [{}, {"HTTP_IF_NONE_MATCH": "*"}, {"HTTP_IF_NONE_MATCH": '"x"'}, {"HTTP_RANGE": "bytes=0-1"}],
+    ids=str,
+)
+def test_r20_three_words(alice: User, web: Client, method: str, more: dict[str, str]) -> None:
+    """200, 401 and 403, under all middleware, for any method, and whatever the client wants of
+    the file that it really asked for."""
+
+    def ask(path: str, **given: str) -> int:
+        return web.generic(method, path, **NGINX, **more, **given).status_code
+
+    assert ask("/nginx/", **basic()) == 200
+    assert ask("/nginx/", **basic(password="wrong")) == 401
+    assert ask("/nginx/", **basic("nobody")) == 401
+    assert ask("/nginx/", HTTP_ACCEPT="text/html") == 401
+    assert ask("/nginx/staff/", **basic()) == 403
+
+
+def test_r20_throttled_is_403_for_nginx(
+    alice: User, web: Client, auth: Callable[..., None]
+) -> None:
+    """nginx would make 500 of 429; the others hand it on."""
+    auth(THROTTLE={"FAILURES": 1})
+    web.get("/nginx/", **basic(password="wrong"))
+    assert web.get("/nginx/", **basic()).status_code == 403
+    assert web.get("/forward/", **basic()).status_code == 429
+
+
+def test_r20_never_cached(alice: User, web: Client) -> None:
+    """An answer is for one request, and Django's cache keeps none."""
+    for given in ({}, basic()):
+        response = web.get("/nginx/", **given)
+        assert set(response["Cache-Control"].split(", ")) == {"no-store", "private"}
+        assert "ETag" not in response
+    assert web.get("/nginx/").status_code == 401
+
+
+def test_a_session_passes(alice: User, web: Client) -> None:
+    """Of an active user, under the policy of the URL."""
+    web.force_login(alice)
+    assert web.get("/nginx/").status_code == 200
+    assert web.get("/nginx/staff/").status_code == 403
+    assert web.get("/nginx/basic/").status_code == 401
+    User.objects.update(is_staff=True)
+    from django_deploykit.auth import state
+
+    state.reset()
+    assert web.get("/nginx/staff/").status_code == 200
+
+
+def test_schemes(alice: User, web: Client) -> None:
+    """A password counts, and is asked for, where the view says so."""
+    assert web.get("/nginx/session/", **basic()).status_code == 401
+    assert "WWW-Authenticate" not in web.get("/nginx/session/")
+    expected = 'Basic realm="Restricted", charset="UTF-8"'
+    assert web.get("/nginx/basic/")["WWW-Authenticate"] == expected
+    assert web.get("/nginx/basic/", **basic()).status_code == 200
+
+
+def test_r17_one_dialect(alice: User, web: Client) -> None:
+    """What the other server would say changes nothing, be it all said at once."""
+    everything = {contract.environ_key(name): "/public/" for name in contract.PREFIX_HEADERS}
+    everything |= {contract.environ_key(name): "/public/" for name in contract.IDENTITY_HEADERS}
+    nginx = {contract.environ_key(contract.AUTH_URL_HEADER): "/nginx-says?n"}
+    forward = {contract.environ_key(contract.FORWARD_AUTH_URL_HEADER): "/forward-says?f"}
+    nginx[contract.environ_key(contract.AUTH_METHOD_HEADER)] = "PUT"
+    forward[contract.environ_key(contract.FORWARD_AUTH_METHOD_HEADER)] = "DELETE"
+    urls.seen.clear()
+    for path in ("/nginx/seen/", "/forward/seen/"):
+        assert web.get(path, **everything, **nginx, **forward, **basic()).status_code == 200
+    assert urls.seen == [("/nginx-says", "PUT", "n"), ("/forward-says", "DELETE", "f")]
+    # No header chooses another policy.
+    web.force_login(alice)
+    assert web.get("/nginx/staff/", **everything, **nginx).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "target", ["/a%2fb", "/a\\b", "/a%5cb", "/a%00", "/a#b", "http://x/", "", "*"]
+)
+def test_r18_a_path_of_two_readings_is_refused(alice: User, web: Client, target: str) -> None:
+    """Also to those who may see everything."""
+    asked = {contract.environ_key(contract.AUTH_URL_HEADER): target}
+    assert web.get("/nginx/", **asked, **basic()).status_code == 403
+
+
+@pytest.mark.parametrize("method", ["get", "G T", "", "GET\n", "A" * 40, "1"])
+def test_a_method_that_is_none_is_refused(alice: User, web: Client, method: str) -> None:
+    """A policy is asked about methods that exist."""
+    asked = {contract.environ_key(contract.AUTH_METHOD_HEADER): method, **NGINX}
+    assert web.get("/nginx/", **asked, **basic()).status_code == 403
+
+
+@pytest.mark.parametrize("path", ["/nginx/", "/forward/", "/nginx/staff/"])
+@pytest.mark.parametrize("rotated", [False, True])
+def test_r19_the_session_is_read_only(
+    alice: User, web: Client, settings: Any, path: str, rotated: bool
+) -> None:
+    """No cookie, no new expiry, no new key, though middleware would and SECRET_KEY changed.
+
+    LoginRequiredMiddleware looks up the user before any view is asked, and with that changes the
+    key itself: docs/reference/auth.md says so, and a check does.
+    """
+    web.force_login(alice)
+    if rotated:
+        settings.MIDDLEWARE = [name for name in MIDDLEWARE if "LoginRequired" not in name]
+        settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+        settings.SECRET_KEY = "a new one"
+    before = list(Session.objects.values_list())
+    response = web.get(path)
+    assert response.status_code == (403 if "staff" in path else 200)
+    assert "Set-Cookie" not in response.headers
+    assert not response.cookies
+    assert list(Session.objects.values_list()) == before
+
+
+def test_r19_a_made_up_session_is_not_adopted(web: Client) -> None:
+    """A client's own key is nobody's session, and becomes none."""
+    web.cookies["sessionid"] = "a" * 32
+    response = web.get("/nginx/")
+    assert response.status_code == 401
+    assert not response.cookies
+    assert not Session.objects.exists()
+
+
+def test_r21_r22_the_forward_dialect(alice: User, web: Client) -> None:
+    """A browser is shown the way, and back to its own host; who is known gets 403."""
+    page = {"HTTP_ACCEPT": "text/html", **FORWARD}
+    response = web.get("/forward/", **page)
+    assert response.status_code == 302
+    assert response["Location"] == "/accounts/login/?next=%2Fmedia%2Fa.png%3Fb%3Dc"
+    away = {**page, contract.environ_key(contract.FORWARD_AUTH_URL_HEADER): "//evil.example/"}
+    assert web.get("/forward/", **away)["Location"] == "/accounts/login/"
+    posted = {contract.environ_key(contract.FORWARD_AUTH_METHOD_HEADER): "POST"}
+    assert web.get("/forward/", **page, **posted).status_code == 401
+    assert web.get("/forward/", **page, **basic(password="x")).status_code == 401
+    assert web.get("/forward/basic/", **page).status_code == 401
+    assert web.get("/forward/staff/", **page, **basic()).status_code == 403
+
+
+def test_r23_identity(db: None, web: Client) -> None:
+    """Four headers in percent-encoded UTF-8, whatever a name is made of."""
+    zoe = user("zoé", first_name="Zoé\r\nX: y", last_name="日本", email="zoé@example.com")
+    zoe.groups.add(Group.objects.create(name="a,b"), Group.objects.create(name="é"))
+    response = web.get("/nginx/", **basic("zoé"))
+    told = {name: response[name] for name in contract.AUTH_IDENTITY_HEADERS}
+    assert all(value.isascii() for value in told.values())
+    assert unquote(told["Remote-User"]) == "zoé"
+    assert sorted(map(unquote, told["Remote-Groups"].split(","))) == ["a,b", "é"]
+    assert unquote(told["Remote-Name"]) == "Zoé\r\nX: y 日本"
+    assert told["Remote-Email"] == "zo%C3%A9@example.com"
+
+
+def test_r23_what_is_unknown_is_empty(alice: User, web: Client) -> None:
+    """A header that is not there would leave the client's own in place."""
+    response = web.get("/nginx/", **basic())
+    told = [response[name] for name in contract.AUTH_IDENTITY_HEADERS]
+    assert told == ["alice", "", "", ""]
+    refused = web.get("/nginx/staff/", **basic())
+    assert not any(name in refused for name in contract.AUTH_IDENTITY_HEADERS)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"dialect": "ngnix"}, "Did you mean 'nginx'?"),
+        ({"schemes": ["digest"]}, "unknown scheme 'digest'"),
+        ({"schemes": []}, "unknown scheme ''"),
+    ],
+    ids=str,
+)
+def test_a_mistaken_view_is_refused_at_once(given: Any, message: str) -> None:
+    """Where the URL is written, not when the first client asks."""
+    with pytest.raises(ImproperlyConfigured) as error:
+        AuthRequestView.as_view(**given)
+    assert message in str(error.value)
+
+
+def test_an_error_is_no_refusal(alice: User, settings: Any) -> None:
+    """500, which every server takes for one: nobody passes, and nobody is asked again."""
+    settings.AUTHENTICATION_BACKENDS = ["tests.people.backends.Broken"]
+    failing = Client(raise_request_exception=False)
+    assert failing.get("/nginx/", **basic()).status_code == 500
+
+
+# Async
+
+
+@pytest.mark.django_db(transaction=True)
+async def _ask_async(path: str, **given: str) -> int:
+    headers = {"authorization": given["HTTP_AUTHORIZATION"]} if given else {}
+    response = await AsyncClient().get(path, headers=headers)
+    return response.status_code
+
+
+@pytest.mark.django_db(transaction=True)
+def test_r39_no_hash_on_the_event_loop(settings: Any) -> None:
+    """The loop goes on while a password is verified, as Django's own aauthenticate lets it not."""
+    import asyncio
+
+    settings.MIDDLEWARE = []
+    user("alice")
+    loops: list[Any] = []
+
+    def note() -> None:
+        try:
+            loops.append(asyncio.get_running_loop())
+        except RuntimeError:
+            loops.append(threading.current_thread())
+
+    CountedHasher.wait = staticmethod(note)
+
+    async def main() -> list[int]:
+        return [
+            await _ask_async("/async/", **basic()),
+            await _ask_async("/async/", **basic(password="wrong")),
+            await _ask_async("/async/staff/", **basic()),
+            await _ask_async("/async/"),
+        ]
+
+    assert asyncio.run(main()) == [200, 401, 403, 401]
+    assert len(loops) == 2
+    assert all(isinstance(one, threading.Thread) for one in loops)
+
+
+def test_the_defaults_of_django_are_what_is_tested() -> None:
+    """LOGIN_URL, as the redirects above have it."""
+    assert global_settings.LOGIN_URL == "/accounts/login/"
