@@ -40,6 +40,7 @@ SITE_KEYS = (
 )
 PROXY_KEYS = ("HEADERS", "HOPS", "PREFIX", "REQUIRED", "TRUSTED", "VHOST")
 SITES_KEYS = ("hosts", "prefix", "settings")
+SENDFILE_KEYS = ("BACKEND", "INLINE")
 AUTH_KEYS = ("CACHE", "CONCURRENCY", "POLICIES", "REVALIDATE", "THROTTLE")
 
 
@@ -67,9 +68,10 @@ class Conf:
     proxy: Mapping[str, Any] = field(default_factory=dict)
     identity: Mapping[str, Any] = field(default_factory=dict)
     auth: Mapping[str, Any] = field(default_factory=dict)
+    sendfile: Mapping[str, Any] = field(default_factory=dict)
 
 
-SECTIONS = ("AUTH", "DEPLOYMENT", "IDENTITY", "PROXY", "SITE", "SITES")
+SECTIONS = ("AUTH", "DEPLOYMENT", "IDENTITY", "PROXY", "SENDFILE", "SITE", "SITES")
 
 
 def read() -> Conf:
@@ -91,7 +93,9 @@ def read() -> Conf:
     identity = _mapping(top.get("IDENTITY", {}), "DEPLOYKIT['IDENTITY']", IDENTITY_KEYS, unusable)
     # Those of this one, in auth/options.py.
     auth = _mapping(top.get("AUTH", {}), "DEPLOYKIT['AUTH']", AUTH_KEYS, unusable)
-    return Conf(site, deployment, each, tuple(unusable), proxy, identity, auth)
+    # And of this one, in sendfile/policy.py.
+    sendfile = _mapping(top.get("SENDFILE", {}), "DEPLOYKIT['SENDFILE']", SENDFILE_KEYS, unusable)
+    return Conf(site, deployment, each, tuple(unusable), proxy, identity, auth, sendfile)
 
 
 def _mapping(

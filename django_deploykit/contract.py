@@ -150,6 +150,44 @@ AUTH_TOKEN_KEY = "DEPLOYKIT_TOKEN"  # noqa: S105  # the name of a variable, not 
 # A group of this prefix, in Apache's "Require wsgi-group", is a policy and not a row of Group.
 POLICY_GROUP_PREFIX = "@"
 
+# The same for nginx, by the URL of an internal location.
+ACCEL_HEADER = "X-Accel-Redirect"
+
+# Every header by which some server would open a file: one that is not the stack's own is dropped.
+HAND_OFF_HEADERS = (SENDFILE_HEADER, ACCEL_HEADER, "X-Lighttpd-Send-File", "X-Sendfile2")
+
+# Who can send a protected file, as SENDFILE["BACKEND"] names them; "stream" is Python itself.
+SENDFILE_BACKENDS = (
+    "stream",
+    "nginx",
+    "lighttpd",
+    "mod_xsendfile-0.12",
+    "mod_xsendfile-1.0",
+    "mod_proxy_scgi",
+)
+
+# Types that a browser would run, or style the site with, in the site's own name.
+ACTIVE_TYPES = re.compile(r"[/+]xml\b|svg|html|javascript|ecmascript|^multipart/|^text/css", re.I)
+
+# The headers of a protected file that a front has to say again, where it would drop them.
+KEPT_HEADERS = (
+    "Access-Control-Allow-Credentials",
+    "Access-Control-Allow-Origin",
+    "Access-Control-Expose-Headers",
+    "Content-Language",
+    "Content-Security-Policy",
+    "Cross-Origin-Opener-Policy",
+    "Cross-Origin-Resource-Policy",
+    "ETag",
+    "Link",
+    "Permissions-Policy",
+    "Referrer-Policy",
+    "Vary",
+    "X-Content-Type-Options",
+    "X-Frame-Options",
+    "X-Robots-Tag",
+)
+
 # Every header that a client may never bring to Django by itself.
 CLIENT_FORBIDDEN_HEADERS = FORWARDED_HEADERS + PREFIX_HEADERS + CGI_HEADERS + IDENTITY_HEADERS
 
@@ -183,6 +221,11 @@ def only_the_server_writes(key: str) -> bool:
 def data_header(name: str) -> str:
     """The header that carries SITE["ENVIRON"][name] where a front speaks HTTP."""
     return "X-Deploykit-" + name.title().replace("_", "-")
+
+
+def internal_url(prefix: str, url: str) -> str:
+    """The name that a directory of SITE["PROTECTED"] has in the web server, for no client."""
+    return prefix + url
 
 
 def socket_path(site: str) -> str:

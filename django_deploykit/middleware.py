@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
@@ -13,11 +13,14 @@ from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
 from django.http import Http404, HttpRequest
 from django.urls import get_script_prefix, set_script_prefix
 
-from django_deploykit.identity.middleware import ProxyIdentityMiddleware
 from django_deploykit.proxy.decision import Decision, Refused
 from django_deploykit.proxy.requests import RequestDoor, move_cookies
+from django_deploykit.sendfile.middleware import SendfileMiddleware
 
-__all__ = ["ProxyIdentityMiddleware", "TrustedProxyMiddleware"]
+if TYPE_CHECKING:
+    from django_deploykit.identity.middleware import ProxyIdentityMiddleware
+
+__all__ = ["ProxyIdentityMiddleware", "SendfileMiddleware", "TrustedProxyMiddleware"]
 
 
 class TrustedProxyMiddleware:
@@ -90,3 +93,12 @@ class TrustedProxyMiddleware:
 def _is_moved(request: HttpRequest, before: str) -> bool:
     """Tell whether a request has another prefix than Django, or the thread, had before."""
     return bool(request.META["SCRIPT_NAME"].rstrip("/") != before.rstrip("/"))
+
+
+def __getattr__(name: str) -> Any:
+    """Import late what needs django.contrib.auth, which not every project has."""
+    if name != "ProxyIdentityMiddleware":
+        raise AttributeError(name)
+    from django_deploykit.identity.middleware import ProxyIdentityMiddleware
+
+    return ProxyIdentityMiddleware

@@ -191,6 +191,11 @@ CASES: dict[str, Case] = {
         )
     ),
     "protected": Case(sites=(site(media=MEDIA, protected=(PROTECTED,)),)),
+    "protected_mod_xsendfile": Case(
+        sites=(site(protected=(PROTECTED,)),),
+        deployment=replace(DEPLOYMENT, mod_xsendfile_version=(0, 12)),
+        gateway="http",
+    ),
     "protected_scgi": Case(sites=(site(protected=(PROTECTED,)),), gateway="scgi"),
     "whitenoise": Case(
         sites=(

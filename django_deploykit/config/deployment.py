@@ -205,6 +205,9 @@ class Deployment:
         _path,
         "mod_wsgi.so to load if none is; default: that of the package index, if installed.",
     )
+    mod_xsendfile_version: Version | None = _choice(
+        None, _version, "Version of mod_xsendfile, if Apache is to use it; default: it does not."
+    )
     openssl_version: Version | None = _choice(
         None, _version, "Version of OpenSSL in the web server; default: the installed one."
     )

@@ -88,6 +88,10 @@ BAD_PROXY = _error(21, "See the reference of DEPLOYKIT['PROXY'].")
 BAD_IDENTITY = _error(41, "See the identity reference for every key and its values.")
 IDENTITY_INCOMPLETE = _error(42, "Nobody is signed in by the front until it is there.")
 TWO_REMOTE_USERS = _error(43, "Take Django's out; its checks are part of ours.")
+BAD_BACKEND = _error(81, "Leave it out where deployconfig has written the configuration.")
+ACTIVE_INLINE = _error(82, "Leave it out: a browser would run such a file in the site's name.")
+PROTECTED_OVERLAP = _error(83, "Give each directory a place of its own.")
+PROTECTED_CODE = _error(84, "Protect a directory that holds nothing but files to be sent.")
 
 BAD_AUTH = _error(61, "See the reference of DEPLOYKIT['AUTH'].")
 UNKNOWN_PERMISSION = _error(
@@ -174,3 +178,7 @@ KEYS_CHANGE = _warning(
     deploy=True,
 )
 GROUPS_ALIKE = _warning(94, "Rename all but one of them.")
+ABOVE_SENDFILE = _warning(
+    101,
+    "List SendfileMiddleware above it, so that nothing changes a file once it is handed over.",
+)

@@ -12,7 +12,10 @@ from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from django_deploykit import contract
+from django_deploykit import conf, contract
+
+_BELIEVES_FIRST = "django_deploykit.middleware.TrustedProxyMiddleware"
+_DECIDES_LAST = "django_deploykit.middleware.SendfileMiddleware"
 
 # The settings module this interpreter belongs to, and what went wrong at its first load.
 # mod_wsgi runs a script anew, in the same interpreter, whenever its first run failed.
@@ -27,7 +30,8 @@ def bootstrap(
 
     ``env_file`` holds ``NAME=value`` lines, which do not replace variables that are already
     set. ``prefix`` is the URL prefix without a slash at its end; unless settings force one, it
-    becomes FORCE_SCRIPT_NAME. ``stack`` names the emitted stack.
+    becomes FORCE_SCRIPT_NAME. ``stack`` names the emitted stack. A site with protected files gets
+    the middleware that hands them over, if it does not list it.
 
     Call it again for the same module as often as you like. Raise ImproperlyConfigured if the
     interpreter already belongs to another site. If the first call failed, raise its original
@@ -63,8 +67,19 @@ def _set_up(settings_module: str, env_file: str | None, prefix: str, stack: str)
             environ.Env.read_env(lines)
     if prefix and settings.FORCE_SCRIPT_NAME is None:
         settings.FORCE_SCRIPT_NAME = prefix  # WhiteNoise, for one, knows of no other prefix.
+    if conf.read().site.get("PROTECTED") and _DECIDES_LAST not in settings.MIDDLEWARE:
+        settings.MIDDLEWARE = _with_last_step(list(settings.MIDDLEWARE))
     django.setup()
     # Django keeps them with the prefix of the moment they are first looked at: this one, and not
     # that of a first request.
     for name in ("STATIC_URL", "MEDIA_URL"):
         getattr(settings, name)
+
+
+def _with_last_step(listed: list[str]) -> list[str]:
+    """First in the list sees a response last: nothing changes it once a file is handed over.
+
+    Only what decides whom to believe comes before, and leaves the files of responses alone.
+    """
+    place = 1 if listed[:1] == [_BELIEVES_FIRST] else 0
+    return [*listed[:place], _DECIDES_LAST, *listed[place:]]

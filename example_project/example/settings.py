@@ -64,6 +64,8 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     # First: what comes after it sees the client, and nothing that a client made up.
     "django_deploykit.middleware.TrustedProxyMiddleware",
+    # Next, so that nothing changes a document's response once the web server is to send it.
+    "django_deploykit.middleware.SendfileMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.auth.decorators import login_required
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.contrib.messages.views import SuccessMessageMixin
-from django.http import FileResponse, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
 from django.urls import reverse_lazy
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods
 from django.views.generic import CreateView, DetailView, ListView, TemplateView
 
+from django_deploykit.views import ProtectedObjectFileView
 from library.forms import UploadForm
 from library.models import Document, DocumentQuerySet, Upload
 
@@ -56,12 +56,11 @@ class DocumentDetailView(VisibleDocumentsMixin, DetailView):
     """One document, with the link that downloads it."""
 
 
-@login_required
-@require_safe
-def download(request: HttpRequest, pk: int) -> FileResponse:
-    """Answer a document's file; to whoever may not read it, it does not exist."""
-    document = get_object_or_404(Document.objects.visible_to(request.user), pk=pk)
-    return FileResponse(document.file.open(), as_attachment=True, filename=document.filename)
+class DocumentFileView(VisibleDocumentsMixin, ProtectedObjectFileView):
+    """The file of a document; to whoever may not read it, it does not exist."""
+
+    def has_file_permission(self, request: HttpRequest) -> bool:
+        return self.get_file_object() is not None  # 404 for what get_queryset leaves out
 
 
 @never_cache

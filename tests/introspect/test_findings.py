@@ -316,6 +316,34 @@ TABLE: dict[str, tuple[Make, set[str]]] = {
         lambda tmp: behind(HEADERS=["X-Script-Name"], PREFIX={"ALLOWED": ["/app"]}),
         {"W059"},
     ),
+    "SENDFILE a list": (lambda tmp: {"DEPLOYKIT": {"SENDFILE": []}}, {"E002"}),
+    "SENDFILE by a name that is none": (
+        lambda tmp: {"DEPLOYKIT": {"SENDFILE": {"BACKEND": "x-sendfile"}}},
+        {"E081"},
+    ),
+    "SENDFILE with a key that is none": (
+        lambda tmp: {"DEPLOYKIT": {"SENDFILE": {"ROOT": "/srv"}}},
+        {"E001"},
+    ),
+    "INLINE a string": (lambda tmp: {"DEPLOYKIT": {"SENDFILE": {"INLINE": "a/b"}}}, {"E002"}),
+    "INLINE that runs": (
+        lambda tmp: {"DEPLOYKIT": {"SENDFILE": {"INLINE": ["application/pdf", "image/svg+xml"]}}},
+        {"E082"},
+    ),
+    "PROTECTED in PROTECTED": (
+        lambda tmp: site(PROTECTED={"/a/": str(tmp / "a"), "/b/": str(tmp / "a" / "b")}),
+        {"E083"},
+    ),
+    "PROTECTED the whole disk": (lambda tmp: site(PROTECTED={"/a/": "/"}), {"E009", "E084"}),
+    "GZip above SendfileMiddleware": (
+        lambda tmp: {
+            "MIDDLEWARE": [
+                "django.middleware.gzip.GZipMiddleware",
+                "django_deploykit.middleware.SendfileMiddleware",
+            ]
+        },
+        {"W101"},
+    ),
     "broken URLconf": (lambda tmp: {"ROOT_URLCONF": broken_urlconf()}, {"W067"}),
 }
 
@@ -377,7 +405,7 @@ def test_ids_are_unique() -> None:
 def test_id_tells_the_level(name: str) -> None:
     """An id begins with E for an error and with W for a warning, as Django's own do."""
     kind = kinds()[name]
-    letter = "E0" if kind.level is Level.ERROR else "W0[5-9]"
+    letter = "E0" if kind.level is Level.ERROR else "W(0[5-9]|1)"
     assert re.fullmatch(rf"deploykit\.{letter}\d+", kind.id)
 
 

@@ -281,18 +281,50 @@ def test_protected_files_in_absolute_form(server: Server) -> None:
     assert server.request("GET", target).status == 404
 
 
+def _download_of(visitor: Visitor) -> str:
+    """Where the first document of the visitor's list is downloaded, below the prefix."""
+    page = visitor.get("/documents/").text
+    link = next(url for url in links(page) if re.search(r"/documents/\d+/", url))
+    return link.removeprefix(visitor.server.prefix).rstrip("/") + "/download/"
+
+
 @row(4)
 def test_protected_files_through_the_view(server: Server) -> None:
     """The view hands a document to who may read it, and to nobody else."""
-    bob, anonymous = Visitor(server), Visitor(server)
+    bob, alice, anonymous = Visitor(server), Visitor(server), Visitor(server)
     bob.sign_in("bob")
+    alice.sign_in("alice")
     assert "annual" not in bob.get("/documents/").text.lower()
-    page = bob.get("/documents/").text
-    link = next(url for url in links(page) if re.search(r"/documents/\d+/", url))
-    download = link.removeprefix(server.prefix).rstrip("/") + "/download/"
-    assert b"annual report" in bob.get(download).body
-    assert bob.get(download, method="HEAD").body == b""
+    download = _download_of(bob)
+    found = bob.get(download)
+    assert b"annual report" in found.body
+    assert found.headers["Content-Disposition"] == 'attachment; filename="style-guide.txt"'
+    assert found.headers["Cache-Control"] == "private, no-store"
+    assert found.headers["X-Content-Type-Options"] == "nosniff"
+    assert found.headers["Content-Security-Policy"].startswith("sandbox")
     assert anonymous.get(download).status == 302
+    own = _download_of(alice)
+    assert bob.get(own, ("If-None-Match", "*")).status == 404
+    saved = alice.get(own).headers["Content-Disposition"]
+    assert saved == "attachment; filename*=utf-8''Jahres%C3%BCbersicht.txt"
+
+
+@row(4)
+def test_a_part_of_a_protected_file(server: Server) -> None:
+    """Range is 206, a validator that holds is 304, and HEAD has the headers alone."""
+    bob = Visitor(server)
+    bob.sign_in("bob")
+    download = _download_of(bob)
+    found = bob.get(download)
+    part = bob.get(download, ("Range", "bytes=5-9"))
+    assert (part.status, part.body) == (206, found.body[5:10])
+    assert part.headers["Content-Range"] == f"bytes 5-9/{len(found.body)}"
+    assert bob.get(download, ("Range", "bytes=9999999-")).status == 416
+    same = bob.get(download, ("If-None-Match", found.headers["ETag"]))
+    assert (same.status, same.body) == (304, b"")
+    head = bob.get(download, method="HEAD")
+    assert (head.status, head.body) == (200, b"")
+    assert head.headers["ETag"] == found.headers["ETag"]
 
 
 # Row 5: who the client is

@@ -21,6 +21,7 @@ from django_deploykit.config.introspect import (
     overlaps,
     proxy,
     security,
+    sendfile,
     static,
     urls,
     websockets,
@@ -120,6 +121,7 @@ def _read(context: Context) -> SiteFacts:
         whitenoise=application.has_whitenoise(context),
     )
     overlaps.check(context, facts)
+    sendfile.check(context, facts)
     urls.check(context, facts)
     security.check(context, facts)
     proxy.check(context, facts)

@@ -1,6 +1,7 @@
 """The grammar of lighttpd's configuration files.
 
 An array is a block whose children are its entries: ``=>`` for a pair, an empty name for a value.
+Under a key, an array of pairs is a list of one such array; one of plain values is ``=> LIST``.
 Several arguments of one statement are parts of one value, joined by ``+``.
 Sources: https://redmine.lighttpd.net/projects/lighttpd/wiki/Docs_Configuration, and what was
 read back from a running server (``tests/servers/test_lighttpd_values.py``).
@@ -16,6 +17,7 @@ from django_deploykit.config.syntax.printer import Refused
 name = "lighttpd's configuration"
 
 PAIR = "=>"
+LIST = "=> LIST"
 VALUE = ""
 
 
@@ -71,13 +73,15 @@ def opening(name: str, arguments: list[str]) -> str:
         return " ".join([name, *arguments, "{"])
     if name == PAIR:
         return f"{arguments[0]} => (("
+    if name == LIST:
+        return f"{arguments[0]} => ("
     return f"{_assigned(name)} {' + '.join([*arguments, '('])}"
 
 
 def closing(name: str) -> str:
     if _is_condition(name):
         return "}"
-    return "))," if name == PAIR else ")"
+    return {PAIR: ")),", LIST: "),"}.get(name, ")")
 
 
 def _assigned(name: str) -> str:

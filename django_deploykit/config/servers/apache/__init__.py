@@ -31,6 +31,7 @@ from django_deploykit.config.servers.apache import (
     hosts,
     installed,
     private,
+    protected,
     proxy,
 )
 from django_deploykit.config.servers.apache.dialect import Version, dialect
@@ -97,10 +98,13 @@ class ApacheRenderer(Renderer):
     def _needs(self) -> Needs:
         return Needs(
             modules=_modules(self.plan),
-            packages=("apache2", *gateways.of(self.plan).packages(self.plan)),
+            packages=("apache2", *gateways.of(self.plan).packages(self.plan), *self._module()),
             access=tuple(one for site in self.plan.sites for one in site_access(self.plan, site)),
             steps=tuple(step for site in self.plan.sites for step in admin_steps(self.plan, site)),
         )
+
+    def _module(self) -> tuple[str, ...]:
+        return (protected.PACKAGE,) if protected.uses_module(self.plan) else ()
 
 
 def _modules(plan: Plan) -> tuple[str, ...]:
@@ -108,6 +112,8 @@ def _modules(plan: Plan) -> tuple[str, ...]:
     modules = {"alias", "dir", "env", "headers", "mime", "reqtimeout"}
     modules.add("authz_core" if modern else "authz_host")
     modules |= gateways.of(plan).modules(plan)
+    if protected.uses_module(plan):
+        modules.add(protected.MODULE)
     if modern and any(site.static and site.static.twins for site in plan.sites):
         modules.add("rewrite")
     for site in plan.sites:

@@ -12,7 +12,7 @@ from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.launcher import locale_variables
 from django_deploykit.config.renderer import Plan
 from django_deploykit.config.scripts import cgi
-from django_deploykit.config.servers.apache import proxy
+from django_deploykit.config.servers.apache import protected, proxy
 from django_deploykit.config.servers.apache.dialect import Version, grant
 from django_deploykit.config.syntax.apache import regex
 from django_deploykit.config.syntax.nodes import (
@@ -143,10 +143,11 @@ def request_environment(plan: Plan, sites: tuple[SiteFacts, ...]) -> list[Node]:
 def site_variables(plan: Plan, site: SiteFacts) -> list[Node]:
     """Data for one application alone, under keys that no client can write."""
     why = "data for the application, in request.META"
-    return [
+    data = [
         directive("SetEnv", name, value, why=why, setting=f"DEPLOYKIT['SITE']['ENVIRON'][{name!r}]")
         for name, value in site.environ
     ]
+    return [*data, *protected.sending(plan, site)]
 
 
 def warnings(plan: Plan) -> list[str]:

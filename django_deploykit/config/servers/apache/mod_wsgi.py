@@ -10,6 +10,7 @@ from django_deploykit.config import limits
 from django_deploykit.config.deployment import Version as Numbers
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.renderer import Plan
+from django_deploykit.config.servers.apache import protected
 from django_deploykit.config.servers.apache.dialect import CONTINUED, Version, grant
 from django_deploykit.config.syntax.apache import regex
 from django_deploykit.config.syntax.nodes import (
@@ -151,7 +152,7 @@ def site_variables(plan: Plan, site: SiteFacts) -> list[Node]:
         )
         for name, value in site.environ
     ]
-    return [*extra, *_authorization(site)]
+    return [*extra, *_authorization(site), *protected.sending(plan, site)]
 
 
 def _authorization(site: SiteFacts) -> list[Node]:

@@ -17,6 +17,7 @@ from django_deploykit.config.deployment import Version as Numbers
 from django_deploykit.config.facts import Mount, SiteFacts
 from django_deploykit.config.fronts import check_sockets, groups
 from django_deploykit.config.renderer import Plan
+from django_deploykit.config.servers.apache import protected
 from django_deploykit.config.servers.apache.dialect import Version, grant
 from django_deploykit.config.syntax import apache
 from django_deploykit.config.syntax.nodes import (
@@ -101,12 +102,12 @@ def _without_upgrade(plan: Plan) -> list[str]:
 
 def _shared_files(plan: Plan) -> list[str]:
     """Access rules hold for a host, so that the sites of one are not kept apart by them."""
-    if plan.gateway != "scgi":
+    if not _sends_by_itself(plan) and not protected.uses_module(plan):
         return []
     found = [[one.name for one in group.sites if one.protected] for group in groups(plan.sites)]
     return [
-        f"{' and '.join(names)}: these sites share their hosts, and over SCGI each can name the "
-        "protected files of the others. Use another gateway, or hosts of their own."
+        f"{' and '.join(names)}: these sites share their hosts, and each can name the protected "
+        "files of the others. Use another gateway, or hosts of their own."
         for names in found
         if len(names) > 1
     ]
@@ -281,15 +282,16 @@ def _scgi(plan: Plan, sites: tuple[SiteFacts, ...]) -> list[Node]:
     """By default mod_proxy_scgi reads a file of this server for "Location: /x" with status 200."""
     why = "a redirect without a host is the client's to follow, not Apache's"
     nodes: list[Node] = [directive("ProxySCGIInternalRedirect", "Off", why=why)]
-    if len(sites) > 1 or not sites[0].protected:
+    sendable = sites if _sends_by_itself(plan) else ()
+    if len(sites) > 1 or not any(site.protected for site in sendable):
         why = "no header of Django's opens a file here"
         nodes.append(directive("ProxySCGISendfile", "Off", why=why))
-    return [*nodes, *(_sendable(plan, mount) for site in sites for mount in site.protected)]
+    return [*nodes, *(_sendable(plan, mount) for site in sendable for mount in site.protected)]
 
 
 def _sendfile(plan: Plan, site: SiteFacts) -> list[Node]:
     """Only for the URLs of a site that has protected files."""
-    if plan.gateway != "scgi" or not site.protected:
+    if not site.protected:
         return []
     why, setting = "Django decides who may read a protected file, Apache sends it", "PROTECTED"
     header = contract.SENDFILE_HEADER
@@ -351,7 +353,13 @@ def site_variables(plan: Plan, site: SiteFacts) -> list[Node]:
     data = [
         tell(name, value, f"DEPLOYKIT['SITE']['ENVIRON'][{name!r}]") for name, value in site.environ
     ]
-    return [*data, *_authorization(plan, site), *_sendfile(plan, site)]
+    sending = _sendfile if _sends_by_itself(plan) else protected.sending
+    return [*data, *_authorization(plan, site), *sending(plan, site)]
+
+
+def _sends_by_itself(plan: Plan) -> bool:
+    """Tell whether mod_proxy_scgi sends protected files; mod_xsendfile does it better."""
+    return plan.gateway == "scgi" and not protected.uses_module(plan)
 
 
 def _parameter(name: str, value: str, setting: str) -> Node:

@@ -13,7 +13,7 @@ from django_deploykit.config import limits
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.launcher import locale_variables
 from django_deploykit.config.renderer import Plan
-from django_deploykit.config.servers.lighttpd import cgi, vhost_path
+from django_deploykit.config.servers.lighttpd import cgi, protected, vhost_path
 from django_deploykit.config.servers.lighttpd.content import hsts, response_headers
 from django_deploykit.config.servers.lighttpd.dialect import URL, Version, array, pair, when
 from django_deploykit.config.syntax.lighttpd import PAIR, regex
@@ -59,7 +59,8 @@ def application(plan: Plan, site: SiteFacts, secure: bool) -> list[Node]:
     return [
         _request_headers(plan, site),
         *_parameters(plan, site),
-        *response_headers(hsts(site, secure)),
+        *response_headers((*hsts(site, secure), *protected.hidden(plan, site))),
+        *protected.links(plan, site),
         *_backend(plan, site),
         *vhost_path.written(plan),
         *_websockets(plan, site),
@@ -121,7 +122,12 @@ def _backend(plan: Plan, site: SiteFacts) -> list[Node]:
     host = block(
         PAIR,
         "" if plan.gateway == "http" else "/",
-        children=[*_address(plan, site), *_path(plan), *_timeouts(plan)],
+        children=[
+            *_address(plan, site),
+            *_path(plan),
+            *protected.sending(site),
+            *_timeouts(plan),
+        ],
         why="every URL that comes here",
     )
     nodes: list[Node] = [array(f"{kind}.server", [host], why, "socket")]

@@ -8,6 +8,7 @@ from pathlib import Path
 from django_deploykit.config.facts import Mount, RootFile, SecurityHeaders, SiteFacts, StaticFiles
 from django_deploykit.config.fronts import AS_DJANGO, HASHED, files_root, security_headers
 from django_deploykit.config.renderer import Plan
+from django_deploykit.config.servers.nginx import protected
 from django_deploykit.config.servers.nginx.dialect import variable
 from django_deploykit.config.syntax import nginx
 from django_deploykit.config.syntax.nginx import regex
@@ -73,6 +74,7 @@ def serve(plan: Plan, site: SiteFacts, hsts: list[Node]) -> list[Node]:
         *_root_files(site, hsts),
         *([] if plan.finds_files else _static(plan, site, hsts)),
         *_media(plan, site, hsts),
+        *protected.locations(site, hsts),
         *_documents(site, hsts),
     ]
 

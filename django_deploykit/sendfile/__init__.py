@@ -1,0 +1,79 @@
+"""Protected files: Django decides who may read one, the web server sends it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.http import Http404, HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.http import http_date
+
+from django_deploykit.sendfile import headers, last, policy
+from django_deploykit.sendfile.files import ProtectedFile, open_protected
+from django_deploykit.sendfile.middleware import is_decided_later
+from django_deploykit.sendfile.response import ProtectedFileResponse
+from django_deploykit.sendfile.roots import NoSuchFile
+from django_deploykit.sendfile.signals import file_denied, file_served
+
+__all__ = ["ProtectedFileResponse", "asendfile", "file_denied", "file_served", "sendfile"]
+
+# The same for every reason, so that nobody learns which it was.
+_MISSING = "There is no such file."
+
+
+def sendfile(
+    request: HttpRequest,
+    filename: Any,
+    attachment: bool = True,
+    attachment_filename: str | None = None,
+    mimetype: str | None = None,
+    encoding: str | None = None,
+) -> HttpResponseBase:
+    """Answer ``request`` with a file of a directory in SITE["PROTECTED"]. Ask for permission first.
+
+    ``filename`` is a path, a FieldFile, a pair of storage and name, or a file that a storage has
+    opened.
+    ``attachment=False`` lets a browser show it, if its type is one that runs nothing.
+    ``attachment_filename`` is the name to save it under, by default its own; "" for none.
+    ``mimetype`` is by default the one that the name stands for. ``encoding`` says that the
+    bytes are compressed with it, and that the browser is to unpack them.
+
+    Raise Http404 for whatever is no regular file there.
+    """
+    rules = policy.read()
+    try:
+        file = open_protected(filename, rules)
+    except NoSuchFile as error:
+        raise Http404(_MISSING) from error
+    name = file.name if attachment_filename is None else attachment_filename or ""
+    kind = mimetype or headers.guessed_type(file.name)
+    shown = not attachment and headers.may_be_shown(kind, rules.inline)
+    said = {
+        "Accept-Ranges": "bytes",
+        "Cache-Control": "private, no-store",
+        "Content-Disposition": headers.disposition(not shown, name),
+        "Content-Security-Policy": headers.content_policy(kind),
+        "Content-Type": kind,
+        "X-Content-Type-Options": "nosniff",
+        **_validators(file),
+        **({"Content-Encoding": encoding} if encoding else {}),
+    }
+    response = ProtectedFileResponse(request, file, headers=said)
+    if is_decided_later(request, response):
+        return response
+    return last.decide(request, response, hand_off=False)
+
+
+async def asendfile(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    """Do what ``sendfile`` does, from an asynchronous view."""
+    return await sync_to_async(sendfile)(request, *args, **kwargs)
+
+
+def _validators(file: ProtectedFile) -> dict[str, str]:
+    found = {}
+    if file.etag:
+        found["ETag"] = file.etag
+    if file.modified is not None:
+        found["Last-Modified"] = http_date(file.modified)
+    return found

@@ -1,0 +1,112 @@
+"""How each web server is told which file to send, and which names it can be told.
+
+Measured on nginx 1.22, lighttpd 1.4.69, and Apache 2.4 with mod_xsendfile 0.12 and 1.0: one
+spelling does not fit all, and the wrong one sends another file.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest
+
+from django_deploykit import contract
+from django_deploykit.exceptions import unknown
+from django_deploykit.sendfile.policy import Policy
+from django_deploykit.sendfile.roots import Place
+
+# A server reads the headers of a response into a buffer, the smallest of 4 KiB.
+_LONGEST = 2048
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_UNSPEAKABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A header, and how it spells a place: None where this server cannot be told.
+
+    ``sends_ranges`` tells whether the server sends parts of the file by itself, ``remembers``
+    for how many seconds it goes on sending a file that another one has replaced.
+    """
+
+    name: str
+    header: str
+    spell: Callable[[Place], str | None]
+    sends_ranges: bool = True
+    remembers: int = 0
+
+    def value(self, place: Place, changed: float) -> str | None:
+        """The value of the header for this file; None where Python has to send it."""
+        if time.time() - changed < self.remembers:
+            return None
+        spelled = self.spell(place) if place.root.url else None
+        return spelled if spelled is not None and len(spelled) <= _LONGEST else None
+
+
+def _url(place: Place) -> str:
+    """A URL; nginx decodes it after it has looked for '?', so that all of it is encoded."""
+    return quote(place.root.url) + quote(os.fsencode(place.relative))
+
+
+def _encoded_path(place: Place) -> str | None:
+    """A path that is decoded once. lighttpd refuses control characters, and what is no UTF-8."""
+    return None if _UNSPEAKABLE.search(place.path) else quote(place.path)
+
+
+def _path_without_links(place: Place) -> str | None:
+    """lighttpd refuses a path with a link anywhere, be it above the directory."""
+    has_link = place.top != place.root.directory.rstrip("/")
+    return None if has_link else _encoded_path(place)
+
+
+def _raw_path(place: Place) -> str | None:
+    """A path as its bytes are, which a header carries as Latin-1. Blanks at its end are lost."""
+    if _CONTROL.search(place.path) or place.path != place.path.strip():
+        return None
+    return os.fsencode(place.path).decode("latin-1")
+
+
+def _raw_plain_path(place: Place) -> str | None:
+    """mod_proxy_scgi answers some names with '%' with 500, and none otherwise than raw."""
+    return None if "%" in place.path else _raw_path(place)
+
+
+BACKENDS = {
+    backend.name: backend
+    for backend in (
+        Backend("nginx", contract.ACCEL_HEADER, _url),
+        # What lighttpd knows of a file, it looks up again in the next second (stat_cache.c).
+        Backend("lighttpd", contract.SENDFILE_HEADER, _path_without_links, remembers=2),
+        Backend("mod_xsendfile-0.12", contract.SENDFILE_HEADER, _raw_path),
+        Backend("mod_xsendfile-1.0", contract.SENDFILE_HEADER, _encoded_path),
+        Backend("mod_proxy_scgi", contract.SENDFILE_HEADER, _raw_plain_path, sends_ranges=False),
+    )
+}
+STREAM = "stream"
+
+
+def of(request: HttpRequest, policy: Policy) -> Backend | None:
+    """Who sends the file: by settings, else by the stack that was emitted; None for Python."""
+    name = policy.backend or _by_stack(request, policy.mod_xsendfile)
+    if name not in contract.SENDFILE_BACKENDS:
+        setting = "DEPLOYKIT['SENDFILE']['BACKEND']"
+        raise ImproperlyConfigured(unknown("value", name, setting, contract.SENDFILE_BACKENDS))
+    return BACKENDS.get(name)
+
+
+def _by_stack(request: HttpRequest, mod_xsendfile: str) -> str:
+    # No client can set it: headers arrive as HTTP_*, and the rest is the operator's.
+    stack = os.environ.get(contract.STACK_KEY) or request.META.get(contract.STACK_KEY, "")
+    front, _, gateway = stack.partition("/")
+    if front != "apache":
+        # lighttpd is told to take no such header of a CGI script.
+        return front if front in BACKENDS and gateway != "cgi" else STREAM
+    if mod_xsendfile:
+        return f"mod_xsendfile-{mod_xsendfile}"
+    return "mod_proxy_scgi" if gateway == "scgi" else STREAM

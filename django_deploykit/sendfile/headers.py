@@ -1,0 +1,86 @@
+"""What is said of a file: its type, its name, and what a browser may do with it."""
+
+from __future__ import annotations
+
+import mimetypes
+import re
+from collections.abc import Sequence
+from urllib.parse import quote
+
+from django.utils.http import content_disposition_header
+
+from django_deploykit import contract
+
+# Python's own table: that of the host is another one on every host.
+_TYPES = mimetypes.MimeTypes()
+_LATER = {
+    ".avif": "image/avif",
+    ".flac": "audio/flac",
+    ".m4a": "audio/mp4",
+    ".webp": "image/webp",
+    ".woff2": "font/woff2",
+}
+# A packed file is sent as one: with Content-Encoding, browsers would unpack it.
+_PACKED = {
+    "br": "application/x-brotli",
+    "bzip2": "application/x-bzip",
+    "compress": "application/x-compress",
+    "gzip": "application/gzip",
+    "xz": "application/x-xz",
+}
+_UNKNOWN = "application/octet-stream"
+
+# What a browser shows without running anything in the site's name.
+INLINE = (
+    "audio/aac",
+    "audio/flac",
+    "audio/mp4",
+    "audio/mpeg",
+    "audio/ogg",
+    "audio/wav",
+    "audio/x-wav",
+    "image/avif",
+    "image/bmp",
+    "image/gif",
+    "image/jpeg",
+    "image/png",
+    "image/webp",
+    "text/plain",
+    "video/mp4",
+    "video/mpeg",
+    "video/ogg",
+    "video/webm",
+)
+_NO_SOURCES = "default-src 'none'"
+_SANDBOX = f"sandbox; {_NO_SOURCES}"
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f/\u2028\u2029]")
+
+
+def guessed_type(name: str) -> str:
+    """The type that a name stands for, never one that an uploader has said."""
+    # As a path: "data:text/html,x.txt" would be read as a URL.
+    kind, packing = _TYPES.guess_type(f"./{name}")
+    later = next((found for end, found in _LATER.items() if name.lower().endswith(end)), _UNKNOWN)
+    return _PACKED.get(packing, _UNKNOWN) if packing else kind or later
+
+
+def may_be_shown(content_type: str, more: Sequence[str] = ()) -> bool:
+    """Tell whether a browser may show this type; ``more`` are the types that settings add."""
+    kind = content_type.partition(";")[0].strip().lower()
+    return not contract.ACTIVE_TYPES.search(kind) and kind in (*INLINE, *more)
+
+
+def disposition(attachment: bool, name: str) -> str:
+    """The header that gives the file its name (RFC 6266), the same for every browser."""
+    readable = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    clean = _UNSAFE.sub("_", readable)
+    if re.search(r'["%\\]', clean):
+        # Some browsers decode '%22', or stop at a quote, in the plain parameter.
+        kind = "attachment" if attachment else "inline"
+        return f"{kind}; filename*=utf-8''{quote(clean, safe='')}"
+    return content_disposition_header(attachment, clean) or "inline"
+
+
+def content_policy(content_type: str) -> str:
+    """What the file may do if a browser opens it. In a sandbox, browsers show no PDF."""
+    return _NO_SOURCES if content_type.startswith("application/pdf") else _SANDBOX

@@ -1,0 +1,123 @@
+"""The last step: who sends the file, and how much of it."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.cache import get_conditional_response
+
+from django_deploykit.sendfile import backends, policy
+from django_deploykit.sendfile.ranges import Range, requested
+from django_deploykit.sendfile.response import ProtectedFileResponse
+from django_deploykit.sendfile.signals import file_served
+
+_CONDITIONS = ("HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE")
+# Conditions that nginx would compare with validators which it does not have.
+_ONLY_HERE = ("HTTP_IF_MATCH", "HTTP_IF_UNMODIFIED_SINCE")
+
+
+def decide(
+    request: HttpRequest, response: ProtectedFileResponse, *, hand_off: bool
+) -> HttpResponseBase:
+    """Answer the conditions of a request, then hand the file to the server or send it.
+
+    A response that is no longer a 200 with this very file is left as it is. ``hand_off`` says
+    that nothing can change the response any more.
+    """
+    if response.status_code != 200 or response.is_replaced:
+        return response
+    if hand_off:
+        response.drop_guard()
+    if found := _condition(request, response):
+        return _instead(found, response)
+    if request.method not in ("GET", "HEAD"):
+        return response
+    wanted = _ranges(request, response)
+    if wanted == []:
+        return _unsatisfiable(response)
+    handed = _handed(request, response) if hand_off else None
+    return handed or _sent(request, response, wanted)
+
+
+def _condition(request: HttpRequest, response: ProtectedFileResponse) -> HttpResponse | None:
+    """304 or 412 where the client has the file already, or has another one (RFC 9110 13)."""
+    if not any(key in request.META for key in (*_CONDITIONS, *_ONLY_HERE)):
+        return None
+    etag, modified = response.get("ETag"), response.file.modified
+    plain = cast(HttpResponse, response)
+    found = get_conditional_response(request, etag, modified, plain)
+    return None if found is plain else found
+
+
+def _instead(answer: Any, of: Any) -> HttpResponse:
+    """Answer without the file. No cache keeps that longer than it would keep the file."""
+    answer.headers.setdefault("Cache-Control", of.headers.get("Cache-Control", "private, no-store"))
+    answer.cookies = of.cookies
+    # What other middleware has left to do when the response is sent.
+    answer._resource_closers.extend(of._resource_closers)
+    of.let_go()
+    found: HttpResponse = answer
+    return found
+
+
+def _handed(request: HttpRequest, response: ProtectedFileResponse) -> HttpResponse | None:
+    """An empty response whose header makes the server send the file, if it can."""
+    backend, file = backends.of(request, policy.read()), response.file
+    if backend is None or file.place is None or response.is_encoded:
+        return None
+    if any(key in request.META for key in _ONLY_HERE):
+        return None
+    if "HTTP_RANGE" in request.META and not backend.sends_ranges:
+        return None
+    value = backend.value(file.place, file.changed)
+    if value is None:
+        return None
+    handed = HttpResponse()
+    handed.headers = response.headers
+    # With the length of the file, a server would wait for a body that never comes.
+    handed.headers["Content-Length"] = "0"
+    handed.headers.pop("Accept-Ranges", None)  # The server says so by itself.
+    handed.headers[backend.header] = value
+    _tell(request, response, backend.name)
+    return _instead(handed, response)
+
+
+def _sent(
+    request: HttpRequest, response: ProtectedFileResponse, wanted: list[Range] | None
+) -> HttpResponseBase:
+    """The file from Python: all of it, or what the client asks for."""
+    if request.method == "HEAD":
+        response.send_nothing()
+        return response
+    _tell(request, response, backends.STREAM)
+    if wanted:
+        response.send_ranges(wanted)
+    else:
+        response.let_server_send()
+    return response
+
+
+def _ranges(request: HttpRequest, response: ProtectedFileResponse) -> list[Range] | None:
+    """The parts that are asked for; None for the whole file."""
+    header, condition = request.META.get("HTTP_RANGE"), request.META.get("HTTP_IF_RANGE")
+    if header is None or request.method != "GET" or response.is_encoded:
+        return None
+    validators = {response.get("ETag"), response.get("Last-Modified")}
+    if condition is not None and (condition not in validators or condition.startswith("W/")):
+        return None
+    return requested(header, response.file.size)
+
+
+def _unsatisfiable(response: ProtectedFileResponse) -> HttpResponseBase:
+    answer = HttpResponse(status=416, content_type="text/plain")
+    answer.headers["Content-Range"] = f"bytes */{response.file.size}"
+    answer.headers["Content-Length"] = "0"
+    return _instead(answer, response)
+
+
+def _tell(request: HttpRequest, response: ProtectedFileResponse, backend: str) -> None:
+    file_served.send(
+        sender=ProtectedFileResponse, request=request, file=response.file, backend=backend
+    )

@@ -1,0 +1,57 @@
+"""Links that let whoever has one fetch one file for some time, without an account.
+
+A link is bound to the path of the view, the name under which the file is saved, and its expiry;
+to another user's hands too, if it names one.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from urllib.parse import urlencode
+
+from django.core import signing
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
+from django.utils.crypto import constant_time_compare
+
+_SALT = "django_deploykit.sendfile.links"
+_KEY = "signed"
+
+
+def signed(path: str, *, expires: timedelta, filename: str = "", user: object = None) -> str:
+    """Return ``path`` with a signature that holds until ``expires`` from now.
+
+    ``filename`` is the name under which the file is saved; with ``user`` (anything with a
+    ``pk``), nobody else can use the link.
+    """
+    token = signing.TimestampSigner(salt=_SALT)
+    claims = {"path": path, "name": filename, "for": _pk(user), "last": expires.total_seconds()}
+    return f"{path}?{urlencode({_KEY: token.sign_object(claims)})}"
+
+
+def is_signed(request: HttpRequest) -> bool:
+    """Tell whether a request claims to be allowed by its link."""
+    return _KEY in request.GET
+
+
+def filename(request: HttpRequest) -> str:
+    """Check the link of a request, and return the name that it was made for.
+
+    Raise PermissionDenied if anything about it is not as it was signed, or it has expired.
+    """
+    signer = signing.TimestampSigner(salt=_SALT)
+    try:
+        claims = signer.unsign_object(request.GET.get(_KEY, ""))
+        fresh = signer.unsign_object(request.GET.get(_KEY, ""), max_age=claims["last"])
+    except (signing.BadSignature, KeyError, TypeError, ValueError) as error:
+        raise PermissionDenied("This link is not valid, or not any more.") from error
+    wanted, got = str(fresh["path"]), request.path
+    of = fresh["for"]
+    if not constant_time_compare(wanted, got) or (of and of != _pk(getattr(request, "user", None))):
+        raise PermissionDenied("This link is for something else.")
+    return str(fresh["name"])
+
+
+def _pk(user: object) -> str:
+    pk = getattr(user, "pk", None)
+    return "" if pk is None else str(pk)

@@ -1,0 +1,55 @@
+"""What settings say about protected files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from django.conf import settings
+from django.core.signals import setting_changed
+from django.dispatch import receiver
+
+from django_deploykit import conf, contract
+from django_deploykit.sendfile.roots import Root
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The protected directories, who sends, and which types may be shown in the browser."""
+
+    roots: tuple[Root, ...]
+    backend: str = ""
+    mod_xsendfile: str = ""
+    inline: tuple[str, ...] = ()
+
+
+@cache
+def read() -> Policy:
+    """Read DEPLOYKIT. Values of a wrong type count as absent: the checks complain of them."""
+    found = conf.read()
+    protected, inline = found.site.get("PROTECTED", {}), found.sendfile.get("INLINE", ())
+    prefix = str(found.site.get("PREFIX", settings.FORCE_SCRIPT_NAME) or "").rstrip("/")
+    pairs = protected.items() if isinstance(protected, Mapping) else ()
+    return Policy(
+        roots=tuple(
+            Root(str(directory), contract.internal_url(prefix, str(url)))
+            for url, directory in pairs
+        ),
+        backend=str(found.sendfile.get("BACKEND", "")),
+        mod_xsendfile=_version(found.deployment.get("mod_xsendfile_version")),
+        inline=tuple(map(str, inline)) if isinstance(inline, (list, tuple, set)) else (),
+    )
+
+
+@receiver(setting_changed)
+def _forget(setting: str, **kwargs: object) -> None:
+    """Read anew what a test has changed."""
+    if setting in ("DEPLOYKIT", "FORCE_SCRIPT_NAME"):
+        read.cache_clear()
+
+
+def _version(value: object) -> str:
+    """Which spelling a mod_xsendfile reads: 1.0 was the first to decode it."""
+    digits = str(value or "").partition(".")[0].strip("(), ")
+    return "" if not digits else "0.12" if digits == "0" else "1.0"

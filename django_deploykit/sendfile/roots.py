@@ -1,0 +1,112 @@
+"""Protected directories, and the one way to open a file in them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+# A directory that may be searched need not be readable.
+_DIRECTORY = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
+# A FIFO that took the file's place would otherwise wait for its writer.
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_MISSING = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO}
+
+
+class NoSuchFile(Exception):
+    """There is no regular file of that name in a protected directory; it is not said why."""
+
+
+@dataclass(frozen=True)
+class Root:
+    """A protected directory. ``url`` is its name in the web server, empty where it has none."""
+
+    directory: str
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a file really lies: ``relative`` to its root, without links and dots.
+
+    ``top`` is where the root really lies.
+    """
+
+    root: Root
+    relative: str
+    top: str
+
+    @property
+    def path(self) -> str:
+        """The path by which the web server knows the file."""
+        return f"{self.root.directory.rstrip('/')}/{self.relative}"
+
+
+def locate(filename: str, roots: Sequence[Root]) -> Place:
+    """Find the root of a file, given by its path or, if there is one root, relative to it.
+
+    Raise NoSuchFile for whatever, links followed, lies outside of its root.
+    """
+    if not os.path.isabs(filename):
+        if len(roots) != 1:
+            raise NoSuchFile
+        filename = os.path.join(roots[0].directory, filename)
+    try:
+        real = os.path.realpath(filename)
+    except ValueError as error:  # NUL
+        raise NoSuchFile from error
+    root = _root_of(os.path.normpath(filename), real, roots)
+    top = os.path.realpath(root.directory)
+    if not is_below(real, top):
+        raise NoSuchFile
+    return Place(root, real.removeprefix(f"{top.rstrip('/')}/"), top)
+
+
+def _root_of(path: str, real: str, roots: Sequence[Root]) -> Root:
+    """The innermost root that holds the path as it was written; else as it is without links."""
+    named = [root for root in roots if is_below(path, os.path.normpath(root.directory))]
+    found = named or [root for root in roots if is_below(real, os.path.realpath(root.directory))]
+    if not found:
+        raise NoSuchFile
+    return max(found, key=lambda root: len(os.path.normpath(root.directory)))
+
+
+def is_below(path: str, top: str) -> bool:
+    """Compare whole segments: ``/srv/private-too`` is not below ``/srv/private``."""
+    return path.startswith(f"{top.rstrip('/')}/")
+
+
+def open_at(place: Place) -> int:
+    """Open the file, and return its descriptor.
+
+    No step follows a link: whatever was put in the way since ``locate`` looked is refused. Raise
+    NoSuchFile for it, and for whatever is no regular file; such a thing is not opened.
+    """
+    try:
+        descriptor = _walk(place.top, place.relative.split("/"))
+    except OSError as error:
+        if error.errno in _MISSING:
+            raise NoSuchFile from error
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise NoSuchFile
+    return descriptor
+
+
+def _walk(top: str, parts: Sequence[str]) -> int:
+    *parents, name = parts
+    directory = os.open(top, _DIRECTORY)
+    try:
+        for parent in parents:
+            inner = os.open(parent, _DIRECTORY | os.O_NOFOLLOW, dir_fd=directory)
+            os.close(directory)
+            directory = inner
+        # A device may do something when it is opened.
+        if not stat.S_ISREG(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode):
+            raise NoSuchFile
+        return os.open(name, _FILE, dir_fd=directory)
+    finally:
+        os.close(directory)

@@ -1,0 +1,72 @@
+"""A site with one protected directory, and views that send from it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import path
+
+from django_deploykit.sendfile import asendfile, sendfile
+
+FIRST = "django_deploykit.middleware.SendfileMiddleware"
+
+
+def _options(request: HttpRequest) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        key: request.GET[key]
+        for key in ("attachment_filename", "mimetype", "encoding")
+        if key in request.GET
+    }
+    if "inline" in request.GET:
+        found["attachment"] = False
+    return found
+
+
+def send(request: HttpRequest) -> HttpResponseBase:
+    """Send the file of ``?name``."""
+    response = sendfile(request, request.GET["name"], **_options(request))
+    if "status" in request.GET:
+        response.status_code = int(request.GET["status"])
+    return response
+
+
+async def send_async(request: HttpRequest) -> HttpResponseBase:
+    return await asendfile(request, request.GET["name"], **_options(request))
+
+
+def guarded(request: HttpRequest) -> HttpResponseBase:
+    """Ask for permission first."""
+    if request.headers.get("X-Allowed") != "yes":
+        return HttpResponse("no", status=403)
+    return sendfile(request, request.GET["name"])
+
+
+class Changes:
+    """Middleware that turns every response into another one."""
+
+    def __init__(self, get_response: Any) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response: HttpResponseBase = self.get_response(request)
+        if status := request.headers.get("X-Change-Status"):
+            response.status_code = int(status)
+        if "X-Change-Body" in request.headers:
+            response.streaming_content = iter([b"changed"])  # type: ignore[attr-defined]
+            del response["Content-Length"]
+        return response
+
+
+def root() -> str:
+    """The protected directory."""
+    return str(settings.DEPLOYKIT["SITE"]["PROTECTED"]["/private/"])
+
+
+urlpatterns = [
+    path("send/", send),
+    path("async/", send_async),
+    path("guarded/", guarded),
+]
