@@ -12,6 +12,7 @@ import gc
 import io
 import itertools
 import platform
+import random
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from statistics import median
@@ -189,11 +190,12 @@ def main() -> None:
         "Django as startproject has it": list(_hello(*STARTPROJECT)),
     }
     every = [one for table in tables.values() for one in table]
-    gc.disable()  # Whose turn it is when it runs would be chance.
+    gc.disable()  # Whose turn it is when it runs would be chance; and nobody pays for another.
+    gc.freeze()
     for _ in range(options.rounds):
-        for one in every:
+        for one in random.sample(every, len(every)):
+            gc.collect()
             one.run(options.calls)
-        gc.collect()
     print(
         f"Python {platform.python_version()}, Django {django.__version__}, "
         f"werkzeug {version('werkzeug')}; {options.rounds} rounds of {options.calls} requests"

@@ -40,21 +40,19 @@ class TrustedProxyMiddleware:
     def __call__(self, request: HttpRequest) -> Any:
         if self._is_async:
             return self._answer_async(request)
-        before = get_script_prefix()
+        before = self._enter(request)
         try:
-            self._enter(request, before)
             return self._leave(request, self._get_response(request), before)
         except BaseException:
-            set_script_prefix(before)
+            _restore(before)
             raise
 
     async def _answer_async(self, request: HttpRequest) -> Any:
-        before = get_script_prefix()
+        before = self._enter(request)
         try:
-            self._enter(request, before)
             return self._leave(request, await self._get_response(request), before)
         except BaseException:
-            set_script_prefix(before)
+            _restore(before)
             raise
 
     def process_view(self, request: Any, *args: Any) -> None:
@@ -62,7 +60,11 @@ class TrustedProxyMiddleware:
         if request._deploykit_hides:
             raise Http404
 
-    def _enter(self, request: Any, before: str) -> None:
+    def _enter(self, request: Any) -> str | None:
+        """Decide; return Django's prefix of before where this request has another, else None."""
+        mount = request.META[
+            "SCRIPT_NAME"
+        ]  # Django's handlers have just taken their prefix from it.
         request._deploykit_hides = False
         try:
             request.deploykit = self._door.enter(request)
@@ -72,19 +74,22 @@ class TrustedProxyMiddleware:
             # Nothing is believed of it any more; that is decided, and said to later middleware.
             request.deploykit = self._door.enter(request)
             request._deploykit_hides = True
-        if _is_moved(request, before):
-            set_script_prefix(request.META["SCRIPT_NAME"])
+        if request.META["SCRIPT_NAME"].rstrip("/") == mount.rstrip("/"):
+            return None
+        before = get_script_prefix()
+        set_script_prefix(request.META["SCRIPT_NAME"])
+        return before
 
-    def _leave(self, request: Any, response: Any, before: str) -> Any:
+    def _leave(self, request: Any, response: Any, before: str | None) -> Any:
         """Keep the prefix while the body, which may be a stream, is sent; and no longer."""
         decision: Decision = request.deploykit
         if decision.place.prefix:
             move_cookies(response, request.META["SCRIPT_NAME"])
-        if _is_moved(request, before):
+        if before is not None:
             response._resource_closers.append(partial(set_script_prefix, before))
         return response
 
 
-def _is_moved(request: HttpRequest, before: str) -> bool:
-    """Tell whether a request has another prefix than Django, or the thread, had before."""
-    return bool(request.META["SCRIPT_NAME"].rstrip("/") != before.rstrip("/"))
+def _restore(before: str | None) -> None:
+    if before is not None:
+        set_script_prefix(before)
