@@ -40,7 +40,7 @@ class Judge:
         verdict = self._peers.judge(peer, headers.pop(contract.PROOF_HEADER, ""))
         texts = tuple(map(headers.get, self._heard)) if verdict.speaks else None
         statement = self._listen(peer.address, told.scheme, told.host, texts)
-        place = _place(policy, told, statement)
+        place = (_of_path if policy.vhost else _ordinary)(policy, told, statement)
         data = _data(policy, told) if statement.words and policy.data else {}
         return Decision(told, verdict, statement.client, place, data)
 
@@ -127,8 +127,8 @@ def _forwarded(text: str) -> dict[str, Sequence[str]]:
     }
 
 
-def _place(policy: Policy, told: Told, statement: _Statement) -> Place:
-    """Where a request belongs."""
+def _of_path(policy: Policy, told: Told, statement: _Statement) -> Place:
+    """Where a request belongs whose path may name a virtual host."""
     vhosts = policy.vhost
     if vhosts and vhost.has_marker(told.path, vhosts.marker):
         if statement.words is None:
@@ -158,14 +158,16 @@ def _virtual(told: Told, marker: str) -> Place:
 
 
 def _ordinary(policy: Policy, told: Told, statement: _Statement) -> Place:
-    stated, clean = statement.origin, statement.prefix
+    """Where a request belongs by its headers, and else by its connection."""
+    scheme, host, port = statement.origin
+    clean = statement.prefix
     script_name, path, raw_path = told.script_name, told.path, told.raw_path
     if clean and policy.keeps_prefix:
         script_name, path = prefix.split(clean, script_name, path)
     elif clean:
         script_name = clean + script_name
         raw_path = clean + origin.request_path(raw_path) if raw_path else ""
-    return Place(*stated, clean, script_name, path, raw_path)
+    return Place(scheme, host, port, clean, script_name, path, raw_path)
 
 
 @lru_cache(maxsize=1024)  # They are the same in most requests of a site.
