@@ -38,14 +38,21 @@ class Judge:
         """What holds for a request. Raise Refused for one that is not to be answered."""
         peer, headers, policy = told.peer, told.headers, self.policy
         verdict = self._peers.judge(peer, headers.pop(contract.PROOF_HEADER, ""))
-        texts = tuple(map(headers.get, self._heard)) if verdict.speaks else None
-        statement = self._listen(peer.address, told.scheme, told.host, texts)
+        if verdict.speaks:
+            texts = tuple(map(headers.get, self._heard))
+            statement = self._listen(peer.address, told.scheme, told.host, texts)
+        else:  # Nothing that a stranger wrote is kept.
+            statement = self._listen(peer.address)
         place = (_of_path if policy.vhost else _ordinary)(policy, told, statement)
         data = _data(policy, told) if statement.words and policy.data else {}
         return Decision(told, verdict, statement.client, place, data)
 
     def _read(
-        self, peer: str, scheme: str, host: str, texts: Sequence[str | None] | None
+        self,
+        peer: str,
+        scheme: str = "",
+        host: str = "",
+        texts: tuple[str | None, ...] | None = None,
     ) -> _Statement:
         """Read the headers that count; ``texts`` is None for a peer of whom none does."""
         if texts is None:
