@@ -1,7 +1,7 @@
 # Everyday tasks. `make` lists them; each works alone on a fresh clone, as root or not.
 # Variables: PYTHON, VENV, PYTEST_ARGS, SERVERS, LISTEN, DATA_DIR (see CONTRIBUTING.md).
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-matrix stacks lint docs dist clean
+.PHONY: help demo test test-matrix stacks bench lint docs dist clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ test-matrix: ## The same suite on the oldest and the newest Python and Django
 stacks: ## Run every stack through the behaviour table, print which rows hold
 	@scripts/servers
 	@PYTEST_ARGS="tests/servers -k behaviour --stacks -q --no-cov" scripts/test
+
+bench: ## Measure what TrustedProxyMiddleware costs, beside werkzeug's ProxyFix
+	@scripts/bench
 
 lint: ## Check style and types
 	@scripts/lint

@@ -2,97 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
-from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
-from django.http import Http404, HttpRequest
-from django.urls import get_script_prefix, set_script_prefix
-
-from django_deploykit.proxy.decision import Decision, Refused
-from django_deploykit.proxy.requests import RequestDoor, move_cookies
+from django_deploykit.proxy.middleware import TrustedProxyMiddleware
 from django_deploykit.sendfile.middleware import SendfileMiddleware
 
 if TYPE_CHECKING:
     from django_deploykit.identity.middleware import ProxyIdentityMiddleware
 
 __all__ = ["ProxyIdentityMiddleware", "SendfileMiddleware", "TrustedProxyMiddleware"]
-
-
-class TrustedProxyMiddleware:
-    """Makes each request what trusted proxies say it is, by DEPLOYKIT["PROXY"]; it comes first.
-
-    ``request.deploykit`` is the Decision. Whoever spoke, the headers that only a proxy may set
-    are gone from META, ``request.headers`` and the ASGI scope.
-    """
-
-    sync_capable = async_capable = True
-
-    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
-        name = f"{type(self).__module__}.{type(self).__qualname__}"
-        if list(settings.MIDDLEWARE).count(name) > 1:
-            raise ImproperlyConfigured(f"MIDDLEWARE: {name!r} stands there more than once.")
-        self._get_response = get_response
-        self._door = RequestDoor()
-        self._is_async = iscoroutinefunction(get_response)
-        if self._is_async:
-            markcoroutinefunction(self)
-
-    def __call__(self, request: HttpRequest) -> Any:
-        if self._is_async:
-            return self._answer_async(request)
-        before = get_script_prefix()
-        try:
-            self._enter(request, before)
-            return self._leave(request, self._get_response(request), before)
-        except BaseException:
-            set_script_prefix(before)
-            raise
-
-    async def _answer_async(self, request: HttpRequest) -> Any:
-        before = get_script_prefix()
-        try:
-            self._enter(request, before)
-            return self._leave(request, await self._get_response(request), before)
-        except BaseException:
-            set_script_prefix(before)
-            raise
-
-    def process_view(self, request: Any, *args: Any) -> None:
-        """Answer a path that is nobody's as any other unknown one: from the middle of Django."""
-        if request._deploykit_hides:
-            raise Http404
-
-    def _enter(self, request: Any, before: str) -> None:
-        request._deploykit_hides = False
-        try:
-            request.deploykit = self._door.enter(request)
-        except Refused as refused:
-            if refused.status != HTTPStatus.NOT_FOUND:
-                raise SuspiciousOperation(str(refused)) from None
-            # Nothing is believed of it any more; that is decided, and said to later middleware.
-            request.deploykit = self._door.enter(request)
-            request._deploykit_hides = True
-        if _is_moved(request, before):
-            set_script_prefix(request.META["SCRIPT_NAME"])
-
-    def _leave(self, request: Any, response: Any, before: str) -> Any:
-        """Keep the prefix while the body, which may be a stream, is sent; and no longer."""
-        decision: Decision = request.deploykit
-        if decision.place.prefix:
-            move_cookies(response, request.META["SCRIPT_NAME"])
-        if _is_moved(request, before):
-            response._resource_closers.append(partial(set_script_prefix, before))
-        return response
-
-
-def _is_moved(request: HttpRequest, before: str) -> bool:
-    """Tell whether a request has another prefix than Django, or the thread, had before."""
-    return bool(request.META["SCRIPT_NAME"].rstrip("/") != before.rstrip("/"))
 
 
 def __getattr__(name: str) -> Any:

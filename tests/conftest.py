@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from tests.servers import harness, table
 
@@ -46,3 +47,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if harness.missing and reporter:
         names = ", ".join(sorted(harness.missing))
         reporter.write_line(f"NOT TESTED, because missing here: {names}", red=True, bold=True)
+
+
+@pytest.fixture(autouse=True)
+def _connections_are_left_alone(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request within a test without a database does not look at the connection that another
+    test has opened in this process: Django would at its begin and end, and pytest-django refuses."""
+    if "db" not in request.fixturenames and request.node.get_closest_marker("django_db") is None:
+        monkeypatch.setattr(BaseDatabaseWrapper, "close_if_unusable_or_obsolete", lambda self: None)

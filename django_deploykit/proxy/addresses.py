@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -35,16 +36,28 @@ def parse_address(text: str) -> Address | None:
 @lru_cache(maxsize=1024)
 def plain(text: str) -> str:
     """The one spelling of an address, or '' for what is none."""
+    if _is_plain_ipv4(text):
+        return text
     address = parse_address(text)
     return str(address) if address else ""
 
 
-@lru_cache(maxsize=1024)
+def _is_plain_ipv4(text: str) -> bool:
+    """Tell whether that is the one spelling of an IPv4 address: most are, and ask for no more.
+
+    What some C libraries read besides (``010.0.0.1``), they do not write so.
+    """
+    try:
+        return socket.inet_ntoa(socket.inet_pton(socket.AF_INET, text)) == text
+    except (OSError, ValueError):
+        return False
+
+
 def entries(text: str) -> tuple[str, ...]:
     """The entries of a list, empty ones left out. Raise Refused for one beyond all reason."""
     if len(text) > MAX_LENGTH:
         raise Refused(400, f"a list of {len(text)} characters")
-    found = tuple(entry for part in text.split(",") if (entry := part.strip()))
+    found = tuple([entry for part in text.split(",") if (entry := part.strip())])
     if len(found) > MAX_ENTRIES:
         raise Refused(400, f"a list of {len(found)} entries")
     return found

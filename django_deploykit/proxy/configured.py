@@ -61,13 +61,15 @@ class ConfiguredDoor:
         label = environ.get(contract.STACK_KEY) if self._asks_front else None
         door = self._of_front(label) if label else self._wsgi
         decision = door.enter(environ)
-        self._say_removed(decision)
+        if self._says_removed:
+            self._say_removed(decision)
         return decision
 
     def asgi(self, scope: Scope) -> Scope:
         """Decide on an ASGI request, and return its scope written anew. Raise Refused."""
         new = self._asgi.enter(scope)
-        self._say_removed(new[contract.DECISION_KEY])
+        if self._says_removed:
+            self._say_removed(new[contract.DECISION_KEY])
         return new
 
     def _of_front(self, label: str) -> WsgiDoor:
@@ -80,7 +82,7 @@ class ConfiguredDoor:
     def _say_removed(self, decision: Decision) -> None:
         """Say once per process that something was removed and nobody is trusted: a forgotten
         setting looks the same as an attack, which must not fill the log."""
-        if self._says_removed and decision.original:
+        if decision.original:
             self._says_removed = False
             names = ", ".join(sorted(decision.original))
             logger.warning(

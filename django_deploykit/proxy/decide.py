@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from django_deploykit import contract
@@ -30,18 +30,39 @@ class Judge:
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
         self._peers = Peers(policy)
+        self._heard = tuple(dict.fromkeys(policy.headers + policy.required))
+        # A visitor sends many requests, of which the headers that count are the same.
+        self._listen = lru_cache(maxsize=1024)(self._read)
 
     def decide(self, told: Told) -> Decision:
         """What holds for a request. Raise Refused for one that is not to be answered."""
-        policy = self.policy
-        verdict = self._peers.judge(told.peer, told.headers.pop(contract.PROOF_HEADER, ""))
-        words = _words(policy, told) if verdict.speaks else None
-        client = self._client(told, words or {})
-        place = _place(policy, told, words, client.depth)
-        return Decision(told, verdict, client, place, _data(policy, told) if words else {})
+        peer, headers, policy = told.peer, told.headers, self.policy
+        verdict = self._peers.judge(peer, headers.pop(contract.PROOF_HEADER, ""))
+        if verdict.speaks:
+            texts = tuple(map(headers.get, self._heard))
+            statement = self._listen(peer.address, told.scheme, told.host, texts)
+        else:  # Nothing that a stranger wrote is kept.
+            statement = self._listen(peer.address)
+        place = (_of_path if policy.vhost else _ordinary)(policy, told, statement)
+        data = _data(policy, told) if statement.words and policy.data else {}
+        return Decision(told, verdict, statement.client, place, data)
 
-    def _client(self, told: Told, words: Words) -> Client:
-        named, peer = words.get(contract.CLIENT_ADDRESS_HEADER), told.peer.address
+    def _read(
+        self,
+        peer: str,
+        scheme: str = "",
+        host: str = "",
+        texts: tuple[str | None, ...] | None = None,
+    ) -> _Statement:
+        """Read the headers that count; ``texts`` is None for a peer of whom none does."""
+        if texts is None:
+            return _Statement(self.policy, None, Client(peer), scheme, host)
+        headers = {name: text for name, text in zip(self._heard, texts, strict=True) if text}
+        words = _words(self.policy, headers)
+        return _Statement(self.policy, words, self._client(words, peer), scheme, host)
+
+    def _client(self, words: Words, peer: str) -> Client:
+        named = words.get(contract.CLIENT_ADDRESS_HEADER)
         if named is None:
             return Client(peer)
         if self.policy.hops:
@@ -57,51 +78,72 @@ class _Origin(NamedTuple):
     port: int | None = None
 
 
-def _words(policy: Policy, told: Told) -> Words:
+class _Statement:
+    """What a peer's headers say, whatever the path of the request.
+
+    ``words`` is None for a peer whose headers do not count. Origin and prefix are read when they
+    are asked for: a path that names a virtual host leaves them unread, even if they are wrong.
+    """
+
+    def __init__(
+        self, policy: Policy, words: Words | None, client: Client, scheme: str, host: str
+    ) -> None:
+        self.words, self.client = words, client
+        self._policy, self._connection = policy, (scheme, host)
+
+    @cached_property
+    def origin(self) -> _Origin:
+        """As stated. Raise Refused for what is malformed, or contradicts itself."""
+        names = (contract.SCHEME_HEADER, contract.HOST_HEADER, contract.PORT_HEADER)
+        stated = [self._said(name) for name in names]
+        return _origin(*stated, *self._connection) if any(stated) else _Origin()
+
+    @cached_property
+    def prefix(self) -> str:
+        """The prefix, '' for none. Raise Refused for one that is not allowed."""
+        header = self._policy.prefix_header
+        named = self._said(header) if header else None
+        return prefix.clean(named, self._policy.prefixes) if named else ""
+
+    def _said(self, name: str) -> str | None:
+        """What the proxy said that named the client. A shorter list than the client's was begun
+        by a proxy nearer than that, which overwrote what it got: then it is the list's first."""
+        values = self.words.get(name) if self.words else None
+        return (values[-min(self.client.depth, len(values))] or None) if values else None
+
+
+def _words(policy: Policy, headers: Mapping[str, str]) -> Words:
     """Every believed list. Raise Refused where a required header is missing: by naming it in
     Connection, a client can make some proxies drop it (RFC 9110 7.6.1)."""
     for name in policy.required:
-        if not told.headers.get(name):
+        if name not in headers:
             raise Refused(400, f"a trusted proxy did not send {name}")
-    if contract.FORWARDED_HEADER in policy.headers:
-        words = _forwarded(told)
-    else:
-        words = {name: _list(told, name) for name in policy.headers}
+    if contract.FORWARDED_HEADER not in policy.headers:
+        return {name: addresses.entries(headers.get(name, "")) for name in policy.headers}
+    words = _forwarded(headers.get(contract.FORWARDED_HEADER, ""))
     if policy.prefix_header:
-        words[policy.prefix_header] = _list(told, policy.prefix_header)
+        words[policy.prefix_header] = addresses.entries(headers.get(policy.prefix_header, ""))
     return words
 
 
-def _list(told: Told, name: str) -> Sequence[str]:
-    text = told.headers.get(name)
-    return addresses.entries(text) if text else ()
-
-
-def _forwarded(told: Told) -> dict[str, Sequence[str]]:
-    elements = forwarded.parse(told.headers.get(contract.FORWARDED_HEADER, ""))
+def _forwarded(text: str) -> dict[str, Sequence[str]]:
+    elements = forwarded.parse(text)
     return {
         header: [element.get(parameter, "") for element in elements]
         for header, parameter in _PARAMETERS.items()
     }
 
 
-def _said(words: Words, name: str | None, depth: int) -> str | None:
-    """What the proxy said that named the client. A shorter list than the client's was begun by
-    a proxy nearer than that, which overwrote what it got: then it is the list's first."""
-    values = words.get(name, ()) if name else ()
-    return (values[-min(depth, len(values))] or None) if values else None
-
-
-def _place(policy: Policy, told: Told, words: Words | None, depth: int) -> Place:
-    """Where a request belongs; ``words`` is None for a peer whose headers do not count."""
+def _of_path(policy: Policy, told: Told, statement: _Statement) -> Place:
+    """Where a request belongs whose path may name a virtual host."""
     vhosts = policy.vhost
     if vhosts and vhost.has_marker(told.path, vhosts.marker):
-        if words is None:
+        if statement.words is None:
             raise Refused(404, "only a trusted proxy may name a virtual host")
         return _virtual(told, vhosts.marker)
     if vhosts and vhosts.required and told.path not in vhosts.exempt:
         raise Refused(404, "the path names no virtual host")
-    return _ordinary(policy, told, words or {}, depth)
+    return _ordinary(policy, told, statement)
 
 
 def _virtual(told: Told, marker: str) -> Place:
@@ -122,26 +164,17 @@ def _virtual(told: Told, marker: str) -> Place:
     )
 
 
-def _ordinary(policy: Policy, told: Told, words: Words, depth: int) -> Place:
-    stated = _stated(told, words, depth)
-    named = _said(words, policy.prefix_header, depth)
-    clean = prefix.clean(named, policy.prefixes) if named else ""
+def _ordinary(policy: Policy, told: Told, statement: _Statement) -> Place:
+    """Where a request belongs by its headers, and else by its connection."""
+    scheme, host, port = statement.origin
+    clean = statement.prefix
     script_name, path, raw_path = told.script_name, told.path, told.raw_path
     if clean and policy.keeps_prefix:
         script_name, path = prefix.split(clean, script_name, path)
     elif clean:
         script_name = clean + script_name
         raw_path = clean + origin.request_path(raw_path) if raw_path else ""
-    return Place(*stated, clean, script_name, path, raw_path)
-
-
-def _stated(told: Told, words: Words, depth: int) -> _Origin:
-    scheme = _said(words, contract.SCHEME_HEADER, depth)
-    host = _said(words, contract.HOST_HEADER, depth)
-    port = _said(words, contract.PORT_HEADER, depth)
-    if not (scheme or host or port):
-        return _Origin()
-    return _origin(scheme, host, port, told.scheme, told.host)
+    return Place(scheme, host, port, clean, script_name, path, raw_path)
 
 
 @lru_cache(maxsize=1024)  # They are the same in most requests of a site.

@@ -49,8 +49,8 @@ class WsgiDoor:
         known = environ.get(contract.DECISION_KEY)
         if isinstance(known, Decision):
             return known
-        found = self._keys.intersection(environ)
-        headers = {self._headers[key]: environ.pop(key) for key in found}
+        names, take = self._headers, environ.pop
+        headers = {names[key]: take(key) for key in self._keys.intersection(environ)}
         if _SCRIPT_NAME in headers and _SOCKET in environ:
             _take_back(environ, headers[_SCRIPT_NAME])
         decision = self._judge.decide(_told(environ, headers))
@@ -79,10 +79,11 @@ def refuse(refused: Refused, start_response: StartResponse) -> Iterable[bytes]:
 
 def _told(environ: WSGIEnvironment, headers: dict[str, str]) -> Told:
     get = environ.get
+    listener = get(_SOCKET)
     return Told(
-        peer=_peer(environ),
+        peer=_peer(listener, get("REMOTE_ADDR") or ""),
         headers=headers,
-        scheme=_scheme(environ),
+        scheme=_scheme(listener, get("wsgi.url_scheme", "")),
         host=get("HTTP_HOST", ""),
         script_name=get("SCRIPT_NAME", "").rstrip("/"),
         path=get("PATH_INFO", "") or "/",
@@ -90,23 +91,24 @@ def _told(environ: WSGIEnvironment, headers: dict[str, str]) -> Told:
     )
 
 
-def _peer(environ: WSGIEnvironment) -> Peer:
-    listener = environ.get(_SOCKET)
+def _peer(listener: object, address: str) -> Peer:
+    if listener is None:
+        return Peer(address)
     is_unix = getattr(listener, "family", None) == socket.AF_UNIX
-    return Peer(environ.get("REMOTE_ADDR") or "", is_unix, listener is not None)
+    return Peer(address, is_unix, speaks_http=True)
 
 
-def _scheme(environ: WSGIEnvironment) -> str:
+def _scheme(listener: object, stated: str) -> str:
     """The connection's scheme: gunicorn may have believed a header (secure_scheme_headers)."""
-    listener = environ.get(_SOCKET)
-    if isinstance(listener, socket.socket):
+    if listener is not None and isinstance(listener, socket.socket):
         return "https" if isinstance(listener, ssl.SSLSocket) else "http"
-    return "https" if environ.get("wsgi.url_scheme") == "https" else "http"
+    return "https" if stated == "https" else "http"
 
 
 def _write(environ: WSGIEnvironment, decision: Decision) -> None:
-    told, client, place = decision.told, decision.client, decision.place
-    environ.update(decision.data)
+    told, _, client, place, data = decision
+    if data:
+        environ.update(data)
     if told.peer.is_unix and told.scheme != environ["wsgi.url_scheme"]:
         # Without a port of its own, gunicorn made this one up from the scheme it believed.
         environ["SERVER_PORT"] = str(origin.PORTS[told.scheme])
@@ -121,7 +123,7 @@ def _write(environ: WSGIEnvironment, decision: Decision) -> None:
     if place.host:
         environ["HTTP_HOST"] = place.host
         environ["SERVER_NAME"] = place.host.removesuffix(f":{place.port}")
-    if (place.script_name, place.path) != (told.script_name, told.path):
+    if place.path != told.path or place.script_name != told.script_name:
         _move(environ, place)
 
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
-import tarfile
-from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+from tests.peers.sources import source
 from tests.projects import ROOT
 from tests.servers import harness
 
-CACHE = ROOT / ".build" / "peers"
+pytestmark = pytest.mark.xdist_group("peers")
 TESTS = "tests/middleware/test_proxy_fix.py"
 
 # Where we differ on purpose: the test's id, and why.
@@ -31,45 +31,21 @@ DIFFERENT = {
 }
 
 
-@pytest.fixture(scope="session")
-def distribution() -> Path:
-    """The source distribution of the installed werkzeug; its wheel has no tests."""
-    found = CACHE / f"werkzeug-{_version()}.tar.gz"
-    if not found.exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--dest", str(CACHE)]
-        source = ["--no-binary", ":all:", "--no-deps", f"werkzeug=={_version()}"]
-        subprocess.run([*pip, *source], check=False, capture_output=True, timeout=300)
-    harness.require("werkzeug's source distribution", found.exists())
-    return found
+@pytest.fixture(scope="module")
+def theirs(request: pytest.FixtureRequest) -> Path:
+    """Their tests; the wheel of werkzeug has none."""
+    directory = source("werkzeug", request.config.cache.mkdir("peers"))
+    harness.require("werkzeug's source distribution", directory)
+    assert directory
+    return directory / TESTS
 
 
-def _version() -> str:
-    return version("werkzeug")
-
-
-def test_the_released_tests_of_proxy_fix(distribution: Path, tmp_path: Path) -> None:
+def test_the_released_tests_of_proxy_fix(theirs: Path, tmp_path: Path) -> None:
     """Every one passes but those listed above, and of these none has begun to."""
-    with tarfile.open(distribution) as archive:
-        member = next(name for name in archive.getnames() if name.endswith(TESTS))
-        content = archive.extractfile(member)
-        assert content
-        (tmp_path / "test_proxy_fix.py").write_bytes(content.read())
+    test = shutil.copy(theirs, tmp_path)  # Away from werkzeug's conftest.py, and its source.
+    plugins = ("-p", "tests.peers.proxy_fix", "-p", "no:django", "-p", "no:randomly")
     done = subprocess.run(
-        [
-            *(sys.executable, "-m", "pytest", "-rA", "-p", "tests.peers.proxy_fix"),
-            *(
-                "-p",
-                "no:django",
-                "-p",
-                "no:randomly",
-                "-c",
-                "/dev/null",
-                "--rootdir",
-                str(tmp_path),
-            ),
-            str(tmp_path / "test_proxy_fix.py"),
-        ],
+        (sys.executable, "-m", "pytest", "-rA", *plugins, "-c", "/dev/null", test),
         cwd=tmp_path,
         env={"PYTHONPATH": str(ROOT), "DJANGO_SETTINGS_MODULE": "tests.settings", "PATH": ""},
         capture_output=True,

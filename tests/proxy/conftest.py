@@ -10,8 +10,6 @@ import pytest
 from asgiref.testing import ApplicationCommunicator
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
-from django.core.signals import request_finished, request_started
-from django.db import close_old_connections
 from django.test.utils import override_settings
 
 from tests import settings as base
@@ -19,17 +17,6 @@ from tests.proxy.asking import EVERY_X, PROXY, environ, scope
 
 MIDDLEWARE = "django_deploykit.middleware.TrustedProxyMiddleware"
 FOR_PREFIX = [*EVERY_X, "X-Forwarded-Prefix"]
-
-
-@pytest.fixture(autouse=True)
-def _connections_are_left_alone() -> Iterator[None]:
-    """As Django's own test client does: a request here does not look at the database that another
-    test has opened in this process."""
-    for signal in (request_started, request_finished):
-        signal.disconnect(close_old_connections)
-    yield
-    for signal in (request_started, request_finished):
-        signal.connect(close_old_connections)
 
 
 class Answer:

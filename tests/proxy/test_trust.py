@@ -357,9 +357,11 @@ def test_T10_a_second_time_changes_nothing() -> None:
     assert WsgiDoor(Judge(NOBODY)).enter(made) is first
 
 
-def test_T10_twice_in_middleware_is_an_error(settings: Any) -> None:
-    """T10. Nobody means to list it twice."""
-    settings.MIDDLEWARE = ["django_deploykit.middleware.TrustedProxyMiddleware"] * 2
+@pytest.mark.parametrize("home", ["django_deploykit", "django_deploykit.proxy"])
+def test_T10_twice_in_middleware_is_an_error(settings: Any, home: str) -> None:
+    """T10. Nobody means to list it twice, by whichever name."""
+    names = [f"{place}.middleware.TrustedProxyMiddleware" for place in ("django_deploykit", home)]
+    settings.MIDDLEWARE = names
     with pytest.raises(ImproperlyConfigured, match="more than once"):
         TrustedProxyMiddleware(lambda request: HttpResponse())
 

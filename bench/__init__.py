@@ -1,0 +1,3 @@
+"""Benchmarks: what things cost, measured on the machine that asks."""
+
+from __future__ import annotations

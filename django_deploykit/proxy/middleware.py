@@ -1,0 +1,95 @@
+"""TrustedProxyMiddleware: the door within Django, which keeps the URL prefix of each request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
+from django.http import Http404, HttpRequest
+from django.urls import get_script_prefix, set_script_prefix
+from django.utils.module_loading import import_string
+
+from django_deploykit.proxy.decision import Decision, Refused
+from django_deploykit.proxy.requests import RequestDoor, move_cookies
+
+
+class TrustedProxyMiddleware:
+    """Makes each request what trusted proxies say it is, by DEPLOYKIT["PROXY"]; it comes first.
+
+    ``request.deploykit`` is the Decision. Whoever spoke, the headers that only a proxy may set
+    are gone from META, ``request.headers`` and the ASGI scope.
+    """
+
+    sync_capable = async_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        same = [name for name in settings.MIDDLEWARE if import_string(name) is type(self)]
+        if len(same) > 1:
+            raise ImproperlyConfigured(f"MIDDLEWARE: {same[0]!r} stands there more than once.")
+        self._get_response = get_response
+        self._door = RequestDoor()
+        self._is_async = iscoroutinefunction(get_response)
+        if self._is_async:
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> Any:
+        if self._is_async:
+            return self._answer_async(request)
+        before = self._enter(request)
+        try:
+            return self._leave(request, self._get_response(request), before)
+        except BaseException:
+            _restore(before)
+            raise
+
+    async def _answer_async(self, request: HttpRequest) -> Any:
+        before = self._enter(request)
+        try:
+            return self._leave(request, await self._get_response(request), before)
+        except BaseException:
+            _restore(before)
+            raise
+
+    def process_view(self, request: Any, *args: Any) -> None:
+        """Answer a path that is nobody's as any other unknown one: from the middle of Django."""
+        if request._deploykit_hides:
+            raise Http404
+
+    def _enter(self, request: Any) -> str | None:
+        """Decide; return Django's prefix of before where this request has another, else None."""
+        mount = request.META[
+            "SCRIPT_NAME"
+        ]  # Django's handlers have just taken their prefix from it.
+        request._deploykit_hides = False
+        try:
+            request.deploykit = self._door.enter(request)
+        except Refused as refused:
+            if refused.status != HTTPStatus.NOT_FOUND:
+                raise SuspiciousOperation(str(refused)) from None
+            # Nothing is believed of it any more; that is decided, and said to later middleware.
+            request.deploykit = self._door.enter(request)
+            request._deploykit_hides = True
+        if request.META["SCRIPT_NAME"].rstrip("/") == mount.rstrip("/"):
+            return None
+        before = get_script_prefix()
+        set_script_prefix(request.META["SCRIPT_NAME"])
+        return before
+
+    def _leave(self, request: Any, response: Any, before: str | None) -> Any:
+        """Keep the prefix while the body, which may be a stream, is sent; and no longer."""
+        decision: Decision = request.deploykit
+        if decision.place.prefix:
+            move_cookies(response, request.META["SCRIPT_NAME"])
+        if before is not None:
+            response._resource_closers.append(partial(set_script_prefix, before))
+        return response
+
+
+def _restore(before: str | None) -> None:
+    if before is not None:
+        set_script_prefix(before)
