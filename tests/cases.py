@@ -13,6 +13,7 @@ from typing import Any
 from django_deploykit.config.deployment import Address, Deployment, Version
 from django_deploykit.config.facts import (
     Application,
+    Area,
     Hosts,
     Interpreter,
     Limits,
@@ -65,7 +66,7 @@ class Case:
     def plan(self, renderer: type[Renderer]) -> Plan:
         """The plan of this case; unlike ``Stack.plan`` it never looks at what is installed."""
         stack = self.stack(renderer)
-        stack.check(self.deployment)
+        stack.check(self.deployment, self.sites)
         plan = Plan(
             sites=self.sites,
             deployment=self._deployment(renderer),
@@ -133,6 +134,11 @@ def _with_application(facts: SiteFacts, **changes: Any) -> SiteFacts:
     return replace(facts, application=replace(facts.application, **changes))
 
 
+def _area(url: str, policy: str, directory: Path | None = None) -> Area:
+    setting = f"DEPLOYKIT['SITE']['AUTH_AREAS'][{url!r}]"
+    return Area(url=url, policy=policy, setting=setting, directory=directory)
+
+
 def _root_files(directory: str, names: Iterable[str]) -> tuple[RootFile, ...]:
     return tuple(RootFile(url=f"/{name}", path=Path(directory, name)) for name in names)
 
@@ -191,6 +197,21 @@ CASES: dict[str, Case] = {
         )
     ),
     "protected": Case(sites=(site(media=MEDIA, protected=(PROTECTED,)),)),
+    # A directory of its own, Django's own pages, and a URL of the operator's own directives.
+    "areas": Case(
+        sites=(
+            site(
+                tls=TLS,
+                prefix="/shop",
+                redirect_exempt=(r"^health/$",),
+                areas=(
+                    _area("/shop/files/", "active", directory=Path(f"{AWKWARD}/files")),
+                    _area("/shop/reports/", "staff"),
+                    _area("/shop/svn/", "press"),
+                ),
+            ),
+        ),
+    ),
     "protected_scgi": Case(sites=(site(protected=(PROTECTED,)),), gateway="scgi"),
     "whitenoise": Case(
         sites=(

@@ -69,6 +69,20 @@ class Mount:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Area:
+    """A URL, with all below it, for those alone for whom a policy of the project holds.
+
+    With a ``directory`` the server answers it with those files; else it guards whatever answers
+    there. ``url`` begins and ends with a slash.
+    """
+
+    url: str
+    policy: str
+    setting: str
+    directory: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class RootFile:
     """A single file at a URL, such as ``/robots.txt``."""
 
@@ -128,6 +142,7 @@ class SiteFacts:
     static: StaticFiles | None = None
     media: Mount | None = None
     protected: tuple[Mount, ...] = ()
+    areas: tuple[Area, ...] = ()
     databases: tuple[Path, ...] = ()
     root_files: tuple[RootFile, ...] = ()
     tls: Tls | None = None

@@ -43,6 +43,19 @@ def serve(plan: Plan, site: SiteFacts) -> list[Node]:
     ]
 
 
+def guarded(plan: Plan, site: SiteFacts, mount: Mount, rules: list[Node]) -> list[Node]:
+    """The files of an area, for those whom ``rules`` let in; and for no cache but their own."""
+    children = [
+        *_security_headers(replace(site.headers, nosniff=True)),
+        _cache_control("private, no-cache", "what one may see is not for the next"),
+    ]
+    return [
+        _no_dot_files(mount.url, mount.setting),
+        _alias(mount),
+        _directory(plan, mount.directory, mount.setting, children, rules),
+    ]
+
+
 def _static(plan: Plan, site: SiteFacts) -> list[Node]:
     if site.static is None:
         return []
@@ -168,14 +181,21 @@ def _alias(mount: Mount) -> Node:
     return directive("Alias", mount.url, target, why=why, setting=mount.setting)
 
 
-def _directory(plan: Plan, directory: Path, setting: str, children: list[Node]) -> Node:
+def _directory(
+    plan: Plan,
+    directory: Path,
+    setting: str,
+    children: list[Node],
+    rules: list[Node] | None = None,
+) -> Node:
+    anybody = grant(Version.of(plan.deployment), "these files are public", setting)
     return block(
         "Directory",
         Glob(str(directory)),
         setting=setting,
         why="what holds for these files",
         children=[
-            *grant(Version.of(plan.deployment), "these files are public", setting),
+            *(anybody if rules is None else rules),
             directive("Options", _options(plan), why=_OPTIONS_WHY),
             directive("AllowOverride", "None", why="no .htaccess is looked for"),
             *_serving(plan),
