@@ -75,27 +75,31 @@ def _check_neighbours(group: Group) -> None:
                     )
 
 
-def directories(plan: Plan, site: SiteFacts) -> list[Node]:
-    """The areas that have a directory: guarded there, by whatever URL somebody comes."""
+def files(plan: Plan, site: SiteFacts) -> list[Node]:
+    """The directories of areas."""
     nodes: list[Node] = []
     for area in site.areas:
         if area.directory:
             mount = Mount(url=area.url, directory=area.directory, setting=area.setting)
-            nodes += [_remark(area), *content.guarded(plan, site, mount, _rules(plan, site, area))]
+            nodes += [
+                Comment(f"The files of the area {area.url}"),
+                *content.guarded(plan, site, mount),
+            ]
     return nodes
 
 
-def locations(plan: Plan, sites: Iterable[SiteFacts]) -> list[Node]:
-    """The areas without one: whatever answers there, be it Django or your own directives."""
+def guards(plan: Plan, sites: Iterable[SiteFacts]) -> list[Node]:
+    """What each area asks for, whoever answers there: files, Django, or your own directives."""
     nodes: list[Node] = []
     for site in sites:
         for area in site.areas:
-            if area.directory is None:
-                # Without the slash at its end it holds for that URL too.
-                where = Glob(area.url.rstrip("/") or "/")
-                inside, why = _rules(plan, site, area), "what is at this URL, and all below it"
-                guard = block("Location", where, children=inside, why=why, setting=area.setting)
-                nodes += [_remark(area), guard]
+            # Without the slash at its end it holds for that URL too.
+            where = Glob(area.url.rstrip("/") or "/")
+            inside, why = _rules(plan, site, area), "this URL, and all below it, in any spelling"
+            nodes += [
+                Comment(f"Only for those for whom the policy {area.policy!r} holds: {area.url}"),
+                block("Location", where, children=inside, why=why, setting=area.setting),
+            ]
     return nodes
 
 
@@ -122,10 +126,6 @@ def warnings(plan: Plan) -> list[str]:
                 "database."
             )
     return found
-
-
-def _remark(area: Area) -> Comment:
-    return Comment(f"Only for those for whom the policy {area.policy!r} holds: {area.url}")
 
 
 def _rules(plan: Plan, site: SiteFacts, area: Area) -> list[Node]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from django_deploykit.config.facts import Mount, RootFile, SecurityHeaders, SiteFacts, StaticFiles
 from django_deploykit.config.fronts import AS_DJANGO, HASHED, security_headers
 from django_deploykit.config.renderer import Plan
-from django_deploykit.config.servers.apache.dialect import Version, grant
+from django_deploykit.config.servers.apache.dialect import Version, grant, refuse
 from django_deploykit.config.syntax.apache import regex
 from django_deploykit.config.syntax.nodes import (
     Comment,
@@ -43,12 +43,14 @@ def serve(plan: Plan, site: SiteFacts) -> list[Node]:
     ]
 
 
-def guarded(plan: Plan, site: SiteFacts, mount: Mount, rules: list[Node]) -> list[Node]:
-    """The files of an area, for those whom ``rules`` let in; and for no cache but their own."""
+def guarded(plan: Plan, site: SiteFacts, mount: Mount) -> list[Node]:
+    """The files of an area, which nobody reaches but by its URL, and what that one asks for."""
+    why = "another URL than that of the area would ask for no password"
     children = [
         *_security_headers(replace(site.headers, nosniff=True)),
         _cache_control("private, no-cache", "what one may see is not for the next"),
     ]
+    rules = refuse(Version.of(plan.deployment), why, mount.setting)
     return [
         _no_dot_files(mount.url, mount.setting),
         _alias(mount),

@@ -16,7 +16,7 @@ def answered_here(plan: Plan, group: Group) -> list[Node]:
     nodes: list[Node] = []
     for site in group.sites:
         nodes += [*_slash(plan, site), *content.serve(plan, site)]
-        nodes += areas.directories(plan, site)
+        nodes += areas.files(plan, site)
     return [*nodes, *_nothing_else(group)]
 
 
@@ -41,7 +41,7 @@ def django(plan: Plan, group: Group, own: list[str]) -> list[Node]:
     nodes += gateway.request_environment(plan, group.sites)
     for site in group.sites:
         nodes += _environment(plan, group, site)
-    return [*nodes, *areas.locations(plan, group.sites)]
+    return [*nodes, *areas.guards(plan, group.sites)]
 
 
 def _environment(plan: Plan, group: Group, site: SiteFacts) -> list[Node]:

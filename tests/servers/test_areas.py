@@ -1,0 +1,195 @@
+"""SITE["AUTH_AREAS"] through the very configuration that is written: who gets in, and who never."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.servers import harness
+from tests.servers.guarded import Guarded, basic, guarded, is_secret
+from tests.servers.harness import Response, Server
+from tests.servers.stacks import STACKS, Stack
+
+_SETTINGS = """
+import os
+
+ROOT_URLCONF = "shop.area_urls"
+FORCE_SCRIPT_NAME = os.environ.get("PREFIX") or None
+DEPLOYKIT["AUTH"]["POLICIES"] = {"press": "group:rédaction"}
+DEPLOYKIT["SITE"] = {
+    "AUTH_AREAS": {
+        "/files/": {"POLICY": "active", "DIRECTORY": BASE_DIR / "files/basic"},
+        "/staff/": {"POLICY": "staff", "DIRECTORY": BASE_DIR / "files/staff"},
+        "/reports/": "staff",
+        "/press/": "press",
+    },
+}
+"""
+
+# Every URL is answered with what Django was told.
+_URLS = """
+from django.http import JsonResponse
+from django.urls import re_path
+
+from django_deploykit.views import AuthRequestView
+
+
+def told(request):
+    said = {key: value for key, value in request.META.items() if isinstance(value, str)}
+    said = {key: value for key, value in said.items() if "USER" in key or "AUTH" in key}
+    return JsonResponse({"path": request.path_info, **said})
+
+
+urlpatterns = [
+    re_path("^auth/active/$", AuthRequestView.as_view()),
+    re_path("^auth/press/$", AuthRequestView.as_view(policy="press")),
+    re_path("^auth/staff/$", AuthRequestView.as_view(policy="staff")),
+    re_path("", told),
+]
+"""
+
+FRONTS = [stack for stack in STACKS.values() if stack.gateway.startswith("mod_wsgi")]
+
+
+@dataclass(frozen=True)
+class Web:
+    """A server with areas, and the people who may come."""
+
+    server: Server
+    people: Guarded
+
+    def get(self, path: str, *headers: tuple[str, str], method: str = "GET") -> Response:
+        return self.server.get(path, *headers, method=method)
+
+
+@pytest.fixture(scope="module")
+def people(public: Path) -> Guarded:
+    found = guarded(public / "areas")
+    path = found.project.directory / "shop/settings.py"
+    path.write_text(path.read_text() + _SETTINGS)
+    found.project.write("shop/area_urls.py", _URLS)
+    return found
+
+
+@pytest.fixture(
+    scope="module",
+    params=[(stack, prefix) for stack in FRONTS for prefix in ("", "/app")],
+    ids=lambda param: f"{param[0]}{param[1]}",
+)
+def web(request: pytest.FixtureRequest, people: Guarded) -> Iterator[Web]:
+    """The stack as deployrun runs it, at the root and below a prefix."""
+    stack: Stack
+    stack, prefix = request.param
+    stack.require()
+    project = harness.Project(people.project.directory)
+    environ = {"PREFIX": prefix}
+    with harness.deployrun(project, *stack.arguments, prefix=prefix, environ=environ) as server:
+        yield Web(server, people)
+
+
+def test_files_for_those_who_know_a_password(web: Web) -> None:
+    """200 with the right one, in any script; 401 with a wrong one, and with none."""
+    for name in ("alice", "zoé"):
+        response = web.get("/files/1.txt", basic(name))
+        assert (response.status, is_secret(response)) == (200, True)
+        assert response.headers["Cache-Control"] == "private, no-cache"
+    for headers in ([], [basic("alice", "wrong")], [basic("bob")], [basic("nobody")]):
+        response = web.get("/files/1.txt", *headers)
+        assert (response.status, is_secret(response)) == (401, False)
+        assert response.headers["WWW-Authenticate"].startswith("Basic realm=")
+
+
+@pytest.mark.parametrize("url", ["/staff/1.txt", "/reports/1"])
+def test_r40_the_right_password_is_not_enough(web: Web, url: str) -> None:
+    """403 for whom the policy does not hold: not 401 again, and never 200 (R40)."""
+    assert web.get(url, basic("alice")).status == 200
+    assert web.get(url, basic("zoé")).status == 403
+    assert web.get(url, basic("alice", "wrong")).status == 401
+
+
+def test_a_named_policy(web: Web) -> None:
+    """One of DEPLOYKIT["AUTH"]["POLICIES"]."""
+    assert web.get("/press/", basic("zoé")).status == 200
+    assert web.get("/press/", basic("alice")).status == 403
+
+
+def test_django_is_told_who_it_is(web: Web) -> None:
+    """In an area that Django answers, REMOTE_USER is who gave the password."""
+    assert web.get("/reports/", basic("alice")).json["REMOTE_USER"] == "alice"
+
+
+@pytest.mark.parametrize("name", ["Remote-User", "REMOTE_USER", "X-Remote-User"])
+def test_a_client_is_nobody_by_its_own_word(web: Web, name: str) -> None:
+    """Such a header opens nothing, and is not what Django is told."""
+    assert web.get("/reports/", (name, "alice")).status == 401
+    assert web.get("/reports/", (name, "alice"), basic("zoé")).status == 403
+    assert web.get("/reports/", (name, "zoé"), basic("alice")).json["REMOTE_USER"] == "alice"
+    assert web.get("/elsewhere", (name, "alice")).json == {"path": "/elsewhere"}
+
+
+def test_everything_else_is_as_before(web: Web) -> None:
+    """Outside of areas nobody is asked, whatever credentials come along."""
+    for headers in ([], [basic("alice", "wrong")]):
+        response = web.get("/filesystem", *headers)
+        assert response.json == {"path": "/filesystem"}
+
+
+@pytest.mark.parametrize("method", ["HEAD", "POST", "PUT", "OPTIONS", "PROPFIND", "DELETE", "FOO"])
+@pytest.mark.parametrize("url", ["/files/1.txt", "/reports/"])
+def test_every_method_is_guarded(web: Web, url: str, method: str) -> None:
+    """401 without a password, or no such method at all."""
+    assert web.get(url, method=method).status in (401, 405, 501)
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "{p}/{a}/1.txt",
+        "{p}/{a}",
+        "{p}//{a}/1.txt",
+        "/{p}/{a}//1.txt",
+        "{p}/{a}/./1.txt",
+        "{p}/./{a}/1.txt",
+        "{p}/x/../{a}/1.txt",
+        "{p}/x/%2e%2e/{a}/1.txt",
+        "{p}/x/..%2f{a}/1.txt",
+        "{p}/%2e/{a}/1.txt",
+        "{p}/{e}/1.txt",
+        "{p}/{e}%2f1.txt",
+        "{p}/{a}%2f1.txt",
+        "{p}/{a}/%31.txt",
+        "{p}/{u}/1.txt",
+        "{p}/{a};x=1/1.txt",
+        "{p}/{a}/1.txt;x=1",
+        "{p}/{a}\\1.txt",
+        "{p}/{a}%5c1.txt",
+        "{p}/{a}/1.txt?x=/elsewhere",
+        "{p}/static/../{a}/1.txt",
+        "{p}/elsewhere/%2e%2e%2f{a}/1.txt",
+        "http://localhost{p}/{a}/1.txt",
+        "http://localhost{p}//{a}/1.txt",
+        "http://elsewhere.invalid{p}/{a}/1.txt",
+    ],
+)
+@pytest.mark.parametrize("area", ["files", "staff", "reports", "press"])
+def test_no_spelling_leads_around(web: Web, area: str, spelling: str) -> None:
+    """Without a password no file comes, and Django never sees a URL of the area."""
+    encoded = f"%{ord(area[0]):02x}{area[1:]}"
+    target = spelling.format(p=web.server.prefix, a=area, e=encoded, u=area.upper())
+    response = web.server.request("GET", target)
+    assert not is_secret(response)
+    if response.status == 200:
+        # It is another URL, for Django as well.
+        first = response.json["path"].removeprefix("/").partition("/")[0]
+        assert first not in ("files", "staff", "reports", "press")
+
+
+def test_a_new_password_acts_at_once(web: Web) -> None:
+    """Apache's own processes look at the same database as the site."""
+    web.people.set_password("changer", "before")
+    assert is_secret(web.get("/files/1.txt", basic("changer", "before")))
+    web.people.set_password("changer", "after")
+    assert is_secret(web.get("/files/1.txt", basic("changer", "after")))
