@@ -14,6 +14,7 @@ from django_deploykit.config.deployment import Address, Deployment, Version
 from django_deploykit.config.facts import (
     Application,
     Area,
+    Endpoint,
     Hosts,
     Interpreter,
     Limits,
@@ -212,6 +213,25 @@ CASES: dict[str, Case] = {
             ),
         ),
     ),
+    # What every front can guard that guards anything.
+    **{
+        f"areas_of_files{suffix}": Case(
+            sites=(
+                site(
+                    areas=(
+                        _area("/files/", "active", directory=Path("/srv/files")),
+                        _area("/press/", "press", directory=Path("/srv/press")),
+                    ),
+                    endpoints=(
+                        Endpoint(url="/auth/active/", policy="active"),
+                        Endpoint(url="/auth/press/", policy="press"),
+                    ),
+                ),
+            ),
+            gateway=gateway,
+        )
+        for suffix, gateway in (("", ""), ("_uwsgi", "uwsgi"))
+    },
     "protected_scgi": Case(sites=(site(protected=(PROTECTED,)),), gateway="scgi"),
     "whitenoise": Case(
         sites=(

@@ -83,6 +83,14 @@ class Area:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """A URL at which Django says, with 200, 401 or 403, for whom a policy holds."""
+
+    url: str
+    policy: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class RootFile:
     """A single file at a URL, such as ``/robots.txt``."""
 
@@ -143,6 +151,7 @@ class SiteFacts:
     media: Mount | None = None
     protected: tuple[Mount, ...] = ()
     areas: tuple[Area, ...] = ()
+    endpoints: tuple[Endpoint, ...] = ()
     databases: tuple[Path, ...] = ()
     root_files: tuple[RootFile, ...] = ()
     tls: Tls | None = None

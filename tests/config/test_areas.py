@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from django_deploykit.config import servers
-from django_deploykit.config.facts import Area, Hosts
+from django_deploykit.config.facts import Area, Endpoint, Hosts, Mount, StaticFiles
 from django_deploykit.config.stack import renderers, resolve
 from django_deploykit.exceptions import ChoiceError
 from tests.cases import DEPLOYMENT, DIRECTORY, site
 
 AREA = Area(url="/files/", policy="staff", setting="AREA", directory=Path("/srv/files"))
-GUARDED = site(areas=(AREA,))
+GUARDED = site(areas=(AREA,), endpoints=(Endpoint(url="/auth/staff/", policy="staff"),))
+NGINX = replace(DEPLOYMENT, server_version=(1, 22, 1))
 ANSWERING = [
     (name, gateway)
     for name, one in renderers().items()
@@ -28,8 +30,9 @@ def test_guarded_or_refused(target: str, gateway: str) -> None:
     """Whoever answers clients either writes the guard, or nothing at all."""
     stack = resolve(target, gateway)
     if gateway in renderers()[target].guards:
-        plan = stack.plan([GUARDED], DEPLOYMENT, DIRECTORY)
-        assert "@staff" in stack.render(plan)[0].text
+        chosen = NGINX if target == "nginx" else DEPLOYMENT
+        text = stack.render(stack.plan([GUARDED], chosen, DIRECTORY))[0].text
+        assert "@staff" in text or "auth_request /auth/staff/" in text
         return
     with pytest.raises(ChoiceError, match=r"^AREA: target .* apache with 'mod_wsgi'"):
         stack.plan([GUARDED], DEPLOYMENT, DIRECTORY)
@@ -93,3 +96,32 @@ def test_passwords_over_plain_http_are_worth_a_warning() -> None:
     warnings = " ".join(stack.render(plan)[0].warnings)
     assert "AREA: passwords for it come over plain HTTP" in warnings
     assert "not only 'shop' but Apache's user too" in warnings
+
+
+@pytest.mark.parametrize(
+    ("facts", "message"),
+    [
+        ({"endpoints": ()}, "path('auth/staff/', AuthRequestView.as_view(policy='staff'))"),
+        ({"areas": (replace(AREA, directory=None),)}, "nginx guards files alone"),
+    ],
+)
+def test_what_nginx_needs(facts: dict[str, Any], message: str) -> None:
+    """It asks Django at a URL, and what Django answers it leaves to Django."""
+    stack = resolve("nginx")
+    plan = stack.plan([replace(GUARDED, **facts)], NGINX, DIRECTORY)
+    with pytest.raises(ChoiceError) as error:
+        stack.render(plan)
+    assert message in str(error.value)
+
+
+def test_nginx_looks_up_no_guarded_file() -> None:
+    """A lookup of files at any URL would find those of an area."""
+    inside = replace(AREA, directory=Path("/srv/www/files"))
+    static = StaticFiles(
+        mounts=(Mount(url="/static/", directory=Path("/srv/www/static"), setting="STATIC_ROOT"),)
+    )
+    stack = resolve("nginx")
+    chosen = replace(NGINX, static_lookup="file")
+    plan = stack.plan([replace(GUARDED, areas=(inside,), static=static)], chosen, DIRECTORY)
+    with pytest.raises(ChoiceError, match="holds guarded files"):
+        stack.render(plan)

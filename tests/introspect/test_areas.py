@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.urls import include, path, re_path
 
-from django_deploykit.config.facts import Area
+from django_deploykit.config.facts import Area, Endpoint
+from django_deploykit.views import AuthRequestView
 from tests.introspect.conftest import Read
-from tests.introspect.looking import facts, ids, messages
+from tests.introspect.looking import facts, ids, messages, urlconf
 
 PLACE = "DEPLOYKIT['SITE']['AUTH_AREAS']"
 
@@ -141,3 +143,22 @@ def test_a_file_of_an_area_at_the_root(areas: Any, tmp_path: Path) -> None:
     value = {"/press/": {"POLICY": "press", "DIRECTORY": guarded}}
     found = areas(value, SITE={"ROOT_FILES": {"/robots.txt": guarded / "robots.txt"}})
     assert ids(found) == {"E009"}
+
+
+def test_endpoints_of_the_urlconf(areas: Any) -> None:
+    """Where nginx can ask: not for another dialect, not at many URLs, not where another view is."""
+    view = AuthRequestView.as_view
+    patterns = [
+        path("auth/", include([path("press/", view(policy="press")), path("all/", view())])),
+        re_path(r"^auth\.old/staff$", view(policy="staff")),
+        path("auth/traefik/", view(dialect="forward")),
+        path("auth/<slug:any>/", view(policy="superuser")),
+        path("auth/press/", view(policy="superuser")),
+    ]
+    read = facts(areas({"/a/": "staff"}, ROOT_URLCONF=urlconf(*patterns), FORCE_SCRIPT_NAME="/x"))
+    assert read.endpoints == (
+        Endpoint(url="/x/auth/press/", policy="press"),
+        Endpoint(url="/x/auth/all/", policy="active"),
+        Endpoint(url="/x/auth.old/staff", policy="staff"),
+    )
+    assert facts(areas({}, ROOT_URLCONF=urlconf(*patterns))).endpoints == ()

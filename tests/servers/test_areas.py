@@ -11,7 +11,7 @@ import pytest
 from tests.servers import harness
 from tests.servers.guarded import Guarded, basic, guarded, is_secret
 from tests.servers.harness import Response, Server
-from tests.servers.stacks import STACKS, Stack
+from tests.servers.stacks import STACKS, Stack, proxying
 
 _SETTINGS = """
 import os
@@ -23,10 +23,11 @@ DEPLOYKIT["SITE"] = {
     "AUTH_AREAS": {
         "/files/": {"POLICY": "active", "DIRECTORY": BASE_DIR / "files/basic"},
         "/staff/": {"POLICY": "staff", "DIRECTORY": BASE_DIR / "files/staff"},
-        "/reports/": "staff",
-        "/press/": "press",
     },
 }
+# Only Apache guards what Django answers.
+if os.environ.get("FRONT") == "apache":
+    DEPLOYKIT["SITE"]["AUTH_AREAS"].update({"/reports/": "staff", "/press/": "press"})
 """
 
 # Every URL is answered with what Django was told.
@@ -51,7 +52,8 @@ urlpatterns = [
 ]
 """
 
-FRONTS = [stack for stack in STACKS.values() if stack.gateway.startswith("mod_wsgi")]
+APACHE = [stack for stack in STACKS.values() if stack.gateway.startswith("mod_wsgi")]
+NGINX = proxying("nginx", "http", "uwsgi", "fastcgi", "scgi")
 
 
 @dataclass(frozen=True)
@@ -74,20 +76,40 @@ def people(public: Path) -> Guarded:
     return found
 
 
-@pytest.fixture(
-    scope="module",
-    params=[(stack, prefix) for stack in FRONTS for prefix in ("", "/app")],
-    ids=lambda param: f"{param[0]}{param[1]}",
-)
-def web(request: pytest.FixtureRequest, people: Guarded) -> Iterator[Web]:
+def _each(stacks: list[Stack]) -> list[tuple[Stack, str]]:
+    return [(stack, prefix) for stack in stacks for prefix in ("", "/app")]
+
+
+def _name(param: tuple[Stack, str]) -> str:
+    return f"{param[0]}{param[1]}"
+
+
+def _running(param: tuple[Stack, str], people: Guarded) -> Iterator[Web]:
     """The stack as deployrun runs it, at the root and below a prefix."""
-    stack: Stack
-    stack, prefix = request.param
+    stack, prefix = param
     stack.require()
     project = harness.Project(people.project.directory)
-    environ = {"PREFIX": prefix}
+    environ = {"PREFIX": prefix, "FRONT": stack.target}
     with harness.deployrun(project, *stack.arguments, prefix=prefix, environ=environ) as server:
         yield Web(server, people)
+
+
+@pytest.fixture(scope="module", params=_each([*APACHE, *NGINX]), ids=_name)
+def web(request: pytest.FixtureRequest, people: Guarded) -> Iterator[Web]:
+    """Every front that guards files."""
+    yield from _running(request.param, people)
+
+
+@pytest.fixture(scope="module", params=_each(NGINX), ids=_name)
+def nginx(request: pytest.FixtureRequest, people: Guarded) -> Iterator[Web]:
+    """Every way from nginx to its endpoint."""
+    yield from _running(request.param, people)
+
+
+@pytest.fixture(scope="module", params=_each(APACHE), ids=_name)
+def apache(request: pytest.FixtureRequest, people: Guarded) -> Iterator[Web]:
+    """Every one that guards what Django answers, too."""
+    yield from _running(request.param, people)
 
 
 def test_files_for_those_who_know_a_password(web: Web) -> None:
@@ -102,89 +124,146 @@ def test_files_for_those_who_know_a_password(web: Web) -> None:
         assert response.headers["WWW-Authenticate"].startswith("Basic realm=")
 
 
-@pytest.mark.parametrize("url", ["/staff/1.txt", "/reports/1"])
-def test_r40_the_right_password_is_not_enough(web: Web, url: str) -> None:
+def test_the_right_password_is_not_enough(web: Web) -> None:
     """403 for whom the policy does not hold: not 401 again, and never 200 (R40)."""
-    assert web.get(url, basic("alice")).status == 200
-    assert web.get(url, basic("zoé")).status == 403
-    assert web.get(url, basic("alice", "wrong")).status == 401
+    assert is_secret(web.get("/staff/1.txt", basic("alice")))
+    assert web.get("/staff/1.txt", basic("zoé")).status == 403
+    assert web.get("/staff/1.txt", basic("alice", "wrong")).status == 401
 
 
-def test_a_named_policy(web: Web) -> None:
+def test_nothing_of_the_files_without_a_file(web: Web) -> None:
+    """No listing, no dot-file, nothing beside the directory."""
+    for path in ("/files/", "/files/.git/config", "/files/../staff/1.txt", "/files%2f..%2fstaff/"):
+        assert web.get(path, basic("zoé")).status in (403, 404)
+
+
+def test_a_body_makes_no_difference(web: Web) -> None:
+    """Of who may send one, no more than the head is looked at; Apache answers with the file."""
+    for headers, allowed in (([], {401}), ([basic("zoé")], {200, 405})):
+        assert web.server.post("/files/1.txt", b"x" * 70_000, *headers).status in allowed
+
+
+def test_pages_of_django(apache: Web) -> None:
+    """The password comes before Django."""
+    assert apache.get("/reports/", basic("alice")).status == 200
+    assert apache.get("/reports/", basic("zoé")).status == 403
+    assert apache.get("/reports/", basic("alice", "wrong")).status == 401
+
+
+def test_a_named_policy(apache: Web) -> None:
     """One of DEPLOYKIT["AUTH"]["POLICIES"]."""
-    assert web.get("/press/", basic("zoé")).status == 200
-    assert web.get("/press/", basic("alice")).status == 403
+    assert apache.get("/press/", basic("zoé")).status == 200
+    assert apache.get("/press/", basic("alice")).status == 403
 
 
-def test_django_is_told_who_it_is(web: Web) -> None:
+def test_django_is_told_who_it_is(apache: Web) -> None:
     """In an area that Django answers, REMOTE_USER is who gave the password."""
-    assert web.get("/reports/", basic("alice")).json["REMOTE_USER"] == "alice"
+    assert apache.get("/reports/", basic("alice")).json["REMOTE_USER"] == "alice"
+
+
+@pytest.mark.parametrize(
+    "name", ["Remote-User", "REMOTE_USER", "X-Remote-User", "X-Deploykit-Auth-Url"]
+)
+def test_a_client_is_nobody_by_its_own_word(web: Web, name: str) -> None:
+    """Such a header opens nothing."""
+    for value in ("alice", "/files/1.txt"):
+        assert web.get("/staff/1.txt", (name, value)).status == 401
+        assert web.get("/staff/1.txt", (name, value), basic("zoé")).status == 403
 
 
 @pytest.mark.parametrize("name", ["Remote-User", "REMOTE_USER", "X-Remote-User"])
-def test_a_client_is_nobody_by_its_own_word(web: Web, name: str) -> None:
-    """Such a header opens nothing, and is not what Django is told."""
-    assert web.get("/reports/", (name, "alice")).status == 401
-    assert web.get("/reports/", (name, "alice"), basic("zoé")).status == 403
-    assert web.get("/reports/", (name, "zoé"), basic("alice")).json["REMOTE_USER"] == "alice"
-    assert web.get("/elsewhere", (name, "alice")).json == {"path": "/elsewhere"}
+def test_django_is_not_told_what_a_client_says(apache: Web, name: str) -> None:
+    """Neither in an area, nor outside."""
+    told = apache.get("/reports/", (name, "zoé"), basic("alice")).json
+    assert told["REMOTE_USER"] == "alice"
+    assert apache.get("/elsewhere", (name, "alice")).json == {"path": "/elsewhere"}
+
+
+def test_a_session_opens_files(people: Guarded, nginx: Web) -> None:
+    """Where Django's endpoint decides, whoever is logged in on the site passes."""
+    assert is_secret(nginx.get("/staff/1.txt", people.cookie("alice")))
+    assert nginx.get("/staff/1.txt", people.cookie("zoé")).status == 403
+    assert nginx.get("/files/1.txt", people.cookie("bob")).status == 401
+
+
+def test_nobody_asks_the_endpoint_but_nginx(nginx: Web) -> None:
+    """In no spelling."""
+    for path in ("/auth/staff/", "/auth/%73taff/", "/x/../auth/staff/", "/auth/staff/?a=b"):
+        assert nginx.get(path, basic("alice")).status == 404
 
 
 def test_everything_else_is_as_before(web: Web) -> None:
     """Outside of areas nobody is asked, whatever credentials come along."""
     for headers in ([], [basic("alice", "wrong")]):
         response = web.get("/filesystem", *headers)
-        assert response.json == {"path": "/filesystem"}
+        assert response.json["path"].endswith("/filesystem")
 
 
 @pytest.mark.parametrize("method", ["HEAD", "POST", "PUT", "OPTIONS", "PROPFIND", "DELETE", "FOO"])
-@pytest.mark.parametrize("url", ["/files/1.txt", "/reports/"])
-def test_every_method_is_guarded(web: Web, url: str, method: str) -> None:
+def test_every_method_is_guarded(web: Web, method: str) -> None:
     """401 without a password, or no such method at all."""
-    assert web.get(url, method=method).status in (401, 405, 501)
+    assert web.get("/files/1.txt", method=method).status in (401, 405, 501)
 
 
-@pytest.mark.parametrize(
-    "spelling",
-    [
-        "{p}/{a}/1.txt",
-        "{p}/{a}",
-        "{p}//{a}/1.txt",
-        "/{p}/{a}//1.txt",
-        "{p}/{a}/./1.txt",
-        "{p}/./{a}/1.txt",
-        "{p}/x/../{a}/1.txt",
-        "{p}/x/%2e%2e/{a}/1.txt",
-        "{p}/x/..%2f{a}/1.txt",
-        "{p}/%2e/{a}/1.txt",
-        "{p}/{e}/1.txt",
-        "{p}/{e}%2f1.txt",
-        "{p}/{a}%2f1.txt",
-        "{p}/{a}/%31.txt",
-        "{p}/{u}/1.txt",
-        "{p}/{a};x=1/1.txt",
-        "{p}/{a}/1.txt;x=1",
-        "{p}/{a}\\1.txt",
-        "{p}/{a}%5c1.txt",
-        "{p}/{a}/1.txt?x=/elsewhere",
-        "{p}/static/../{a}/1.txt",
-        "{p}/elsewhere/%2e%2e%2f{a}/1.txt",
-        "http://localhost{p}/{a}/1.txt",
-        "http://localhost{p}//{a}/1.txt",
-        "http://elsewhere.invalid{p}/{a}/1.txt",
-    ],
-)
-@pytest.mark.parametrize("area", ["files", "staff", "reports", "press"])
+@pytest.mark.parametrize("method", ["HEAD", "POST", "PUT", "OPTIONS", "PROPFIND", "DELETE", "FOO"])
+def test_every_method_of_pages_is_guarded(apache: Web, method: str) -> None:
+    """401 without a password, or no such method at all."""
+    assert apache.get("/reports/", method=method).status in (401, 405, 501)
+
+
+SPELLINGS = [
+    "{p}/{a}/1.txt",
+    "{p}/{a}",
+    "{p}/{a}/../elsewhere",
+    "{p}/{a}/..%2felsewhere",
+    "{p}//{a}/1.txt",
+    "/{p}/{a}//1.txt",
+    "{p}/{a}/./1.txt",
+    "{p}/./{a}/1.txt",
+    "{p}/x/../{a}/1.txt",
+    "{p}/x/%2e%2e/{a}/1.txt",
+    "{p}/x/..%2f{a}/1.txt",
+    "{p}/%2e/{a}/1.txt",
+    "{p}/{e}/1.txt",
+    "{p}/{e}%2f1.txt",
+    "{p}/{a}%2f1.txt",
+    "{p}/{a}/%31.txt",
+    "{p}/{u}/1.txt",
+    "{p}/{a};x=1/1.txt",
+    "{p}/{a}/1.txt;x=1",
+    "{p}/{a}\\1.txt",
+    "{p}/{a}%5c1.txt",
+    "{p}/{a}/1.txt?x=/elsewhere",
+    "{p}/static/../{a}/1.txt",
+    "{p}/elsewhere/%2e%2e%2f{a}/1.txt",
+    "http://localhost{p}/{a}/1.txt",
+    "http://localhost{p}//{a}/1.txt",
+    "http://elsewhere.invalid{p}/{a}/1.txt",
+]
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("area", ["files", "staff"])
 def test_no_spelling_leads_around(web: Web, area: str, spelling: str) -> None:
-    """Without a password no file comes, and Django never sees a URL of the area."""
-    encoded = f"%{ord(area[0]):02x}{area[1:]}"
-    target = spelling.format(p=web.server.prefix, a=area, e=encoded, u=area.upper())
-    response = web.server.request("GET", target)
+    """Without a password no file comes."""
+    assert not is_secret(web.server.request("GET", _target(web, area, spelling)))
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("area", ["files", "staff", "reports", "press"])
+def test_no_spelling_leads_to_django(apache: Web, area: str, spelling: str) -> None:
+    """Without a password Django never sees a URL of the area."""
+    response = apache.server.request("GET", _target(apache, area, spelling))
     assert not is_secret(response)
     if response.status == 200:
         # It is another URL, for Django as well.
         first = response.json["path"].removeprefix("/").partition("/")[0]
         assert first not in ("files", "staff", "reports", "press")
+
+
+def _target(web: Web, area: str, spelling: str) -> str:
+    encoded = f"%{ord(area[0]):02x}{area[1:]}"
+    return spelling.format(p=web.server.prefix, a=area, e=encoded, u=area.upper())
 
 
 def test_a_new_password_acts_at_once(web: Web) -> None:

@@ -111,6 +111,7 @@ def _read(context: Context) -> SiteFacts:
         media=files.media(context, prefix),
         protected=files.protected(context, prefix),
         areas=areas.areas(context, prefix),
+        endpoints=urls.endpoints(context, prefix),
         databases=files.databases(context),
         root_files=files.root_files(context),
         tls=tls,

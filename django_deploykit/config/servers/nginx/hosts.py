@@ -8,7 +8,7 @@ from django_deploykit.config.deployment import Address, Deployment
 from django_deploykit.config.facts import SiteFacts, Tls
 from django_deploykit.config.fronts import Group, file_name, groups
 from django_deploykit.config.renderer import Plan
-from django_deploykit.config.servers.nginx import content, gateways, tls
+from django_deploykit.config.servers.nginx import areas, content, gateways, tls
 from django_deploykit.config.servers.nginx.dialect import shared_name
 from django_deploykit.config.syntax.nodes import (
     Comment,
@@ -236,6 +236,7 @@ def _locations(plan: Plan, group: Group) -> list[Node]:
     nodes: list[Node] = []
     for site in group.sites:
         nodes += [*_slash(site), *content.serve(plan, site, hsts)]
+        nodes += areas.serve(plan, site, group.sites, hsts)
     nodes.append(Comment("Django"))
     for site in group.sites:
         nodes += (_looked_up if plan.finds_files else _mounts)(plan, group, site)
