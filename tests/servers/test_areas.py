@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from tests.servers import harness
 from tests.servers.guarded import Guarded, basic, guarded, is_secret
 from tests.servers.harness import Response, Server
 from tests.servers.stacks import STACKS, Stack, proxying
+from tests.servers.stacks import apache as apache_stack
 
 _SETTINGS = """
 import os
@@ -272,3 +274,53 @@ def test_a_new_password_acts_at_once(web: Web) -> None:
     assert is_secret(web.get("/files/1.txt", basic("changer", "before")))
     web.people.set_password("changer", "after")
     assert is_secret(web.get("/files/1.txt", basic("changer", "after")))
+
+
+_SITES = """
+if os.environ.get("FRONT") == "both":
+    DEPLOYKIT["SITES"] = {
+        "shop": {"settings": "shop.settings", "prefix": "/shop"},
+        "other": {"settings": "other.settings", "prefix": "/other"},
+    }
+"""
+
+_OTHER = """
+from shop.settings import *
+
+DATABASES["default"]["NAME"] = BASE_DIR / "other.sqlite3"
+DEPLOYKIT = {"SITE": {"AUTH_AREAS": {"/pages/": "active"}}}
+"""
+
+_OLGA = """
+from django.contrib.auth.models import User
+
+User.objects.create_user("olga", password="correct: horse")
+"""
+
+
+@pytest.fixture(scope="module")
+def two_sites(people: Guarded, public: Path) -> Iterator[Server]:
+    """Two sites in one Apache, each with areas and with users of its own."""
+    project = people.project
+    settings = project.directory / "shop/settings.py"
+    settings.write_text(settings.read_text() + _SITES)
+    project.write("other/settings.py", _OTHER)
+    own = {"DJANGO_SETTINGS_MODULE": "other.settings"}
+    for command in (("migrate", "-v0"), ("shell", "-v0", "-c", _OLGA)):
+        done = project.manage(*command, **own)
+        assert done.returncode == 0, done.stderr
+    if user := harness.server_user():
+        shutil.chown(project.directory / "other.sqlite3", user)
+    stack = apache_stack()
+    running = harness.Project(project.directory)
+    with harness.deployrun(running, *stack.arguments, environ={"FRONT": "both"}) as server:
+        yield server
+
+
+def test_r36_each_site_has_its_own_users(two_sites: Server) -> None:
+    """In the same processes of Apache, whichever of the two was asked first."""
+    for _ in range(8):
+        assert is_secret(two_sites.get("/shop/files/1.txt", basic("alice")))
+        assert two_sites.get("/shop/files/1.txt", basic("olga")).status == 401
+        assert two_sites.get("/other/pages/", basic("olga")).status == 200
+        assert two_sites.get("/other/pages/", basic("alice")).status == 401
