@@ -222,6 +222,7 @@ CASES: dict[str, Case] = {
                         _area("/files/", "active", directory=Path("/srv/files")),
                         _area("/press/", "press", directory=Path("/srv/press")),
                     ),
+                    login_url="/accounts/login/",
                     endpoints=(
                         Endpoint(url="/auth/active/", policy="active"),
                         Endpoint(url="/auth/press/", policy="press"),

@@ -152,6 +152,7 @@ class SiteFacts:
     protected: tuple[Mount, ...] = ()
     areas: tuple[Area, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
+    login_url: str = ""
     databases: tuple[Path, ...] = ()
     root_files: tuple[RootFile, ...] = ()
     tls: Tls | None = None

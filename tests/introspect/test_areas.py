@@ -11,7 +11,7 @@ from django.urls import include, path, re_path
 from django_deploykit.config.facts import Area, Endpoint
 from django_deploykit.views import AuthRequestView
 from tests.introspect.conftest import Read
-from tests.introspect.looking import facts, ids, messages, urlconf
+from tests.introspect.looking import facts, ids, messages, urlconf, view
 
 PLACE = "DEPLOYKIT['SITE']['AUTH_AREAS']"
 
@@ -147,13 +147,13 @@ def test_a_file_of_an_area_at_the_root(areas: Any, tmp_path: Path) -> None:
 
 def test_endpoints_of_the_urlconf(areas: Any) -> None:
     """Where nginx can ask: not for another dialect, not at many URLs, not where another view is."""
-    view = AuthRequestView.as_view
+    asked = AuthRequestView.as_view
     patterns = [
-        path("auth/", include([path("press/", view(policy="press")), path("all/", view())])),
-        re_path(r"^auth\.old/staff$", view(policy="staff")),
-        path("auth/traefik/", view(dialect="forward")),
-        path("auth/<slug:any>/", view(policy="superuser")),
-        path("auth/press/", view(policy="superuser")),
+        path("auth/", include([path("press/", asked(policy="press")), path("all/", asked())])),
+        re_path(r"^auth\.old/staff$", asked(policy="staff")),
+        path("auth/traefik/", asked(dialect="forward")),
+        path("auth/<slug:any>/", asked(policy="superuser")),
+        path("auth/press/", asked(policy="superuser")),
     ]
     read = facts(areas({"/a/": "staff"}, ROOT_URLCONF=urlconf(*patterns), FORCE_SCRIPT_NAME="/x"))
     assert read.endpoints == (
@@ -162,3 +162,30 @@ def test_endpoints_of_the_urlconf(areas: Any) -> None:
         Endpoint(url="/x/auth.old/staff", policy="staff"),
     )
     assert facts(areas({}, ROOT_URLCONF=urlconf(*patterns))).endpoints == ()
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("login", "/x/accounts/login/"),
+        ("/x/accounts/login/", "/x/accounts/login/"),
+        ("https://sso.example.com/login", ""),
+        ("/login?a=b", ""),
+        ("/lo$gin/", ""),
+        ("//elsewhere/", ""),
+        ("nowhere", ""),
+    ],
+)
+def test_where_people_log_in(areas: Any, value: str, expected: str) -> None:
+    """A name of a URL, or a path; from anything else a server makes no redirect."""
+    patterns = urlconf(path("accounts/login/", view, name="login"))
+    found = areas(
+        {"/a/": "staff"},
+        **{"SITE": {"PREFIX": "/x"}, "ROOT_URLCONF": patterns, "LOGIN_URL": value},
+    )
+    assert facts(found).login_url == expected
+
+
+def test_no_page_to_log_in(areas: Any) -> None:
+    """Django's default LOGIN_URL says nothing, unless there is such a page."""
+    assert facts(areas({"/a/": "staff"})).login_url == ""

@@ -19,6 +19,7 @@ _SETTINGS = """
 import os
 
 ROOT_URLCONF = "shop.area_urls"
+LOGIN_URL = "login"
 FORCE_SCRIPT_NAME = os.environ.get("PREFIX") or None
 DEPLOYKIT["AUTH"]["POLICIES"] = {"press": "group:rédaction"}
 DEPLOYKIT["SITE"] = {
@@ -50,6 +51,7 @@ urlpatterns = [
     re_path("^auth/active/$", AuthRequestView.as_view()),
     re_path("^auth/press/$", AuthRequestView.as_view(policy="press")),
     re_path("^auth/staff/$", AuthRequestView.as_view(policy="staff")),
+    re_path("^accounts/login/$", told, name="login"),
     re_path("", told),
 ]
 """
@@ -186,6 +188,21 @@ def test_a_session_opens_files(people: Guarded, nginx: Web) -> None:
     assert is_secret(nginx.get("/staff/1.txt", people.cookie("alice")))
     assert nginx.get("/staff/1.txt", people.cookie("zoé")).status == 403
     assert nginx.get("/files/1.txt", people.cookie("bob")).status == 401
+
+
+def test_a_browser_is_shown_the_way_to_log_in(people: Guarded, nginx: Web) -> None:
+    """Not a client with a password, and nobody who is logged in: that would be a loop."""
+    page = ("Accept", "text/html,*/*")
+    response = nginx.get("/staff/1.txt?a=b", page)
+    prefix = nginx.server.prefix
+    login = f"{prefix}/accounts/login/?next={prefix}/staff/1.txt?a=b"
+    assert (response.status, response.location) == (302, login)
+    assert nginx.get("/staff/1.txt", page, people.cookie("zoé")).status == 403
+    assert nginx.get("/staff/1.txt", page, basic("zoé")).status == 403
+    for headers in ([], [page, basic("alice", "wrong")]):
+        response = nginx.get("/staff/1.txt", *headers)
+        assert response.status == 401
+        assert response.headers["WWW-Authenticate"].startswith("Basic realm=")
 
 
 def test_nobody_asks_the_endpoint_but_nginx(nginx: Web) -> None:

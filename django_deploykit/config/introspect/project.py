@@ -112,6 +112,7 @@ def _read(context: Context) -> SiteFacts:
         protected=files.protected(context, prefix),
         areas=areas.areas(context, prefix),
         endpoints=urls.endpoints(context, prefix),
+        login_url=urls.login_url(context, prefix),
         databases=files.databases(context),
         root_files=files.root_files(context),
         tls=tls,

@@ -8,7 +8,14 @@ from typing import Any
 
 from django.contrib.staticfiles.views import serve as serve_static
 from django.core.exceptions import ImproperlyConfigured
-from django.urls import NoReverseMatch, Resolver404, URLResolver, get_resolver, reverse
+from django.urls import (
+    NoReverseMatch,
+    Resolver404,
+    URLResolver,
+    get_resolver,
+    get_script_prefix,
+    reverse,
+)
 from django.urls.resolvers import LocalePrefixPattern, RegexPattern
 from django.utils.functional import Promise
 from django.views.static import serve as serve_file
@@ -18,6 +25,9 @@ from django_deploykit.config.facts import Endpoint, SiteFacts
 from django_deploykit.config.introspect.context import Context, is_elsewhere
 
 _ROUTE = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+/\Z")
+
+# Of the unreserved characters of RFC 3986: what no server reads as anything else.
+_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+/?\Z")
 
 # What a regular expression begins with, up to its first syntax.
 _PLAIN = re.compile(r"(?:[^\\.^$*+?{}\[\]|()<>]|\\[^A-Za-z0-9])*")
@@ -61,6 +71,18 @@ def endpoints(context: Context, prefix: str) -> tuple[Endpoint, ...]:
         )
     except Exception:  # An import may raise anything; check() reports it.
         return ()
+
+
+def login_url(context: Context, prefix: str) -> str:
+    """Where people of areas log in, if that is a plain path of the site; else ''."""
+    value = context.settings.LOGIN_URL
+    if not context.site.get("AUTH_AREAS") or not _is_used(context, "LOGIN_URL", value):
+        return ""
+    try:
+        url = f"{prefix}/{reverse(value).removeprefix(get_script_prefix())}"
+    except (NoReverseMatch, ImproperlyConfigured):
+        url = str(value)
+    return url if _PATH.match(url) else ""
 
 
 def _is_endpoint(view: Callable[..., Any]) -> bool:

@@ -12,6 +12,8 @@ from django_deploykit import contract
 from django_deploykit.config.facts import Area, Endpoint, Mount, SiteFacts
 from django_deploykit.config.renderer import Plan
 from django_deploykit.config.servers.nginx import content, gateways
+from django_deploykit.config.servers.nginx.dialect import variable
+from django_deploykit.config.syntax import nginx
 from django_deploykit.config.syntax.nodes import Comment, Node, Raw, block, directive
 from django_deploykit.exceptions import ChoiceError
 
@@ -43,7 +45,40 @@ def serve(
             Comment(f"Whom the policy {endpoint.policy!r} lets in; for nginx alone to ask."),
             _asked(plan, site, sites, endpoint),
         ]
-    return nodes
+    return [*nodes, *(_login(plan, site) if site.areas else [])]
+
+
+def maps(plan: Plan) -> list[Node]:
+    """Whether a request comes from a browser that may log in; they stand at http level."""
+    if not any(site.areas and site.login_url for site in plan.sites):
+        return []
+    why = "a page is wanted, and no password was sent: the way to log in, and no prompt"
+    values = [("default", "0"), (nginx.literal("~^ .*text/html"), "1")]
+    return [
+        Comment("Of areas: who is sent to the login page."),
+        block(
+            "map",
+            Raw('"$http_authorization $http_accept"'),
+            variable(plan, "page"),
+            children=[directive(key, value, why=why) for key, value in values],
+            why=why,
+        ),
+    ]
+
+
+def _login(plan: Plan, site: SiteFacts) -> list[Node]:
+    """Where 401 leads: for a browser the login page, for any other client a prompt."""
+    if not site.login_url:
+        return []
+    why = "who is not logged in, and has sent no password, can log in"
+    # A plain path needs no escapes in a URL.
+    go = directive("return", 302, Raw(f"{site.login_url}?next=$request_uri"), why=why)
+    condition = Raw(f"({variable(plan, 'page').text})")
+    children: list[Node] = [
+        block("if", condition, children=[go], why=why, setting="LOGIN_URL"),
+        directive("return", 401, why="with the endpoint's own challenge"),
+    ]
+    return [block("location", Raw(f"@{site.name}_login"), children=children, why=why)]
 
 
 def _endpoint(site: SiteFacts, area: Area) -> Endpoint:
@@ -72,7 +107,10 @@ def _area(site: SiteFacts, area: Area, hsts: list[Node]) -> Iterator[Node]:
         why="200 lets the request through, 401 and 403 do not, and all else is an error",
         setting=area.setting,
     )
-    yield content.guarded(site, mount, [ask], hsts)
+    why = "the way to log in, or a prompt"
+    login = Raw("="), Raw(f"@{site.name}_login")
+    lead = [directive("error_page", 401, *login, why=why)] if site.login_url else []
+    yield content.guarded(site, mount, [ask, *lead], hsts)
 
 
 def _asked(plan: Plan, site: SiteFacts, sites: tuple[SiteFacts, ...], endpoint: Endpoint) -> Node:
