@@ -46,6 +46,13 @@ def test_a_whole_site(areas: Any) -> None:
     assert facts(areas({"/": "staff"})).areas[0].url == "/"
 
 
+def test_no_directory_for_a_whole_site(areas: Any, tmp_path: Path) -> None:
+    """Nothing would be left of the site."""
+    (tmp_path / "a").mkdir()
+    found = areas({"/": {"POLICY": "staff", "DIRECTORY": tmp_path / "a"}})
+    assert "a directory would hide it" in messages(found)
+
+
 @pytest.mark.parametrize(
     "url",
     [

@@ -40,6 +40,9 @@ def _area(context: Context, setting: str, url: Any, value: Any, prefix: str) -> 
         message = f"{url!r} is not such a path in plain ASCII letters, without '%', '//' or dots."
         context.find(findings.BAD_URL, setting, message)
     parts = value if isinstance(value, Mapping) else {"POLICY": value}
+    if url == "/" and "DIRECTORY" in parts:
+        message = "'/' is the whole site, and a directory would hide it."
+        context.find(findings.BAD_URL, here, message)
     for key in parts:
         if key not in KEYS:
             _find(context, here, unknown("key", str(key), here, KEYS))

@@ -96,11 +96,8 @@ def _area(site: SiteFacts, area: Area, hsts: list[Node]) -> Iterator[Node]:
     if area.directory is None:
         raise AssertionError(area)  # check() has refused it.
     mount = Mount(url=area.url, directory=area.directory, setting=area.setting)
-    if area.url != "/":
-        slash = directive("return", 301, Raw(f"{area.url}$is_args$args"), why="the area is below")
-        yield block(
-            "location", Raw("="), area.url.rstrip("/"), children=[slash], why="the bare URL"
-        )
+    slash = directive("return", 301, Raw(f"{area.url}$is_args$args"), why="the area is below")
+    yield block("location", Raw("="), area.url.rstrip("/"), children=[slash], why="the bare URL")
     ask = directive(
         "auth_request",
         _endpoint(site, area).url,
