@@ -24,6 +24,7 @@ IDENTITY_KEYS = (
     "USER",
 )
 SITE_KEYS = (
+    "AUTH_AREAS",
     "AUTHORIZATION",
     "DOCUMENTS",
     "ENVIRON",

@@ -13,6 +13,8 @@ from typing import Any
 from django_deploykit.config.deployment import Address, Deployment, Version
 from django_deploykit.config.facts import (
     Application,
+    Area,
+    Endpoint,
     Hosts,
     Interpreter,
     Limits,
@@ -65,7 +67,7 @@ class Case:
     def plan(self, renderer: type[Renderer]) -> Plan:
         """The plan of this case; unlike ``Stack.plan`` it never looks at what is installed."""
         stack = self.stack(renderer)
-        stack.check(self.deployment)
+        stack.check(self.deployment, self.sites)
         plan = Plan(
             sites=self.sites,
             deployment=self._deployment(renderer),
@@ -133,6 +135,11 @@ def _with_application(facts: SiteFacts, **changes: Any) -> SiteFacts:
     return replace(facts, application=replace(facts.application, **changes))
 
 
+def _area(url: str, policy: str, directory: Path | None = None) -> Area:
+    setting = f"DEPLOYKIT['SITE']['AUTH_AREAS'][{url!r}]"
+    return Area(url=url, policy=policy, setting=setting, directory=directory)
+
+
 def _root_files(directory: str, names: Iterable[str]) -> tuple[RootFile, ...]:
     return tuple(RootFile(url=f"/{name}", path=Path(directory, name)) for name in names)
 
@@ -196,6 +203,41 @@ CASES: dict[str, Case] = {
         deployment=replace(DEPLOYMENT, mod_xsendfile_version=(0, 12)),
         gateway="http",
     ),
+    # A directory of its own, Django's own pages, and a URL of the operator's own directives.
+    "areas": Case(
+        sites=(
+            site(
+                tls=TLS,
+                prefix="/shop",
+                redirect_exempt=(r"^health/$",),
+                areas=(
+                    _area("/shop/files/", "active", directory=Path(f"{AWKWARD}/files")),
+                    _area("/shop/reports/", "staff"),
+                    _area("/shop/svn/", "press"),
+                ),
+            ),
+        ),
+    ),
+    # What every front can guard that guards anything.
+    **{
+        f"areas_of_files{suffix}": Case(
+            sites=(
+                site(
+                    areas=(
+                        _area("/files/", "active", directory=Path("/srv/files")),
+                        _area("/press/", "press", directory=Path("/srv/press")),
+                    ),
+                    login_url="/accounts/login/",
+                    endpoints=(
+                        Endpoint(url="/auth/active/", policy="active"),
+                        Endpoint(url="/auth/press/", policy="press"),
+                    ),
+                ),
+            ),
+            gateway=gateway,
+        )
+        for suffix, gateway in (("", ""), ("_uwsgi", "uwsgi"))
+    },
     "protected_scgi": Case(sites=(site(protected=(PROTECTED,)),), gateway="scgi"),
     "whitenoise": Case(
         sites=(

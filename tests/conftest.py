@@ -54,6 +54,6 @@ def _connections_are_left_alone(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A request within a test without a database does not look at the connection that another
-    test has opened in this process: Django would at its begin and end, and pytest-django refuses."""
+    test has opened in this process: Django would, and pytest-django refuses."""
     if "db" not in request.fixturenames and request.node.get_closest_marker("django_db") is None:
         monkeypatch.setattr(BaseDatabaseWrapper, "close_if_unusable_or_obsolete", lambda self: None)

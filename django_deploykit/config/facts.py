@@ -69,6 +69,28 @@ class Mount:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Area:
+    """A URL, with all below it, for those alone for whom a policy of the project holds.
+
+    With a ``directory`` the server answers it with those files; else it guards whatever answers
+    there. ``url`` begins and ends with a slash.
+    """
+
+    url: str
+    policy: str
+    setting: str
+    directory: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """A URL at which Django says, with 200, 401 or 403, for whom a policy holds."""
+
+    url: str
+    policy: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class RootFile:
     """A single file at a URL, such as ``/robots.txt``."""
 
@@ -128,6 +150,9 @@ class SiteFacts:
     static: StaticFiles | None = None
     media: Mount | None = None
     protected: tuple[Mount, ...] = ()
+    areas: tuple[Area, ...] = ()
+    endpoints: tuple[Endpoint, ...] = ()
+    login_url: str = ""
     databases: tuple[Path, ...] = ()
     root_files: tuple[RootFile, ...] = ()
     tls: Tls | None = None

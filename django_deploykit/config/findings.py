@@ -98,6 +98,7 @@ UNKNOWN_PERMISSION = _error(
     62, "Correct it; silence this check if the permission is made while the site runs."
 )
 NO_SUCH_CACHE = _error(63, "Name an alias of CACHES, or None.")
+BAD_AREA = _error(64, "See the reference of DEPLOYKIT['SITE']['AUTH_AREAS'].")
 
 STATIC_EMPTY = _warning(51, "Run 'manage.py collectstatic' before the site is served.", deploy=True)
 NO_MANIFEST = _warning(

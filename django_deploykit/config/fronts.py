@@ -127,6 +127,7 @@ def _private(plan: Plan, site: SiteFacts, root: Path | None) -> list[tuple[str, 
     home = plan.deployment.python_home or site.interpreter.prefix
     found = [("the application's code", site.application.root), ("the interpreter", home)]
     found += [("protected files", mount.directory) for mount in site.protected]
+    found += [("guarded files", area.directory) for area in site.areas if area.directory]
     found += [("the database", path) for path in site.databases]
     if site.application.env_file:
         found.append(("the environment file", site.application.env_file))

@@ -167,6 +167,8 @@ def site_access(plan: Plan, site: SiteFacts) -> list[Access]:
     found += [Access(file.path, "a file at the root") for file in site.root_files]
     if site.application.env_file:
         found.append(Access(site.application.env_file, "the environment file"))
+    guarded = [area.directory for area in site.areas if area.directory]
+    found += [Access(directory, "guarded files") for directory in guarded]
     if site.documents:
         found.append(Access(site.documents, "documents"))
     return found
@@ -260,6 +262,8 @@ class Renderer(ABC):
     stands_alone: ClassVar[bool] = False
     # A front's gateways that write the host into the path; None for what is no front.
     path_hosts: ClassVar[tuple[str, ...] | None] = None
+    # Those of a front's gateways with which it writes SITE["AUTH_AREAS"].
+    guards: ClassVar[tuple[str, ...]] = ()
     # How it, or what it stands for, calls Python.
     interface: ClassVar[str] = "wsgi"
     # False for an application server that needs a front.

@@ -44,7 +44,7 @@ class Stack:
 
         Raise ChoiceError for a choice that the front does not have.
         """
-        self.check(deployment)
+        self.check(deployment, sites)
         plan = Plan(
             sites=tuple(sites),
             deployment=self.renderer.installed(deployment),
@@ -57,8 +57,10 @@ class Stack:
         )
         return self.with_service(plan)
 
-    def check(self, deployment: Deployment) -> None:
-        """Raise ChoiceError for a choice that the front does not have."""
+    def check(self, deployment: Deployment, sites: Sequence[SiteFacts] = ()) -> None:
+        """Raise ChoiceError for a choice that the front does not have, and for areas that it
+        would leave open."""
+        self._check_areas(sites)
         known = self.renderer.path_hosts
         if not deployment.vhost_path or known is None or self.gateway in known:
             return
@@ -70,6 +72,19 @@ class Stack:
         raise ChoiceError(
             f"vhost_path: target {self.renderer.name!r} with gateway {self.gateway!r} cannot write "
             f"the host into the path. These can: {', '.join(able)}."
+        )
+
+    def _check_areas(self, sites: Sequence[SiteFacts]) -> None:
+        """Whoever answers clients guards the areas of the sites, or serves none of them."""
+        areas = [area for site in sites for area in site.areas]
+        answers = self.renderer.path_hosts is not None or self._subject.stands_alone
+        if not areas or not answers or self.gateway in self.renderer.guards:
+            return
+        able = [f"{one.name} with {name!r}" for one in renderers().values() for name in one.guards]
+        raise ChoiceError(
+            f"{areas[0].setting}: target {self.renderer.name!r} with gateway {self.gateway!r} "
+            f"cannot guard an area yet, and would serve it to anybody. These can: "
+            f"{', '.join(able)}."
         )
 
     @property

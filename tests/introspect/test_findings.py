@@ -268,6 +268,10 @@ TABLE: dict[str, tuple[Make, set[str]]] = {
     "HSTS without TLS": (lambda tmp: {"SECURE_HSTS_SECONDS": 3600}, {"W062"}),
     "ENV_FILE for everybody": (lambda tmp: site(ENV_FILE=env_file(tmp, 0o644)), {"W063"}),
     "ENV_FILE for some": (lambda tmp: site(ENV_FILE=env_file(tmp, 0o640)), set()),
+    "area without such a policy": (
+        lambda tmp: site(AUTH_AREAS={"/files/": "nobody"}),
+        {"E064"},
+    ),
     "media elsewhere": (
         lambda tmp: {
             "MEDIA_ROOT": str(tmp / "media"),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterable, Iterator
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 
 from django.apps import apps
 
 from django_deploykit.config import findings
-from django_deploykit.config.facts import Mount, SiteFacts
+from django_deploykit.config.facts import Area, Mount, SiteFacts
 from django_deploykit.config.introspect.context import Context, contains
 
 
@@ -20,14 +20,19 @@ def check(context: Context, facts: SiteFacts) -> None:
     media = [facts.media] if facts.media else []
     public = [*static, *media]
     private = list(_private_paths(context, facts))
+    guarded = _guarded(facts)
     for mount in [*public, *_documents(context, facts)]:
-        _check_private(context, mount, private, facts.protected)
+        _check_private(context, mount, private, [*facts.protected, *guarded])
+    _check_guarded(context, facts, private)
     for mount in static:
         if facts.media and _overlap(mount.directory, facts.media.directory):
             message = f"{str(facts.media.directory)!r} overlaps STATIC_ROOT."
             context.find(findings.OVERLAP, "MEDIA_ROOT", message)
     _check_root_files(context, facts, private)
-    _check_urls(context, [*public, *facts.protected])
+    _check_urls(context, combinations([*public, *facts.protected], 2))
+    _check_urls(context, product(guarded, [*public, *facts.protected]))
+    # One URL has one policy.
+    _check_urls(context, combinations(facts.areas, 2))
 
 
 def _documents(context: Context, facts: SiteFacts) -> list[Mount]:
@@ -54,11 +59,35 @@ def _check_private(
             context.find(findings.OVERLAP, mount.setting, message)
 
 
+def _guarded(facts: SiteFacts) -> list[Mount]:
+    """The directories of areas."""
+    return [
+        Mount(url=area.url, directory=area.directory, setting=area.setting)
+        for area in facts.areas
+        if area.directory
+    ]
+
+
+def _check_guarded(context: Context, facts: SiteFacts, private: Iterable[tuple[str, Path]]) -> None:
+    """An area is for some people: not for everybody of them the code, or another area."""
+    for mount in _guarded(facts):
+        for label, path in private:
+            if label != _area(mount) and contains(mount.directory, path):
+                message = f"{str(mount.directory)!r} is served and holds {label}."
+                context.find(findings.OVERLAP, mount.setting, message)
+                break
+
+
+def _area(mount: Mount) -> str:
+    return f"the area {mount.url!r}"
+
+
 def _check_root_files(context: Context, facts: SiteFacts, private: list[tuple[str, Path]]) -> None:
     setting = context.key("ROOT_FILES") if "ROOT_FILES" in context.site else "WHITENOISE_ROOT"
     for file in facts.root_files:
         labels = [label for label, path in private if contains(file.path, path)]
-        inside = [mount for mount in facts.protected if contains(mount.directory, file.path)]
+        secret = [*facts.protected, *_guarded(facts)]
+        inside = [mount for mount in secret if contains(mount.directory, file.path)]
         if labels or inside:
             what = labels[0] if labels else "a protected file"
             message = f"{str(file.path)!r} is {what}, and would be served to anybody."
@@ -84,6 +113,8 @@ def _private_paths(context: Context, facts: SiteFacts) -> Iterator[tuple[str, Pa
         yield "the private key", facts.tls.key
     for mount in facts.protected:
         yield f"the protected directory {str(mount.directory)!r}", mount.directory
+    for mount in _guarded(facts):
+        yield _area(mount), mount.directory
     for path in facts.databases:
         yield f"the database {str(path)!r}", path
     for path in _cache_directories(context):
@@ -103,8 +134,10 @@ def _cache_directories(context: Context) -> Iterator[Path]:
             yield Path(str(cache["LOCATION"])).absolute()
 
 
-def _check_urls(context: Context, mounts: list[Mount]) -> None:
-    for mount, other in combinations(mounts, 2):
+def _check_urls(
+    context: Context, pairs: Iterable[tuple[Mount, Mount]] | Iterable[tuple[Area, Area]]
+) -> None:
+    for mount, other in pairs:
         if mount.url.startswith(other.url) or other.url.startswith(mount.url):
             message = f"its URL {mount.url!r} and {other.url!r} of {other.setting} overlap."
             context.find(findings.URL_CONFLICT, mount.setting, message)

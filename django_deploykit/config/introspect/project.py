@@ -13,6 +13,7 @@ from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.findings import Finding, Level
 from django_deploykit.config.introspect import (
     application,
+    areas,
     authorization,
     environ,
     files,
@@ -110,6 +111,9 @@ def _read(context: Context) -> SiteFacts:
         admin_static=static.admin_static(context, prefix),
         media=files.media(context, prefix),
         protected=files.protected(context, prefix),
+        areas=areas.areas(context, prefix),
+        endpoints=urls.endpoints(context, prefix),
+        login_url=urls.login_url(context, prefix),
         databases=files.databases(context),
         root_files=files.root_files(context),
         tls=tls,

@@ -8,16 +8,26 @@ from typing import Any
 
 from django.contrib.staticfiles.views import serve as serve_static
 from django.core.exceptions import ImproperlyConfigured
-from django.urls import NoReverseMatch, Resolver404, URLResolver, get_resolver, reverse
+from django.urls import (
+    NoReverseMatch,
+    Resolver404,
+    URLResolver,
+    get_resolver,
+    get_script_prefix,
+    reverse,
+)
 from django.urls.resolvers import LocalePrefixPattern, RegexPattern
 from django.utils.functional import Promise
 from django.views.static import serve as serve_file
 
 from django_deploykit.config import findings
-from django_deploykit.config.facts import SiteFacts
+from django_deploykit.config.facts import Endpoint, SiteFacts
 from django_deploykit.config.introspect.context import Context, is_elsewhere
 
 _ROUTE = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+/\Z")
+
+# Of the unreserved characters of RFC 3986: what no server reads as anything else.
+_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+/?\Z")
 
 # What a regular expression begins with, up to its first syntax.
 _PLAIN = re.compile(r"(?:[^\\.^$*+?{}\[\]|()<>]|\\[^A-Za-z0-9])*")
@@ -44,6 +54,52 @@ def views() -> Iterator[Callable[..., Any]]:
         yield from (view for _, view in _walk(get_resolver(), ""))
     except Exception:  # An import may raise anything; check() reports it.
         return
+
+
+def endpoints(context: Context, prefix: str) -> tuple[Endpoint, ...]:
+    """The auth endpoints for servers that understand nothing but 200, 401 and 403. Only those that
+    a site with areas needs are looked for, and only at URLs without a variable."""
+    if not context.site.get("AUTH_AREAS"):
+        return ()
+    try:
+        patterns: list[tuple[str, Any]] = list(_walk(get_resolver(), ""))
+        return tuple(
+            Endpoint(url=f"{prefix}/{route}", policy=str(view.view_class(**options).policy))
+            for route, view in patterns
+            for options in [getattr(view, "view_initkwargs", {})]
+            if _is_endpoint(view) and _leads_to(f"/{route}", view)
+        )
+    except Exception:  # An import may raise anything; check() reports it.
+        return ()
+
+
+def login_url(context: Context, prefix: str) -> str:
+    """Where people of areas log in, if that is a plain path of the site; else ''."""
+    value = context.settings.LOGIN_URL
+    if not context.site.get("AUTH_AREAS") or not _is_used(context, "LOGIN_URL", value):
+        return ""
+    try:
+        url = f"{prefix}/{reverse(value).removeprefix(get_script_prefix())}"
+    except (NoReverseMatch, ImproperlyConfigured):
+        url = str(value)
+    return url if _PATH.match(url) else ""
+
+
+def _is_endpoint(view: Callable[..., Any]) -> bool:
+    """Tell whether this is an AuthRequestView; by its marks, because to import that one is to need
+    the models of django.contrib.auth."""
+    made = getattr(view, "view_class", None)
+    options = getattr(view, "view_initkwargs", {})
+    names = {f"{base.__module__}.{base.__name__}" for base in getattr(made, "__mro__", ())}
+    dialect = options.get("dialect", getattr(made, "dialect", ""))
+    return "django_deploykit.auth.views.AuthRequestView" in names and dialect == "nginx"
+
+
+def _leads_to(url: str, view: Callable[..., Any]) -> bool:
+    try:
+        return bool(get_resolver().resolve(url).func is view)
+    except Resolver404:
+        return False
 
 
 def check(context: Context, facts: SiteFacts) -> None:

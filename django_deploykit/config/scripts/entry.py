@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from keyword import iskeyword
+from typing import Any
 
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.renderer import Plan
@@ -12,7 +13,7 @@ from django_deploykit.exceptions import ChoiceError, UnrepresentableValue
 
 _FACTORY = "django.core.asgi.get_asgi_application"
 
-_SCRIPT = """
+_BOOTSTRAP = """
     import sys
 
     # The project's code, and the packages of its environment, come before anything else.
@@ -30,7 +31,9 @@ _SCRIPT = """
         prefix=<<prefix>>,
         stack=<<stack>>,
     )
+"""
 
+_APPLICATION = """
     from {module} import {name}
 """
 
@@ -61,25 +64,15 @@ def entry_lines(
     module, _, name = dotted.rpartition(".")
     if not all(part.isidentifier() and not iskeyword(part) for part in [*module.split("."), name]):
         raise UnrepresentableValue(dotted, "Python", "it is no dotted name", setting)
-    text = _SCRIPT.format(module=module, name=name)
+    text = _APPLICATION.format(module=module, name=name)
     if dotted == _FACTORY:
         text += f"\n    application = {name}()\n"
     elif name != "application":
         text += f"\n    application = {name}\n"
-    text += wrappers
-    home = plan.deployment.python_home
-    app = site.application
-    packages = site.interpreter.packages
-    if home:
-        packages = home / packages.relative_to(site.interpreter.prefix)
-    return python_lines(
-        text,
-        packages=str(packages),
-        root=str(app.root),
-        settings=app.settings_module,
-        env_file=str(app.env_file) if app.env_file else None,
-        prefix=site.prefix,
-        stack=plan.label,
+    return bootstrapped(
+        plan,
+        site,
+        text + wrappers,
         limit=plan.deployment.body_limit,
         files={mount.url: str(mount.directory) for mount in plan.static_mounts(site)},
         hashed=bool(site.static and site.static.hashed),
@@ -87,4 +80,23 @@ def entry_lines(
         data=[name for name, _ in site.environ],
         front=plan.front,
         gateway=plan.gateway,
+    )
+
+
+def bootstrapped(plan: Plan, site: SiteFacts, text: str, **values: Any) -> tuple[Line, ...]:
+    """``text`` below what sets Django up for one site, whatever the environment says."""
+    home = plan.deployment.python_home
+    app = site.application
+    packages = site.interpreter.packages
+    if home:
+        packages = home / packages.relative_to(site.interpreter.prefix)
+    return python_lines(
+        _BOOTSTRAP + text,
+        packages=str(packages),
+        root=str(app.root),
+        settings=app.settings_module,
+        env_file=str(app.env_file) if app.env_file else None,
+        prefix=site.prefix,
+        stack=plan.label,
+        **values,
     )

@@ -27,6 +27,7 @@ from django_deploykit.config.renderer import (
     site_access,
 )
 from django_deploykit.config.servers.apache import (
+    areas,
     gateways,
     hosts,
     installed,
@@ -46,6 +47,7 @@ class ApacheRenderer(Renderer):
     summary = "Apache httpd 2.4 (2.2 on request) with mod_wsgi, daemon or embedded, or mod_proxy"
     gateways = ("mod_wsgi", "mod_wsgi-embedded", *proxy.SPEAKS, *gateways.STARTS)
     path_hosts = ("http",)
+    guards = ("mod_wsgi", "mod_wsgi-embedded")
     logs = Logs(owner="root", group="adm", reopen="invoke-rc.d apache2 reload")
 
     @classmethod
@@ -55,6 +57,7 @@ class ApacheRenderer(Renderer):
     @classmethod
     def companions(cls, plan: Plan) -> Sequence[tuple[str, Plan]]:
         scripts = [(plan.interface, plan.for_site(site)) for site in plan.sites]
+        scripts += [("apache-auth", plan.for_site(site)) for site in areas.guarded(plan)]
         # Elsewhere no Python runs in Apache itself, and the locale is that of other processes.
         return [*scripts, ("apache-envvars", plan)] if gateways.is_mod_wsgi(plan) else scripts
 
@@ -77,6 +80,7 @@ class ApacheRenderer(Renderer):
 
     def _check(self) -> None:
         check_applications(self.plan)
+        areas.check(self.plan)
         gateways.of(self.plan).check(self.plan)
 
     def _introduction(self) -> list[Node]:
@@ -92,6 +96,7 @@ class ApacheRenderer(Renderer):
         return (
             *limits.contradictions(self.plan.sites, self.deployment),
             *without_websockets(self.plan),
+            *areas.warnings(self.plan),
             *gateways.of(self.plan).warnings(self.plan),
         )
 
@@ -99,7 +104,10 @@ class ApacheRenderer(Renderer):
         return Needs(
             modules=_modules(self.plan),
             packages=("apache2", *gateways.of(self.plan).packages(self.plan), *self._module()),
-            access=tuple(one for site in self.plan.sites for one in site_access(self.plan, site)),
+            access=(
+                *(one for site in self.plan.sites for one in site_access(self.plan, site)),
+                *areas.access(self.plan),
+            ),
             steps=tuple(step for site in self.plan.sites for step in admin_steps(self.plan, site)),
         )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from django_deploykit.config.facts import Mount, RootFile, SecurityHeaders, SiteFacts, StaticFiles
 from django_deploykit.config.fronts import AS_DJANGO, HASHED, security_headers
 from django_deploykit.config.renderer import Plan
-from django_deploykit.config.servers.apache.dialect import Version, grant
+from django_deploykit.config.servers.apache.dialect import Version, grant, refuse
 from django_deploykit.config.syntax.apache import regex
 from django_deploykit.config.syntax.nodes import (
     Comment,
@@ -40,6 +40,21 @@ def serve(plan: Plan, site: SiteFacts) -> list[Node]:
         *_static(plan, site),
         *_media(plan, site),
         *_documents(plan, site),
+    ]
+
+
+def guarded(plan: Plan, site: SiteFacts, mount: Mount) -> list[Node]:
+    """The files of an area, which nobody reaches but by its URL, and what that one asks for."""
+    why = "another URL than that of the area would ask for no password"
+    children = [
+        *_security_headers(replace(site.headers, nosniff=True)),
+        _cache_control("private, no-cache", "what one may see is not for the next"),
+    ]
+    rules = refuse(Version.of(plan.deployment), why, mount.setting)
+    return [
+        _no_dot_files(mount.url, mount.setting),
+        _alias(mount),
+        _directory(plan, mount.directory, mount.setting, children, rules),
     ]
 
 
@@ -168,14 +183,21 @@ def _alias(mount: Mount) -> Node:
     return directive("Alias", mount.url, target, why=why, setting=mount.setting)
 
 
-def _directory(plan: Plan, directory: Path, setting: str, children: list[Node]) -> Node:
+def _directory(
+    plan: Plan,
+    directory: Path,
+    setting: str,
+    children: list[Node],
+    rules: list[Node] | None = None,
+) -> Node:
+    anybody = grant(Version.of(plan.deployment), "these files are public", setting)
     return block(
         "Directory",
         Glob(str(directory)),
         setting=setting,
         why="what holds for these files",
         children=[
-            *grant(Version.of(plan.deployment), "these files are public", setting),
+            *(anybody if rules is None else rules),
             directive("Options", _options(plan), why=_OPTIONS_WHY),
             directive("AllowOverride", "None", why="no .htaccess is looked for"),
             *_serving(plan),

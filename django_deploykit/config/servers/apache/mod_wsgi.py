@@ -10,7 +10,7 @@ from django_deploykit.config import limits
 from django_deploykit.config.deployment import Version as Numbers
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.renderer import Plan
-from django_deploykit.config.servers.apache import protected
+from django_deploykit.config.servers.apache import areas, protected
 from django_deploykit.config.servers.apache.dialect import CONTINUED, Version, grant
 from django_deploykit.config.syntax.apache import regex
 from django_deploykit.config.syntax.nodes import (
@@ -69,7 +69,7 @@ def server_level(plan: Plan) -> list[Node]:
     remark = (
         "Outside of the hosts: ports 80 and 443 share the processes, and certbot can copy a host."
     )
-    return [*nodes, Comment(remark), *_process_groups(plan)]
+    return [*nodes, *_authentication(plan), Comment(remark), *_process_groups(plan)]
 
 
 def warnings(plan: Plan) -> list[str]:
@@ -84,7 +84,8 @@ def warnings(plan: Plan) -> list[str]:
 
 def modules(plan: Plan) -> set[str]:
     # A module that is not the distribution's is loaded by the site itself.
-    return set() if plan.deployment.mod_wsgi_module else {"wsgi"}
+    own = set() if plan.deployment.mod_wsgi_module else {"wsgi"}
+    return own | (areas.MODULES if areas.guarded(plan) else set())
 
 
 def packages(plan: Plan) -> tuple[str, ...]:
@@ -188,22 +189,32 @@ def _python_home(plan: Plan, site: SiteFacts) -> str:
     return str(plan.deployment.python_home or site.interpreter.prefix)
 
 
-def _embedded(plan: Plan) -> list[Node]:
-    site = plan.sites[0]
+def _home_of_children(plan: Plan, site: SiteFacts) -> Node:
     home = _python_home(plan, site)
     if not home.isascii():
         raise ChoiceError(
-            f"gateway 'mod_wsgi-embedded': the environment {home!r} has a letter that is not "
-            "ASCII, and mod_wsgi would silently take another Python. Use gateway 'mod_wsgi'."
+            f"{site.name}: the environment {home!r} has a letter that is not ASCII, and in "
+            "Apache's own processes mod_wsgi would silently take another Python. Use gateway "
+            "'mod_wsgi', and no AUTH_AREAS."
         )
+    why = "the environment with the project's packages; only valid outside of hosts"
+    return directive("WSGIPythonHome", home, setting="sys.prefix", why=why)
+
+
+def _authentication(plan: Plan) -> list[Node]:
+    """Hooks never run in a daemon process, where the environment is another matter."""
+    sites = areas.guarded(plan)
+    if not sites:
+        return []
+    remark = "Apache's own processes ask Django for users (AUTH_AREAS), and no daemon process does."
+    return [Comment(remark), _home_of_children(plan, sites[0])]
+
+
+def _embedded(plan: Plan) -> list[Node]:
+    site = plan.sites[0]
     return [
         Comment("Python runs in Apache's own processes: server-wide, so outside of the hosts."),
-        directive(
-            "WSGIPythonHome",
-            home,
-            setting="sys.prefix",
-            why="the environment with the project's packages; only valid outside of hosts",
-        ),
+        _home_of_children(plan, site),
         directive(
             "WSGIPythonPath",
             _python_path(site),

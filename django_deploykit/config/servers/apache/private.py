@@ -7,7 +7,7 @@ from pathlib import Path
 
 from django_deploykit.config.access import group_name
 from django_deploykit.config.renderer import Foreground, Plan, Rendered
-from django_deploykit.config.servers.apache import gateways, installed
+from django_deploykit.config.servers.apache import areas, gateways, installed
 from django_deploykit.config.servers.apache.dialect import Version, dialect, refuse
 from django_deploykit.config.syntax.nodes import Glob, Node, block, directive
 from django_deploykit.config.syntax.printer import print_lines
@@ -44,7 +44,7 @@ def foreground(plan: Plan, site: Rendered, directory: Path, user: str | None) ->
 
 def _environment(plan: Plan) -> dict[str, str]:
     """What envvars would set: needed where Python runs in Apache's own children."""
-    if plan.gateway != "mod_wsgi-embedded":
+    if plan.gateway != "mod_wsgi-embedded" and not areas.guarded(plan):
         return {}
     return dict.fromkeys(("LANG", "LC_ALL"), plan.deployment.locale)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.fronts import Group
 from django_deploykit.config.renderer import Plan
-from django_deploykit.config.servers.apache import content, gateways
+from django_deploykit.config.servers.apache import areas, content, gateways
 from django_deploykit.config.servers.apache.dialect import Version, grant
 from django_deploykit.config.syntax.apache import regex
 from django_deploykit.config.syntax.nodes import Comment, Node, block, directive
@@ -16,6 +16,7 @@ def answered_here(plan: Plan, group: Group) -> list[Node]:
     nodes: list[Node] = []
     for site in group.sites:
         nodes += [*_slash(plan, site), *content.serve(plan, site)]
+        nodes += areas.files(plan, site)
     return [*nodes, *_nothing_else(group)]
 
 
@@ -40,7 +41,7 @@ def django(plan: Plan, group: Group, own: list[str]) -> list[Node]:
     nodes += gateway.request_environment(plan, group.sites)
     for site in group.sites:
         nodes += _environment(plan, group, site)
-    return nodes
+    return [*nodes, *areas.guards(plan, group.sites)]
 
 
 def _environment(plan: Plan, group: Group, site: SiteFacts) -> list[Node]:
@@ -103,6 +104,7 @@ def _nothing_else(group: Group) -> list[Node]:
 def _known_urls(site: SiteFacts) -> list[str]:
     urls = [mount.url for mount in (site.static.mounts if site.static else ())]
     urls += [site.media.url] if site.media else []
+    urls += [area.url for area in site.areas]
     return [*_mounts(site), *urls, *(file.url for file in site.root_files)]
 
 

@@ -28,7 +28,7 @@ from django_deploykit.config.renderer import (
     Renderer,
     site_access,
 )
-from django_deploykit.config.servers.nginx import gateways, hosts, installed, private
+from django_deploykit.config.servers.nginx import areas, gateways, hosts, installed, private
 from django_deploykit.config.servers.nginx.dialect import OLDEST, Version, dialect
 from django_deploykit.config.syntax.nodes import Comment, Node
 from django_deploykit.config.syntax.printer import print_lines
@@ -45,7 +45,7 @@ class NginxRenderer(Renderer):
     name = "nginx"
     path_hosts = ()
     summary = "nginx in front of gunicorn or uWSGI (http, uwsgi, fastcgi or scgi)"
-    gateways = tuple(gateways.WORDS)
+    gateways = guards = tuple(gateways.WORDS)
     logs = Logs(owner="root", group="adm", reopen="invoke-rc.d nginx rotate")
 
     @classmethod
@@ -73,6 +73,7 @@ class NginxRenderer(Renderer):
         refuse_older(Version.of(self.deployment), self.name, OLDEST)
         check_applications(self.plan)
         check_sockets(self.plan)
+        areas.check(self.plan)
         for site in self.plan.sites:
             self._check_socket(site)
 

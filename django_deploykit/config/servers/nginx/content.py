@@ -79,6 +79,16 @@ def serve(plan: Plan, site: SiteFacts, hsts: list[Node]) -> list[Node]:
     ]
 
 
+def guarded(site: SiteFacts, mount: Mount, rules: list[Node], hsts: list[Node]) -> Node:
+    """The files of an area, for those whom ``rules`` let in; and for no cache but their own."""
+    children = [
+        *rules,
+        *_headers(replace(site.headers, nosniff=True), hsts),
+        _cache_control("private, no-cache", "what one may see is not for the next"),
+    ]
+    return _mounted(mount, children)
+
+
 def _static(plan: Plan, site: SiteFacts, hsts: list[Node]) -> list[Node]:
     if site.static is None:
         return []

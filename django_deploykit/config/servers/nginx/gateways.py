@@ -147,6 +147,21 @@ def hidden_header(plan: Plan, name: str, why: str, setting: str) -> Node:
     return directive(f"{WORDS[plan.gateway]}hide_header", name, why=why, setting=setting)
 
 
+def told(plan: Plan, name: str, value: Argument, why: str) -> Node:
+    """Say something under the name of a header, whatever the client's own header says."""
+    if plan.gateway == "http":
+        return _header(name, value, why)
+    return _parameter(plan, contract.environ_key(name), value, why=why)
+
+
+def without_body(plan: Plan, passing: list[Node]) -> list[Node]:
+    """What is said of a request, but for its body, and how long that is."""
+    why, length = "of the body nothing is asked", ("CONTENT_LENGTH", Raw("$content_length"))
+    kept = [node for node in passing if isinstance(node, Comment) or node.args != length]
+    own = [_header("Content-Length", "", why)] if plan.gateway == "http" else []
+    return [*kept, directive(f"{WORDS[plan.gateway]}pass_request_body", "off", why=why), *own]
+
+
 def _over_http(plan: Plan, site: SiteFacts, sites: Sequence[SiteFacts]) -> list[Node]:
     true = {
         contract.CLIENT_ADDRESS_HEADER: "$remote_addr",

@@ -8,7 +8,7 @@ from django_deploykit.config.deployment import Address, Deployment
 from django_deploykit.config.facts import SiteFacts, Tls
 from django_deploykit.config.fronts import Group, file_name, groups
 from django_deploykit.config.renderer import Plan
-from django_deploykit.config.servers.nginx import content, gateways, tls
+from django_deploykit.config.servers.nginx import areas, content, gateways, tls
 from django_deploykit.config.servers.nginx.dialect import shared_name
 from django_deploykit.config.syntax.nodes import (
     Comment,
@@ -32,6 +32,7 @@ def http_level(plan: Plan) -> list[Node]:
         *gateways.host_map(plan),
         *gateways.upgrade_maps(plan),
         *content.maps(plan),
+        *areas.maps(plan),
         Comment("Logs"),
         directive("log_format", shared_name(file_name(plan)), Raw(f"'{_LOG_FORMAT}'"), why=why),
     ]
@@ -236,6 +237,7 @@ def _locations(plan: Plan, group: Group) -> list[Node]:
     nodes: list[Node] = []
     for site in group.sites:
         nodes += [*_slash(site), *content.serve(plan, site, hsts)]
+        nodes += areas.serve(plan, site, group.sites, hsts)
     nodes.append(Comment("Django"))
     for site in group.sites:
         nodes += (_looked_up if plan.finds_files else _mounts)(plan, group, site)

@@ -1,0 +1,343 @@
+"""SITE["AUTH_AREAS"] through the very configuration that is written: who gets in, and who never."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.servers import harness
+from tests.servers.guarded import Guarded, basic, guarded, is_secret
+from tests.servers.harness import Response, Server
+from tests.servers.stacks import STACKS, Stack, proxying
+from tests.servers.stacks import apache as apache_stack
+
+_SETTINGS = """
+import os
+
+ROOT_URLCONF = "shop.area_urls"
+LOGIN_URL = "login"
+FORCE_SCRIPT_NAME = os.environ.get("PREFIX") or None
+DEPLOYKIT["AUTH"]["POLICIES"] = {"press": "group:rédaction"}
+DEPLOYKIT["SITE"] = {
+    "AUTH_AREAS": {
+        "/files/": {"POLICY": "active", "DIRECTORY": BASE_DIR / "files/basic"},
+        "/staff/": {"POLICY": "staff", "DIRECTORY": BASE_DIR / "files/staff"},
+    },
+}
+# Only Apache guards what Django answers.
+if os.environ.get("FRONT") == "apache":
+    DEPLOYKIT["SITE"]["AUTH_AREAS"].update({"/reports/": "staff", "/press/": "press"})
+"""
+
+# Every URL is answered with what Django was told.
+_URLS = """
+from django.http import JsonResponse
+from django.urls import re_path
+
+from django_deploykit.views import AuthRequestView
+
+
+def told(request):
+    said = {key: value for key, value in request.META.items() if isinstance(value, str)}
+    said = {key: value for key, value in said.items() if "USER" in key or "AUTH" in key}
+    return JsonResponse({"path": request.path_info, **said})
+
+
+urlpatterns = [
+    re_path("^auth/active/$", AuthRequestView.as_view()),
+    re_path("^auth/press/$", AuthRequestView.as_view(policy="press")),
+    re_path("^auth/staff/$", AuthRequestView.as_view(policy="staff")),
+    re_path("^accounts/login/$", told, name="login"),
+    re_path("", told),
+]
+"""
+
+APACHE = [stack for stack in STACKS.values() if stack.gateway.startswith("mod_wsgi")]
+NGINX = proxying("nginx", "http", "uwsgi", "fastcgi", "scgi")
+
+
+@dataclass(frozen=True)
+class Web:
+    """A server with areas, and the people who may come."""
+
+    server: Server
+    people: Guarded
+
+    def get(self, path: str, *headers: tuple[str, str], method: str = "GET") -> Response:
+        return self.server.get(path, *headers, method=method)
+
+
+@pytest.fixture(scope="module")
+def people(public: Path) -> Guarded:
+    found = guarded(public / "areas")
+    path = found.project.directory / "shop/settings.py"
+    path.write_text(path.read_text() + _SETTINGS)
+    found.project.write("shop/area_urls.py", _URLS)
+    return found
+
+
+def _each(stacks: list[Stack]) -> list[tuple[Stack, str]]:
+    return [(stack, prefix) for stack in stacks for prefix in ("", "/app")]
+
+
+def _name(param: tuple[Stack, str]) -> str:
+    return f"{param[0]}{param[1]}"
+
+
+def _running(param: tuple[Stack, str], people: Guarded) -> Iterator[Web]:
+    """The stack as deployrun runs it, at the root and below a prefix."""
+    stack, prefix = param
+    stack.require()
+    project = harness.Project(people.project.directory)
+    environ = {"PREFIX": prefix, "FRONT": stack.target}
+    with harness.deployrun(project, *stack.arguments, prefix=prefix, environ=environ) as server:
+        yield Web(server, people)
+
+
+@pytest.fixture(scope="module", params=_each([*APACHE, *NGINX]), ids=_name)
+def web(request: pytest.FixtureRequest, people: Guarded) -> Iterator[Web]:
+    """Every front that guards files."""
+    yield from _running(request.param, people)
+
+
+@pytest.fixture(scope="module", params=_each(NGINX), ids=_name)
+def nginx(request: pytest.FixtureRequest, people: Guarded) -> Iterator[Web]:
+    """Every way from nginx to its endpoint."""
+    yield from _running(request.param, people)
+
+
+@pytest.fixture(scope="module", params=_each(APACHE), ids=_name)
+def apache(request: pytest.FixtureRequest, people: Guarded) -> Iterator[Web]:
+    """Every one that guards what Django answers, too."""
+    yield from _running(request.param, people)
+
+
+def test_files_for_those_who_know_a_password(web: Web) -> None:
+    """200 with the right one, in any script; 401 with a wrong one, and with none."""
+    for name in ("alice", "zoé"):
+        response = web.get("/files/1.txt", basic(name))
+        assert (response.status, is_secret(response)) == (200, True)
+        assert response.headers["Cache-Control"] == "private, no-cache"
+    for headers in ([], [basic("alice", "wrong")], [basic("bob")], [basic("nobody")]):
+        response = web.get("/files/1.txt", *headers)
+        assert (response.status, is_secret(response)) == (401, False)
+        assert response.headers["WWW-Authenticate"].startswith("Basic realm=")
+
+
+def test_the_right_password_is_not_enough(web: Web) -> None:
+    """403 for whom the policy does not hold: not 401 again, and never 200 (R40)."""
+    assert is_secret(web.get("/staff/1.txt", basic("alice")))
+    assert web.get("/staff/1.txt", basic("zoé")).status == 403
+    assert web.get("/staff/1.txt", basic("alice", "wrong")).status == 401
+
+
+def test_nothing_of_the_files_without_a_file(web: Web) -> None:
+    """No listing, no dot-file, nothing beside the directory."""
+    for path in ("/files/", "/files/.git/config", "/files/../staff/1.txt", "/files%2f..%2fstaff/"):
+        assert web.get(path, basic("zoé")).status in (403, 404)
+
+
+def test_a_body_makes_no_difference(web: Web) -> None:
+    """Of who may send one, no more than the head is looked at; Apache answers with the file."""
+    for headers, allowed in (([], {401}), ([basic("zoé")], {200, 405})):
+        assert web.server.post("/files/1.txt", b"x" * 70_000, *headers).status in allowed
+
+
+def test_pages_of_django(apache: Web) -> None:
+    """The password comes before Django."""
+    assert apache.get("/reports/", basic("alice")).status == 200
+    assert apache.get("/reports/", basic("zoé")).status == 403
+    assert apache.get("/reports/", basic("alice", "wrong")).status == 401
+
+
+def test_a_named_policy(apache: Web) -> None:
+    """One of DEPLOYKIT["AUTH"]["POLICIES"]."""
+    assert apache.get("/press/", basic("zoé")).status == 200
+    assert apache.get("/press/", basic("alice")).status == 403
+
+
+def test_django_is_told_who_it_is(apache: Web) -> None:
+    """In an area that Django answers, REMOTE_USER is who gave the password."""
+    assert apache.get("/reports/", basic("alice")).json["REMOTE_USER"] == "alice"
+
+
+@pytest.mark.parametrize(
+    "name", ["Remote-User", "REMOTE_USER", "X-Remote-User", "X-Deploykit-Auth-Url"]
+)
+def test_a_client_is_nobody_by_its_own_word(web: Web, name: str) -> None:
+    """Such a header opens nothing."""
+    for value in ("alice", "/files/1.txt"):
+        assert web.get("/staff/1.txt", (name, value)).status == 401
+        assert web.get("/staff/1.txt", (name, value), basic("zoé")).status == 403
+
+
+@pytest.mark.parametrize("name", ["Remote-User", "REMOTE_USER", "X-Remote-User"])
+def test_django_is_not_told_what_a_client_says(apache: Web, name: str) -> None:
+    """Neither in an area, nor outside."""
+    told = apache.get("/reports/", (name, "zoé"), basic("alice")).json
+    assert told["REMOTE_USER"] == "alice"
+    assert apache.get("/elsewhere", (name, "alice")).json == {"path": "/elsewhere"}
+
+
+def test_a_session_opens_files(people: Guarded, nginx: Web) -> None:
+    """Where Django's endpoint decides, whoever is logged in on the site passes."""
+    assert is_secret(nginx.get("/staff/1.txt", people.cookie("alice")))
+    assert nginx.get("/staff/1.txt", people.cookie("zoé")).status == 403
+    assert nginx.get("/files/1.txt", people.cookie("bob")).status == 401
+
+
+def test_a_browser_is_shown_the_way_to_log_in(people: Guarded, nginx: Web) -> None:
+    """Not a client with a password, and nobody who is logged in: that would be a loop."""
+    page = ("Accept", "text/html,*/*")
+    response = nginx.get("/staff/1.txt?a=b", page)
+    prefix = nginx.server.prefix
+    login = f"{prefix}/accounts/login/?next={prefix}/staff/1.txt?a=b"
+    assert (response.status, response.location) == (302, login)
+    assert nginx.get("/staff/1.txt", page, people.cookie("zoé")).status == 403
+    assert nginx.get("/staff/1.txt", page, basic("zoé")).status == 403
+    for headers in ([], [page, basic("alice", "wrong")]):
+        response = nginx.get("/staff/1.txt", *headers)
+        assert response.status == 401
+        assert response.headers["WWW-Authenticate"].startswith("Basic realm=")
+
+
+def test_nobody_asks_the_endpoint_but_nginx(nginx: Web) -> None:
+    """In no spelling."""
+    for path in ("/auth/staff/", "/auth/%73taff/", "/x/../auth/staff/", "/auth/staff/?a=b"):
+        assert nginx.get(path, basic("alice")).status == 404
+
+
+def test_everything_else_is_as_before(web: Web) -> None:
+    """Outside of areas nobody is asked, whatever credentials come along."""
+    for headers in ([], [basic("alice", "wrong")]):
+        response = web.get("/filesystem", *headers)
+        assert response.json["path"].endswith("/filesystem")
+
+
+@pytest.mark.parametrize("method", ["HEAD", "POST", "PUT", "OPTIONS", "PROPFIND", "DELETE", "FOO"])
+def test_every_method_is_guarded(web: Web, method: str) -> None:
+    """401 without a password, or no such method at all."""
+    assert web.get("/files/1.txt", method=method).status in (401, 405, 501)
+
+
+@pytest.mark.parametrize("method", ["HEAD", "POST", "PUT", "OPTIONS", "PROPFIND", "DELETE", "FOO"])
+def test_every_method_of_pages_is_guarded(apache: Web, method: str) -> None:
+    """401 without a password, or no such method at all."""
+    assert apache.get("/reports/", method=method).status in (401, 405, 501)
+
+
+SPELLINGS = [
+    "{p}/{a}/1.txt",
+    "{p}/{a}",
+    "{p}/{a}/../elsewhere",
+    "{p}/{a}/..%2felsewhere",
+    "{p}//{a}/1.txt",
+    "/{p}/{a}//1.txt",
+    "{p}/{a}/./1.txt",
+    "{p}/./{a}/1.txt",
+    "{p}/x/../{a}/1.txt",
+    "{p}/x/%2e%2e/{a}/1.txt",
+    "{p}/x/..%2f{a}/1.txt",
+    "{p}/%2e/{a}/1.txt",
+    "{p}/{e}/1.txt",
+    "{p}/{e}%2f1.txt",
+    "{p}/{a}%2f1.txt",
+    "{p}/{a}/%31.txt",
+    "{p}/{u}/1.txt",
+    "{p}/{a};x=1/1.txt",
+    "{p}/{a}/1.txt;x=1",
+    "{p}/{a}\\1.txt",
+    "{p}/{a}%5c1.txt",
+    "{p}/{a}/1.txt?x=/elsewhere",
+    "{p}/static/../{a}/1.txt",
+    "{p}/elsewhere/%2e%2e%2f{a}/1.txt",
+    "http://localhost{p}/{a}/1.txt",
+    "http://localhost{p}//{a}/1.txt",
+    "http://elsewhere.invalid{p}/{a}/1.txt",
+]
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("area", ["files", "staff"])
+def test_no_spelling_leads_around(web: Web, area: str, spelling: str) -> None:
+    """Without a password no file comes."""
+    assert not is_secret(web.server.request("GET", _target(web, area, spelling)))
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("area", ["files", "staff", "reports", "press"])
+def test_no_spelling_leads_to_django(apache: Web, area: str, spelling: str) -> None:
+    """Without a password Django never sees a URL of the area."""
+    response = apache.server.request("GET", _target(apache, area, spelling))
+    assert not is_secret(response)
+    if response.status == 200:
+        # It is another URL, for Django as well.
+        first = response.json["path"].removeprefix("/").partition("/")[0]
+        assert first not in ("files", "staff", "reports", "press")
+
+
+def _target(web: Web, area: str, spelling: str) -> str:
+    encoded = f"%{ord(area[0]):02x}{area[1:]}"
+    return spelling.format(p=web.server.prefix, a=area, e=encoded, u=area.upper())
+
+
+def test_a_new_password_acts_at_once(web: Web) -> None:
+    """Apache's own processes look at the same database as the site."""
+    web.people.set_password("changer", "before")
+    assert is_secret(web.get("/files/1.txt", basic("changer", "before")))
+    web.people.set_password("changer", "after")
+    assert is_secret(web.get("/files/1.txt", basic("changer", "after")))
+
+
+_SITES = """
+if os.environ.get("FRONT") == "both":
+    DEPLOYKIT["SITES"] = {
+        "shop": {"settings": "shop.settings", "prefix": "/shop"},
+        "other": {"settings": "other.settings", "prefix": "/other"},
+    }
+"""
+
+_OTHER = """
+from shop.settings import *
+
+DATABASES["default"]["NAME"] = BASE_DIR / "other.sqlite3"
+DEPLOYKIT = {"SITE": {"AUTH_AREAS": {"/pages/": "active"}}}
+"""
+
+_OLGA = """
+from django.contrib.auth.models import User
+
+User.objects.create_user("olga", password="correct: horse")
+"""
+
+
+@pytest.fixture(scope="module")
+def two_sites(people: Guarded, public: Path) -> Iterator[Server]:
+    """Two sites in one Apache, each with areas and with users of its own."""
+    project = people.project
+    settings = project.directory / "shop/settings.py"
+    settings.write_text(settings.read_text() + _SITES)
+    project.write("other/settings.py", _OTHER)
+    own = {"DJANGO_SETTINGS_MODULE": "other.settings"}
+    for command in (("migrate", "-v0"), ("shell", "-v0", "-c", _OLGA)):
+        done = project.manage(*command, **own)
+        assert done.returncode == 0, done.stderr
+    if user := harness.server_user():
+        shutil.chown(project.directory / "other.sqlite3", user)
+    stack = apache_stack()
+    running = harness.Project(project.directory)
+    with harness.deployrun(running, *stack.arguments, environ={"FRONT": "both"}) as server:
+        yield server
+
+
+def test_r36_each_site_has_its_own_users(two_sites: Server) -> None:
+    """In the same processes of Apache, whichever of the two was asked first."""
+    for _ in range(8):
+        assert is_secret(two_sites.get("/shop/files/1.txt", basic("alice")))
+        assert two_sites.get("/shop/files/1.txt", basic("olga")).status == 401
+        assert two_sites.get("/other/pages/", basic("olga")).status == 200
+        assert two_sites.get("/other/pages/", basic("alice")).status == 401
