@@ -14,12 +14,13 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from django_deploykit import contract
 from tests.servers import harness
-from tests.servers.harness import ROOT, Server
+from tests.servers.harness import ROOT, Response, Server
 
 SITE = Path("/srv/site")
 PROJECT = SITE / "example_project"
@@ -63,14 +64,24 @@ class Manager:
 
 
 class SocketServer(Server):
-    """What answers at a unix socket inside of the container."""
+    """What answers at a unix socket inside of the container, asked in the words of its front."""
 
     path: Path
+
+    def request(
+        self, method: str, target: str, headers: Sequence[tuple[str, str]] = (), body: bytes = b""
+    ) -> Response:
+        told = (contract.CLIENT_ADDRESS_HEADER, "127.0.0.1"), (contract.SCHEME_HEADER, "http")
+        return super().request(method, target, [*told, *headers], body)
 
     def connect(self) -> socket.socket:
         connection = socket.socket(socket.AF_UNIX)
         connection.settimeout(60)
-        connection.connect(str(self.path))
+        try:
+            connection.connect(str(self.path))
+        except OSError:
+            connection.close()
+            raise
         return connection
 
 

@@ -18,7 +18,8 @@ from tests.cases import CASES, DEPLOYMENT, MEDIA, site
 from tests.servers import harness
 
 FRONTS = [name for name, one in renderers().items() if one.logs]
-SERVERS = [name for name, one in renderers().items() if one.protocols]
+# What a front starts itself needs no service.
+SERVERS = [name for name, one in renderers().items() if {*one.protocols} - {*one.spawned}]
 TARGETS = ("basic", "multi-user", "network", "shutdown", "sockets", "sysinit")
 EXPOSURE = 1.5
 
