@@ -105,7 +105,8 @@ def program(tmp_path: Path) -> Iterator[Program]:
 
 def gone(pid: int) -> bool:
     """Tell whether a process has ended; one that nobody has waited for yet has."""
-    with contextlib.suppress(FileNotFoundError):
+    # It may end while its file is read, too.
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     return True
 
