@@ -72,7 +72,7 @@ def serve(plan: Plan, site: SiteFacts, hsts: list[Node]) -> list[Node]:
     """
     return [
         *_root_files(site, hsts),
-        *([] if plan.finds_files else _static(plan, site, hsts)),
+        *_static(plan, site, hsts),
         *_media(plan, site, hsts),
         *protected.locations(site, hsts),
         *_documents(site, hsts),
@@ -94,7 +94,8 @@ def _static(plan: Plan, site: SiteFacts, hsts: list[Node]) -> list[Node]:
         return []
     nodes: list[Node] = [Comment("Static files")]
     for mount in plan.static_mounts(site):
-        children = _sent(plan, site, site.static, hsts)
+        children = [*_twins(site.static), *_headers(site.headers, hsts)]
+        children.append(_static_cache(plan, site.static))
         linked = plan.deployment.admin_static == "symlink"
         nodes.append(_mounted(mount, [*children, _scripts()], linked=linked))
     return nodes
@@ -102,7 +103,10 @@ def _static(plan: Plan, site: SiteFacts, hsts: list[Node]) -> list[Node]:
 
 def found_files(plan: Plan, site: SiteFacts, hsts: list[Node], otherwise: str) -> Node:
     """Inside the location of ``site``: the file of a URL; where there is none, the location
-    ``otherwise``. No name with a leading dot is looked for."""
+    ``otherwise``. No name with a leading dot is looked for.
+
+    Static files have a location of their own, as ever: a name that nginx refuses there (a dot-file,
+    a symbolic link) must not be asked of Django, whose WhiteNoise may send it."""
     root, setting = files_root(plan, site), "STATIC_ROOT"
     lookup = directive(
         "try_files",
@@ -115,17 +119,14 @@ def found_files(plan: Plan, site: SiteFacts, hsts: list[Node], otherwise: str) -
     children = [
         directive("root", str(root), why="where a file lies at the path of its URL"),
         *_plain_files(None if linked else root, setting),
-        *(_sent(plan, site, site.static, hsts) if site.static else []),
+        *_headers(site.headers, hsts),
+        _cache_control(_REVALIDATE, "it may change"),
         lookup,
         _scripts(lookup),
     ]
     pattern = rf"^{regex(site.prefix)}/(?!(?:.*/)?\.(?!well-known/))"
     why = "a file where there is one"
     return block("location", Raw("~"), pattern, children=children, why=why, setting=setting)
-
-
-def _sent(plan: Plan, site: SiteFacts, static: StaticFiles, hsts: list[Node]) -> list[Node]:
-    return [*_twins(static), *_headers(site.headers, hsts), _static_cache(plan, static)]
 
 
 def _scripts(*more: Node) -> Node:
