@@ -30,6 +30,12 @@ def example(public: Path) -> Project:
 
 
 @pytest.fixture(scope="session")
+def sessions(example: Project) -> dict[str, str]:
+    """By name, the session of each user who has signed in; every site of a project knows it."""
+    return {}
+
+
+@pytest.fixture(scope="session")
 def site(request: pytest.FixtureRequest) -> Site:
     """One stack at one place; every test that asks for it runs for all it applies to."""
     found: Site = request.param
