@@ -687,10 +687,12 @@ def written(
     def find(site: Site) -> list[Path]:
         if site.prefix not in made:
             stacks = [one for one in asked if one.prefix == site.prefix]
-            made[site.prefix] = [tmp_path_factory.mktemp("written") for _ in range(2)]
-            for seed, top in enumerate(made[site.prefix]):
-                _write(example, site.prefix, stacks[:: 1 if seed else -1], top, str(seed))
-        return [top / _directory(site) for top in made[site.prefix]]
+            top = tmp_path_factory.mktemp("written")
+            made[site.prefix] = [
+                _write(example, site.prefix, stacks, top, "0"),
+                _write(example, site.prefix, stacks[::-1], top, "1"),
+            ]
+        return [one / _directory(site) for one in made[site.prefix]]
 
     return find
 
@@ -703,8 +705,9 @@ def _directory(site: Site) -> str:
     return str(site).replace("/", "-")
 
 
-def _write(example: Project, prefix: str, sites: list[Site], top: Path, seed: str) -> None:
-    words = [(str(top / _directory(site)), site.stack.arguments) for site in sites]
+def _write(example: Project, prefix: str, sites: list[Site], top: Path, seed: str) -> Path:
+    output = top / "deploy"  # Every file says with which arguments it was written.
+    words = [(str(output / _directory(site)), site.stack.arguments) for site in sites]
     subprocess.run(
         [sys.executable, "-c", _WRITE],
         cwd=example.directory,
@@ -713,6 +716,7 @@ def _write(example: Project, prefix: str, sites: list[Site], top: Path, seed: st
         text=True,
         check=True,
     )
+    return output.rename(top / seed)
 
 
 def _texts(top: Path) -> dict[Path, bytes]:
