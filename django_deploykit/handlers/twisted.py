@@ -26,6 +26,7 @@ from twisted.logger import (
     textFileLogObserver,
 )
 from twisted.python.threadpool import ThreadPool
+from twisted.web.http import HTTPChannel
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 from twisted.web.wsgi import WSGIResource
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 _KEEP_ALIVE = 75
 # Seconds between two looks at what is still open when a process is to end.
 _LOOK = 0.02
+# Bytes of a request's line and headers: Twisted's own 16 KiB are less than fronts let in.
+_REQUEST_HEAD = 65535
 # What a unix socket has instead: the front says who the client is (handlers/behind.py).
 _NOWHERE = IPv4Address("TCP", "", 0)
 
@@ -79,6 +82,7 @@ def _work(listener: socket.socket, application: WSGIApplication, threads: int, l
     pool = ThreadPool(0, threads, "requests")
     root = _Application(reactor, pool, application, limit)
     site = Site(root, _Request, timeout=_KEEP_ALIVE, parsePOSTFormSubmission=False)
+    site.protocol = _Channel
     site.displayTracebacks, site.noisy = False, False
     site.log = lambda request: None  # The front has a log of requests.
     door = _Door(reactor, listener, site)
@@ -130,6 +134,12 @@ class _Door:
 
     def logPrefix(self) -> str:
         return "front"
+
+
+class _Channel(HTTPChannel):  # type: ignore[misc]
+    """HTTP/1.1 with room for the headers that a front lets in."""
+
+    totalHeadersSize = _REQUEST_HEAD
 
 
 class _Request(Request):  # type: ignore[misc]  # Twisted's types say nothing of subclasses

@@ -50,7 +50,7 @@ SETUPS = {f"{name}-www-data": (name, "") for name in BEHIND} | {
 
 
 @pytest.fixture(scope="module", params=SETUPS.values(), ids=SETUPS.keys())
-def installed(request: pytest.FixtureRequest) -> Iterator[Installed]:
+def machine(request: pytest.FixtureRequest) -> Iterator[Installed]:
     """A whole system for each application server."""
     app_server, user = request.param
     with manager.booted() as system:
@@ -58,9 +58,15 @@ def installed(request: pytest.FixtureRequest) -> Iterator[Installed]:
         _install(system)
         server = SocketServer(0, "", None, [])
         server.path = system.path(SOCKET)
-        found = Installed(system, server, app_server, user or "www-data")
-        wait_for(lambda: _answers(found))  # Some are started before they listen (Type=exec).
-        yield found
+        yield Installed(system, server, app_server, user or "www-data")
+
+
+@pytest.fixture
+def installed(machine: Installed) -> Installed:
+    """The system, with its service running, whatever the test before did to it."""
+    machine.manager.run("systemctl", "start", UNIT)
+    wait_for(lambda: _answers(machine))  # Some are started before they listen (Type=exec).
+    return machine
 
 
 def _write(system: Manager, app_server: str, user: str) -> None:
