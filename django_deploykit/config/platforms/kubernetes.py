@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from django_deploykit import contract
 from django_deploykit.config import container, limits
 from django_deploykit.config.facts import SiteFacts
+from django_deploykit.config.fronts import without_websockets
 from django_deploykit.config.platforms import pod
 from django_deploykit.config.platforms.pod import Object
 from django_deploykit.config.platforms.routes import route
@@ -193,7 +194,7 @@ class KubernetesRenderer(Renderer):
                 "DEPLOYKIT['PROXY'] is unset: Django takes the cluster's gateway for the client, "
                 "and HTTPS for HTTP. Say whom it may believe."
             )
-        return found
+        return [*found, *without_websockets(self.plan)]
 
 
 def health_path(plan: Plan, site: SiteFacts) -> str:
