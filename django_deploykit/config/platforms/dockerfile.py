@@ -83,7 +83,7 @@ class DockerfileRenderer(Renderer):
             self._settings(site),
             directive("USER", account, why="a number: a cluster can tell that it is not root"),
             directive("EXPOSE", Raw(str(PORT)), why="no low port, which would be root's"),
-            directive("CMD", *service.command, why="this stack's own file"),
+            directive("CMD", *service.command, why="this stack's own file", setting="--output"),
         ]
 
     def _base(self, site: SiteFacts) -> Raw:

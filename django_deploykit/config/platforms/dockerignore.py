@@ -52,7 +52,9 @@ class DockerignoreRenderer(Renderer):
     def _own(self, site: SiteFacts) -> Iterator[str]:
         for path, setting in self._paths(site):
             if path.is_relative_to(PROJECT) and path != PROJECT:
-                yield _pattern(path.relative_to(PROJECT), setting)
+                # SQLite has more files of that name beside a database (sqlite.org/tempfiles.html).
+                others = "*" if path in site.databases else ""
+                yield _pattern(path.relative_to(PROJECT), setting) + others
 
     def _paths(self, site: SiteFacts) -> Iterator[tuple[Path, str]]:
         yield from ((path, "DATABASES") for path in site.databases)
