@@ -15,6 +15,11 @@ from django_deploykit.config.syntax.yaml import Because, yaml_lines
 from django_deploykit.exceptions import UnrepresentableValue
 from tests.syntax import hostile
 
+# A number, a truth, a date or syntax, to one YAML or another.
+SURPRISING = [
+    *("", "no", "Yes", "ON", "null", "true", "1", "1e3", "0x1f", "1_000", "12:30:45", ".inf", "~"),
+    *("2026-11-21", "- a", "a: b", "a #b", "#a", "&a", "*a", "!a", "%a", "@a", "`a", "{}", "="),
+]
 KEYS = st.sampled_from(["spec", "matchLabels", "app.kubernetes.io/name", "a-b", "x_y"])
 CHARACTERS = st.characters(exclude_categories=("Cc", "Cs"), exclude_characters="\ufffe\uffff")
 VALUES = st.recursive(
@@ -54,8 +59,7 @@ def test_hostile_texts_are_read_back_or_refused() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    "|no|Yes|ON|null|true|1|1e3|0x1f|1_000|12:30:45|.inf|~|2026-11-21|- a|a: b|a #b|#a|&a|*a|!a"
-    "|%a|@a|`a|{}|=|<<".split("|"),
+    SURPRISING,
 )
 def test_no_text_becomes_something_else(text: str) -> None:
     """A text that looks like a number, a truth, a date or syntax stays a text."""
