@@ -112,9 +112,7 @@ class Command(BaseCommand):
         """Warnings and notes go to stderr: stdout is the configuration and nothing else."""
         for found in project.findings:
             self._say(f"warning: {found}", self.style.WARNING)
-        for warning in (text for one in rendered for text in one.warnings):
-            self._say(f"warning: {warning}", self.style.WARNING)
-        for warning in sizing.warnings(plan):
+        for warning in _warnings(plan, rendered):
             self._say(f"warning: {warning}", self.style.WARNING)
         needs = report.merged(rendered)
         user = server_account(plan.deployment.user)
@@ -184,6 +182,11 @@ def _denied(rendered: Sequence[Rendered], user: str | None) -> list[Denied]:
     return denied(needed, user) if user else []
 
 
+def _warnings(plan: Plan, rendered: Sequence[Rendered]) -> list[str]:
+    """What the renderers, and the numbers of the whole stack, warn of."""
+    return [*(text for one in rendered for text in one.warnings), *sizing.warnings(plan)]
+
+
 def _json(
     project: Project,
     plan: Plan,
@@ -192,6 +195,9 @@ def _json(
     files: Sequence[OutputFile],
 ) -> str:
     user = server_account(plan.deployment.user)
-    states = {str(file.path.relative_to(plan.directory or "/")): file.state for file in files}
+    # Without a directory there are no files to compare with.
+    states = {one.filename: file.state for one, file in zip(rendered, files, strict=False)}
     obstacles = _denied(rendered, user)
-    return report.as_json(rendered, text, project.findings, user, obstacles, states)
+    return report.as_json(
+        rendered, _warnings(plan, rendered), text, project.findings, user, obstacles, states
+    )
