@@ -429,7 +429,7 @@ def test_a_pipe_that_nobody_reads(fresh: Project, args: list[str]) -> None:
     assert [line for line in said if not line.startswith(("warning: ", "note: "))] == []
 
 
-def test_an_image_is_none_of_this_hosts(fresh: Project, tmp_path: Path) -> None:
+def test_an_image_is_none_of_this_hosts(fresh: Project) -> None:
     """The whole set is written where it was asked for, without a service of this host, and no
     path of an image is looked for here."""
     deploy = fresh.directory / "deploy"

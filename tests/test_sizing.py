@@ -38,7 +38,13 @@ def plan(*sites: SiteFacts, gateway: str = "http", interface: str = "wsgi", **ch
     ("given", "counted"),
     [
         (plan(shop(MAIN)), ["shop.default: 2 processes × 5 threads = 10"]),
-        (plan(shop(MAIN), threads=1), ["shop.default: 2 processes × 1 threads = 2"]),
+        (plan(shop(MAIN), threads=1), ["shop.default: 2 processes × 1 thread = 2"]),
+        (plan(shop(MAIN), processes=1), ["shop.default: 1 process × 5 threads = 5"]),
+        (
+            replace(plan(shop(MAIN)), app_server="flup"),
+            ["shop.default: 2 processes × 1 thread = 2"],
+        ),
+        (plan(shop(MAIN), gateway="script"), []),
         (plan(shop(POOLED)), ["shop.default: 2 processes × 3 in its pool = 6"]),
         (plan(shop(ROOMY)), ["shop.default: 2 processes × 5 threads = 10"]),
         (plan(shop()), []),

@@ -49,7 +49,7 @@ def notes(needs: Needs, user: str | None, obstacles: Sequence[Denied]) -> Iterat
     for access in needs.access:
         if access.write:
             yield f"directory: {access.path}, {_ownership(access, user)} ({access.why})"
-    if user is None:
+    if user is None and needs.access:
         yield "permissions were not looked at: the server's user does not exist here"
     for obstacle in obstacles:
         yield f"403 for {user}: {obstacle}"

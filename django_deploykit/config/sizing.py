@@ -14,8 +14,11 @@ from django_deploykit.config.facts import DatabaseServer, SiteFacts
 from django_deploykit.config.renderer import Plan
 
 # Where something else than ``processes`` and ``threads`` says how many requests run at once:
-# the modules of Apache itself, or a new process for each request.
-_UNCOUNTED = ("mod_wsgi-embedded", "cgi")
+# the modules of Apache itself, a new process for each request, or whoever loads a mere file.
+_UNCOUNTED = ("mod_wsgi-embedded", "cgi", "file", "script", "shell")
+
+# An application server each of whose processes answers one request at a time.
+_ONE_AT_A_TIME = ("flup",)
 
 
 @dataclass(frozen=True)
@@ -69,16 +72,26 @@ def copies(plan: Plan) -> int:
 
 
 def _counted(plan: Plan, found: Iterable[tuple[SiteFacts, DatabaseServer]]) -> Connections:
-    processes, threads, pods = plan.deployment.processes, plan.deployment.threads, copies(plan)
+    processes, threads, pods = plan.deployment.processes, _threads(plan), copies(plan)
     names, each, words = [], 0, []
     for site, database in found:
         share = min(threads, database.pool or threads)
         pooled = share < threads
         names.append(f"{site.name}.{database.alias}")
-        words.append(f"{share} {'in its pool' if pooled else 'threads'}")
+        words.append(f"{share} in its pool" if pooled else _many(share, "thread"))
         each += share
     times = f"{pods} pods × " if plan.in_container else ""
     inner = words[0] if len(words) == 1 else f"({' + '.join(words)})"
     return Connections(
-        tuple(names), pods * processes * each, f"{times}{processes} processes × {inner}"
+        tuple(names),
+        pods * processes * each,
+        f"{times}{_many(processes, 'process', 'processes')} × {inner}",
     )
+
+
+def _threads(plan: Plan) -> int:
+    return 1 if plan.app_server in _ONE_AT_A_TIME else plan.deployment.threads
+
+
+def _many(number: int, one: str, several: str = "") -> str:
+    return f"{number} {one if number == 1 else several or f'{one}s'}"

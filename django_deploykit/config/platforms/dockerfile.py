@@ -26,6 +26,7 @@ _PIP = (_PYTHON, "-m", "pip", "install", "--no-cache-dir", "--requirement")
 # Where values come from.
 _FILE = "requirements"
 _STATIC = "STATIC_ROOT"
+_SET = "--output"
 
 # What settings need is there while this one command runs, and in no layer. "set -a" makes the
 # lines of that file variables of the environment.
@@ -53,7 +54,10 @@ class DockerfileRenderer(Renderer):
         site, service = served(self.plan, self.name)
         head = Comment(f"{site.name}: to be built in the project's directory")
         nodes = [head, *self._build(site), *self._run(site, service)]
-        return Rendered(filename="docker/Dockerfile", lines=tuple(print_lines(nodes, dialect)))
+        return Rendered(
+            filename="docker/Dockerfile",
+            lines=tuple(print_lines(nodes, dialect)),
+        )
 
     def _build(self, site: SiteFacts) -> list[Node]:
         wanted = self.deployment.requirements
@@ -68,6 +72,13 @@ class DockerfileRenderer(Renderer):
             _run(_PYTHON, "-m", "gunicorn", "--version", why="fails here, not in the cluster"),
             Comment("The code, and the static files that its settings collect"),
             directive("COPY", ".", str(PROJECT), why="but for what .dockerignore names"),
+            _run(
+                "test",
+                "-f",
+                str(self.plan.script(site)),
+                why="written into the project",
+                setting=_SET,
+            ),
             self._settings(site),
             *self._static(site),
         ]
@@ -83,7 +94,7 @@ class DockerfileRenderer(Renderer):
             self._settings(site),
             directive("USER", account, why="a number: a cluster can tell that it is not root"),
             directive("EXPOSE", Raw(str(PORT)), why="no low port, which would be root's"),
-            directive("CMD", *service.command, why="this stack's own file", setting="--output"),
+            directive("CMD", *service.command, why="this stack's own file", setting=_SET),
         ]
 
     def _base(self, site: SiteFacts) -> Raw:
