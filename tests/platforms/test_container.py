@@ -110,13 +110,13 @@ def test_data_and_secrets_are_left_out() -> None:
 
 def test_hostile_names_are_left_out_or_refused() -> None:
     """A name is a pattern for nothing else, or it is refused with its setting."""
-    names = list(filter(hostile.is_file_name, hostile.values()))
+    names = hostile.some(hostile.is_file_name, 900)
     found = {name: _ignored_or_refused(name) for name in names}
     written = {name: one for name, one in found.items() if one != "MEDIA_ROOT"}
     assert {name: _only_match(one) for name, one in written.items()} == {
         name: f"/data/{name}" for name in written
     }
-    assert len(written) > 1000
+    assert len(written) > 300
     assert len(names) - len(written) > 100
 
 
