@@ -78,7 +78,7 @@ class Case:
             app_server=stack.behind_front,
             interface=self._interface(renderer),
         )
-        return stack.with_service(plan)
+        return stack.placed(plan)
 
     def _interface(self, renderer: type[Renderer]) -> str:
         gateway = self._gateway(renderer)
@@ -415,6 +415,39 @@ CASES: dict[str, Case] = {
         deployment=replace(DEPLOYMENT, server_version=(2, 4, 46)),
         gateway="http",
         app_server="uvicorn",
+    ),
+    # Every choice of a cluster, and files that are not for an image.
+    "cluster": Case(
+        sites=(
+            _with_application(
+                site(
+                    "My_Shop",
+                    prefix="/shop",
+                    tls=replace(TLS, key=Path("/srv/My_Shop/tls.key")),
+                    hosts=Hosts(names=("example.com", ".example.org", "192.0.2.1")),
+                    media=Mount(
+                        url="/shop/media/", directory=Path("/srv/My_Shop/up"), setting="MEDIA_ROOT"
+                    ),
+                    static=StaticFiles(mounts=(_static("/shop/static/", Path("/var/static")),)),
+                    databases=(Path("/srv/My_Shop/data/db [1].sqlite3"),),
+                    believes_proxies=True,
+                ),
+                env_file=Path("/srv/My_Shop/secrets/site.txt"),
+            ),
+        ),
+        directory=Path("/srv/My_Shop/ops"),
+        deployment=replace(
+            DEPLOYMENT,
+            image="registry.example.com:5000/shop:1.2",
+            base_image=f"python:3.11-slim@sha256:{'0a' * 32}",
+            requirements="requirements/live.txt",
+            cpu=3,
+            memory="2Gi",
+            replicas=3,
+            max_replicas=6,
+            ingress_class="nginx",
+            health_path="/shop/healthz/",
+        ),
     ),
     "admin_alias": Case(sites=(site(),), deployment=replace(DEPLOYMENT, admin_static="alias")),
 }

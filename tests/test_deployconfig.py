@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
 from django.core.management import CommandError, call_command
 
 from django_deploykit.config.access import server_group
@@ -404,6 +406,64 @@ def test_pipe_is_plain(fresh: Project) -> None:
     for args in ([], ["apache"], ["nowhere"]):
         done = fresh.manage("deployconfig", *args)
         assert ESCAPE not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("args", [["apache"], ["--list"], ["apache", "--format", "json"]])
+def test_a_pipe_that_nobody_reads(fresh: Project, args: list[str]) -> None:
+    """Whoever has read enough, as `head` does, ends the command without a word, as a program that
+    SIGPIPE ends."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "manage.py", "deployconfig", *args],
+        cwd=fresh.directory,
+        env=fresh.environment(),
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writing)
+    assert done.returncode == 128 + signal.SIGPIPE
+    said = done.stderr.splitlines()
+    assert [line for line in said if not line.startswith(("warning: ", "note: "))] == []
+
+
+def test_an_image_is_none_of_this_hosts(fresh: Project) -> None:
+    """The whole set is written where it was asked for, without a service of this host, and no
+    path of an image is looked for here."""
+    deploy = fresh.directory / "deploy"
+    done = fresh.manage("deployconfig", "kubernetes", "--output", "deploy")
+    assert done.returncode == 0
+    assert {path.parent.name for path in deploy.rglob("*") if path.is_file()} == {
+        "docker",
+        "gunicorn",
+        "kubernetes",
+    }
+    assert "403 for" not in done.stderr
+    assert str(fresh.directory) not in "".join(
+        content.decode() for content in snapshot(deploy).values()
+    )
+    assert (
+        fresh.manage("deployconfig", "kubernetes", "--output", "deploy", "--check").returncode == 0
+    )
+    as_json = fresh.manage("deployconfig", "kubernetes", "--output", "deploy", "--format", "json")
+    states = {one["path"]: one["state"] for one in json.loads(as_json.stdout)["files"]}
+    assert states["kubernetes/shop.yaml"] == "up to date"
+
+
+def test_database_connections_are_compared(deploy: Deploy, monkeypatch: Any) -> None:
+    """More connections than stated are a warning of every target, and --explain counts them."""
+    database = {"ENGINE": "django.db.backends.postgresql", "HOST": "db"}
+    monkeypatch.setitem(django_settings.DATABASES, "default", database)
+    args = ("apache", "--set", "processes=4", "--set", "threads=5", "--set")
+    warned = deploy(*args, "database_max_connections=19").stderr
+    assert "4 processes × 5 threads = 20, but database_max_connections=19." in warned
+    assert "database connections" not in deploy(*args, "database_max_connections=20").stderr
+    explained = deploy(*args, "database_max_connections=20", "--explain").stdout
+    assert "4 processes × 5 threads = 20 at most; the limit is 20" in explained
+    document = json.loads(deploy(*args, "database_max_connections=19", "--format", "json").stdout)
+    assert any("= 20, but" in one["message"] for one in document["warnings"])
 
 
 def terminal(project: Project, *args: str, stderr: int | None = None) -> bytes:

@@ -54,7 +54,17 @@ RUNTIME = tuple(
 )
 RENDERERS = tuple(
     f"{PACKAGE}.config.{name}"
-    for name in ("appservers", "renderer", "scripts", "servers", "services", "stack")
+    for name in (
+        "appservers",
+        "container",
+        "platforms",
+        "renderer",
+        "scripts",
+        "servers",
+        "services",
+        "sizing",
+        "stack",
+    )
 )
 KNOWS_SETTINGS = (f"{PACKAGE}.conf", f"{PACKAGE}.config.introspect")
 KNOWS_DJANGO = (*KNOWS_SETTINGS, *RUNTIME, *(name for name, floor in FLOORS.items() if floor == 3))

@@ -103,7 +103,7 @@ def test_companions_exist(target: str) -> None:
 
 def test_no_two_targets_share_a_name() -> None:
     """A name leads to one target: none hides another."""
-    homes = ("servers", "appservers", "services", "scripts")
+    homes = ("servers", "appservers", "services", "platforms", "scripts")
     package = ROOT / "django_deploykit" / "config"
     sources = [path.read_text() for home in homes for path in (package / home).rglob("*.py")]
     assert sum(source.count("Renderer(Renderer):") for source in sources) == len(RENDERERS)

@@ -120,6 +120,49 @@ def _locale(text: str) -> str:
     return text
 
 
+# What a container engine pulls: registry, path, tag, digest (github.com/distribution/reference).
+_IMAGE = re.compile(
+    r"(?:[a-z0-9.-]+(?::\d+)?/)?[a-z0-9][a-z0-9._/-]*"
+    r"(?P<tag>:(?!latest(?:@|\Z))\w[\w.-]{0,127})?(?P<digest>@sha256:[0-9a-f]{64})?",
+    re.ASCII,
+)
+
+
+def _image(text: str) -> str:
+    match = _IMAGE.fullmatch(text)
+    if not match or not (match["tag"] or match["digest"]) or len(text) > 255:
+        raise Invalid(
+            "an image with its version: 'registry.example.com/shop:1.2', or with its digest; "
+            "'latest' is none"
+        )
+    return text
+
+
+def _relative(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*", text):
+        raise Invalid("a path below the project, of letters, digits, '_', '.' and '-'")
+    return text
+
+
+def _quantity(text: str) -> str:
+    if not re.fullmatch(r"[1-9]\d{0,5}[MG]i", text):
+        raise Invalid("an amount of memory in Mi or Gi: '512Mi'")
+    return text
+
+
+def _object(text: str) -> str:
+    name = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+    if not re.fullmatch(rf"({name}/)?{name}(\.{name})*", text):
+        raise Invalid("the name of an object in lower case, or NAMESPACE/NAME")
+    return text
+
+
+def _url_path(text: str) -> str:
+    if not re.fullmatch(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/-]{0,200}", text):
+        raise Invalid("the path of a URL: '/healthz/'")
+    return text
+
+
 def _one_of(*allowed: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text not in allowed:
@@ -210,6 +253,29 @@ class Deployment:
     )
     openssl_version: Version | None = _choice(
         None, _version, "Version of OpenSSL in the web server; default: the installed one."
+    )
+    image: str = _choice("", _image, "The container image that a cluster pulls; default: NAME:1.")
+    base_image: str = _choice(
+        "", _image, "The image that it is built from; default: python:X.Y-slim, as Python here."
+    )
+    requirements: str = _choice(
+        "requirements.txt", _relative, "File below the project that pip installs from in an image."
+    )
+    cpu: int = _choice(1, _count, "CPUs of a container, each with one application process.")
+    memory: str = _choice("512Mi", _quantity, "Memory of a container.")
+    replicas: int = _choice(2, _count, "Pods that always run.")
+    max_replicas: int = _choice(10, _count, "Pods that run under the highest load.")
+    parent_ref: str = _choice(
+        "gateway", _object, "The Gateway that an HTTPRoute belongs to: NAME or NAMESPACE/NAME."
+    )
+    ingress_class: str = _choice(
+        "", _object, "The class of an Ingress, which is then written in place of an HTTPRoute."
+    )
+    health_path: str = _choice(
+        "", _url_path, "The URL's path that is asked whether the site lives; default: its root."
+    )
+    database_max_connections: int | None = _choice(
+        None, _count, "Connections that each database server has for these sites."
     )
 
 

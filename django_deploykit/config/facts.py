@@ -91,6 +91,16 @@ class Endpoint:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DatabaseServer:
+    """One of DATABASES that is asked over a connection: ``server`` tells those apart that lie on
+    different servers. With a ``pool`` no process has more connections than that."""
+
+    alias: str
+    server: str
+    pool: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class RootFile:
     """A single file at a URL, such as ``/robots.txt``."""
 
@@ -154,12 +164,14 @@ class SiteFacts:
     endpoints: tuple[Endpoint, ...] = ()
     login_url: str = ""
     databases: tuple[Path, ...] = ()
+    database_servers: tuple[DatabaseServer, ...] = ()
     root_files: tuple[RootFile, ...] = ()
     tls: Tls | None = None
     redirect_exempt: tuple[str, ...] = ()
     headers: SecurityHeaders = SecurityHeaders()
     limits: Limits = Limits()
     needs_authorization: bool = False
+    believes_proxies: bool = False
     environ: tuple[tuple[str, str], ...] = ()
     admin_static: Mount | None = None
     whitenoise: bool = False

@@ -31,6 +31,10 @@ HEADERS = 100
 # What a front adds to the headers of a client, at most.
 HEADERS_ADDED = 50
 
+# Seconds in which a cluster takes a pod that ends out of every list of addresses: until then it
+# gets new requests, so until then it has to answer.
+DRAIN = 10
+
 _GRACE = 15
 _LONGEST_QUEUE = 45
 
@@ -53,6 +57,11 @@ def queue_timeout(deployment: Deployment) -> int:
 def reload_timeout(deployment: Deployment) -> int:
     """Seconds that running requests have when a worker is replaced: as many as they have anyway."""
     return application_timeout(deployment)
+
+
+def shutdown_timeout(deployment: Deployment) -> int:
+    """Seconds from the first word that a pod has to end until it is killed."""
+    return DRAIN + reload_timeout(deployment) + _GRACE
 
 
 def contradictions(sites: Iterable[SiteFacts], deployment: Deployment) -> list[str]:

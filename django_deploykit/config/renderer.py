@@ -28,6 +28,7 @@ class Plan:
     ``sockets`` is a directory for sockets in place of the usual ones. ``service`` is how the
     application server of the only site runs, ``logs`` how the front keeps its logs: the services
     of a stack are rendered from them.
+    ``in_container`` says that paths are those of an image, of which a cluster runs several.
     ``path_host`` stands in front of every path that the front sends on (:mod:`.path_hosts`).
     Without a ``directory`` only one text is wanted (it is printed, not written), and the
     project's own wsgi.py stands in for the emitted script wherever it can.
@@ -43,6 +44,7 @@ class Plan:
     interface: str = "wsgi"
     sockets: Path | None = None
     path_host: str = ""
+    in_container: bool = False
     service: Service | None = None
     logs: Logs | None = None
 
@@ -268,9 +270,12 @@ class Renderer(ABC):
     interface: ClassVar[str] = "wsgi"
     # False for an application server that needs a front.
     answers_clients: ClassVar[bool] = True
-    # True for a service that runs an application server; what a front server says of its logs.
+    # True for a service, or platform, that runs an application server; what a front server says
+    # of its logs.
     runs_app_server: ClassVar[bool] = False
     logs: ClassVar[Logs | None] = None
+    # True for a platform: what is written is for an image, and nothing of it for this host.
+    in_container: ClassVar[bool] = False
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan

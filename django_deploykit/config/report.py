@@ -49,7 +49,7 @@ def notes(needs: Needs, user: str | None, obstacles: Sequence[Denied]) -> Iterat
     for access in needs.access:
         if access.write:
             yield f"directory: {access.path}, {_ownership(access, user)} ({access.why})"
-    if user is None:
+    if user is None and needs.access:
         yield "permissions were not looked at: the server's user does not exist here"
     for obstacle in obstacles:
         yield f"403 for {user}: {obstacle}"
@@ -62,19 +62,21 @@ def _ownership(access: Access, user: str | None) -> str:
 
 def as_json(
     rendered: Sequence[Rendered],
+    said: Sequence[str],
     invocation: str,
     findings: Sequence[Finding],
     user: str | None,
     obstacles: Sequence[Denied],
     states: Mapping[str, State],
 ) -> str:
-    """The whole set as one JSON document; ``states`` by file name, where files are compared."""
+    """The whole set as one JSON document. ``said`` are the warnings; ``states`` by file name,
+    where files are compared."""
     needs = merged(rendered)
     document = {
         "files": [_file(one, invocation, states.get(one.filename)) for one in rendered],
         "warnings": [
             *({"id": f.kind.id, "setting": f.setting, "message": str(f)} for f in findings),
-            *({"message": text} for one in rendered for text in one.warnings),
+            *({"message": text} for text in said),
         ],
         "needs": {
             "packages": needs.packages,

@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from django_deploykit import config
+from django_deploykit.config.container import contained
 from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.facts import SiteFacts
-from django_deploykit.config.renderer import Plan, Rendered, Renderer
+from django_deploykit.config.renderer import Needs, Plan, Rendered, Renderer
 from django_deploykit.exceptions import ChoiceError, unknown
 
 # Where renderers live; a file there is a target, and there is no other list.
-_PACKAGES = ("servers", "appservers", "services", "scripts")
+_PACKAGES = ("servers", "appservers", "services", "platforms", "scripts")
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,12 @@ class Stack:
             app_server=self.behind_front,
             interface=(self.app_server or self.renderer).interface,
         )
-        return self.with_service(plan)
+        return self.placed(plan)
+
+    def placed(self, plan: Plan) -> Plan:
+        """The plan with the paths of the place it is for, and for a service or platform that is
+        asked for alone, how its application server runs."""
+        return self._with_own_service(contained(plan) if self.renderer.in_container else plan)
 
     def check(self, deployment: Deployment, sites: Sequence[SiteFacts] = ()) -> None:
         """Raise ChoiceError for a choice that the front does not have, and for areas that it
@@ -95,15 +101,21 @@ class Stack:
         needs_front = self._subject.protocols and not self._subject.stands_alone
         return self._subject.name if needs_front else ""
 
-    def with_service(self, plan: Plan) -> Plan:
-        """The plan for a service that is asked for alone; any other one as it is."""
+    def _with_own_service(self, plan: Plan) -> Plan:
         if not (self.renderer.runs_app_server and self.app_server):
             return plan
         return replace(plan, service=self.app_server(plan).service())
 
     def render(self, plan: Plan, *, services: bool = True) -> list[Rendered]:
         """The target's own text first, then, where files are written, its companions', and those
-        of the ``services`` that run them once they are installed."""
+        of the ``services`` that run them once they are installed. Nothing in an image needs, or
+        may touch, anything of this host."""
+        rendered = self._rendered(plan, services=services)
+        if plan.in_container:
+            return [replace(one, needs=Needs()) for one in rendered]
+        return rendered
+
+    def _rendered(self, plan: Plan, *, services: bool) -> list[Rendered]:
         rendered = [self.renderer(plan).render()]
         if plan.directory:
             known = renderers()
@@ -114,7 +126,10 @@ class Stack:
         return rendered
 
     def services(self, plan: Plan) -> list[Renderer]:
-        """What the operating system has to be told: each service says what it belongs to."""
+        """What the operating system has to be told: each service says what it belongs to. In a
+        container there is none to tell."""
+        if plan.in_container:
+            return []
         whole = replace(plan, logs=self.renderer.logs)
         sites = [self._with_service(whole.for_site(site)) for site in whole.sites]
         return [

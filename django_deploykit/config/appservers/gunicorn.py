@@ -132,7 +132,7 @@ class GunicornRenderer(Renderer):
         if len(self.plan.sites) > 1:
             raise ChoiceError("target 'gunicorn': one gunicorn serves one site, not SITES.")
         site = self.plan.sites[0]
-        if site.tls and self.plan.stands_alone:
+        if site.tls and self.plan.stands_alone and not self.plan.in_container:
             raise ChoiceError("target 'gunicorn': it does not end TLS; use target 'apache'.")
         if site.application.wsgi is None:
             raise ChoiceError(f"{site.name}: WSGI_APPLICATION is unset; nothing to run here.")

@@ -15,6 +15,7 @@ from django_deploykit.config.introspect import (
     application,
     areas,
     authorization,
+    databases,
     environ,
     files,
     identity,
@@ -115,6 +116,7 @@ def _read(context: Context) -> SiteFacts:
         endpoints=urls.endpoints(context, prefix),
         login_url=urls.login_url(context, prefix),
         databases=files.databases(context),
+        database_servers=databases.servers(context),
         root_files=files.root_files(context),
         tls=tls,
         redirect_exempt=security.redirect_exempt(context),
@@ -122,6 +124,7 @@ def _read(context: Context) -> SiteFacts:
         limits=security.limits(context),
         needs_authorization=authorization.needs_authorization(context),
         environ=environ.environ(context),
+        believes_proxies=bool(conf.read().proxy),
         whitenoise=application.has_whitenoise(context),
     )
     overlaps.check(context, facts)

@@ -95,7 +95,8 @@ def bootstrapped(plan: Plan, site: SiteFacts, text: str, **values: Any) -> tuple
         packages=str(packages),
         root=str(app.root),
         settings=app.settings_module,
-        env_file=str(app.env_file) if app.env_file else None,
+        # Into a container, variables come without a file.
+        env_file=str(app.env_file) if app.env_file and not plan.in_container else None,
         prefix=site.prefix,
         stack=plan.label,
         **values,

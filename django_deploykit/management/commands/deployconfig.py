@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from django_deploykit.config import report
+from django_deploykit.config import report, sizing
 from django_deploykit.config.access import Denied, denied, server_account
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.output import OutputFile, State, full_text, output_files, write
@@ -18,6 +18,7 @@ from django_deploykit.config.stack import Stack, needs_asgi, renderers, resolve
 from django_deploykit.exceptions import ChoiceError, DeploykitError
 from django_deploykit.management import choices
 from django_deploykit.management.choices import Project
+from django_deploykit.management.pipes import quiet_pipe
 from django_deploykit.run.validate import validate
 
 
@@ -45,10 +46,11 @@ class Command(BaseCommand):
             self.stdout.reconfigure(encoding="utf-8")
         self._coloured = self.stderr.isatty() or options.get("force_color", False)
         try:
-            if options["list"] or not options["target"]:
-                self._list()
-            else:
-                self._render(options)
+            with quiet_pipe(self.stdout):
+                if options["list"] or not options["target"]:
+                    self._list()
+                else:
+                    self._render(options)
         except DeploykitError as error:
             raise choices.mistake(error) from error
 
@@ -78,14 +80,15 @@ class Command(BaseCommand):
         plan = stack.plan(project.sites, project.deployment, _directory(options))
         rendered = stack.render(plan)
         text = choices.invocation(stack, options)
-        files = output_files(rendered, plan.directory, text) if plan.directory else []
+        directory = _directory(options)
+        files = output_files(rendered, directory, text) if directory else []
         if options["format"] == "json":
             self.stdout.write(_json(project, plan, rendered, text, files))
         else:
             self._report(project, plan, rendered)
         self._act(options, stack, plan, files)
         if options["format"] == "text" and _prints(options):
-            self._print(options, rendered[0], text)
+            self._print(options, plan, rendered[0], text)
 
     def _act(
         self, options: dict[str, Any], stack: Stack, plan: Plan, files: Sequence[OutputFile]
@@ -98,9 +101,10 @@ class Command(BaseCommand):
         elif files and not options["explain"]:
             self._write(files, overwrite=options["force"])
 
-    def _print(self, options: dict[str, Any], rendered: Rendered, text: str) -> None:
+    def _print(self, options: dict[str, Any], plan: Plan, rendered: Rendered, text: str) -> None:
         if options["explain"]:
-            self.stdout.write("\n".join(report.explained(rendered)))
+            lines = [*report.explained(rendered), *sizing.explained(plan)]
+            self.stdout.write("\n".join(lines))
         else:
             self.stdout.write(full_text(rendered, text), ending="")
 
@@ -108,15 +112,15 @@ class Command(BaseCommand):
         """Warnings and notes go to stderr: stdout is the configuration and nothing else."""
         for found in project.findings:
             self._say(f"warning: {found}", self.style.WARNING)
-        for warning in (text for one in rendered for text in one.warnings):
+        for warning in _warnings(plan, rendered):
             self._say(f"warning: {warning}", self.style.WARNING)
         needs = report.merged(rendered)
         user = server_account(plan.deployment.user)
         for note in report.notes(needs, user, _denied(rendered, user)):
             self._say(f"note: {note}", self.style.NOTICE)
-        for site in plan.sites:
+        for here, site in zip(project.sites, plan.sites, strict=True):
             if not plan.directory and plan.uses_emitted_script(site):
-                note = f"note: {plan.script(site)} is written by --output {_default(site)}"
+                note = f"note: {plan.script(site)} is written by --output {_default(here)}"
                 self._say(note, self.style.NOTICE)
 
     def _say(self, line: str, style: Callable[[str], str]) -> None:
@@ -178,6 +182,11 @@ def _denied(rendered: Sequence[Rendered], user: str | None) -> list[Denied]:
     return denied(needed, user) if user else []
 
 
+def _warnings(plan: Plan, rendered: Sequence[Rendered]) -> list[str]:
+    """What the renderers, and the numbers of the whole stack, warn of."""
+    return [*(text for one in rendered for text in one.warnings), *sizing.warnings(plan)]
+
+
 def _json(
     project: Project,
     plan: Plan,
@@ -186,6 +195,9 @@ def _json(
     files: Sequence[OutputFile],
 ) -> str:
     user = server_account(plan.deployment.user)
-    states = {str(file.path.relative_to(plan.directory or "/")): file.state for file in files}
+    # Without a directory there are no files to compare with.
+    states = {one.filename: file.state for one, file in zip(rendered, files, strict=False)}
     obstacles = _denied(rendered, user)
-    return report.as_json(rendered, text, project.findings, user, obstacles, states)
+    return report.as_json(
+        rendered, _warnings(plan, rendered), text, project.findings, user, obstacles, states
+    )
