@@ -61,7 +61,8 @@ def _encoded_path(place: Place) -> str | None:
 
 def _path_without_links(place: Place) -> str | None:
     """lighttpd refuses a path with a link anywhere, be it above the directory."""
-    has_link = place.top != place.root.directory.rstrip("/")
+    directory = place.root.directory
+    has_link = os.path.realpath(directory) != directory.rstrip("/")
     return None if has_link else _encoded_path(place)
 
 
