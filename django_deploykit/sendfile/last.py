@@ -70,7 +70,7 @@ def _handed(request: HttpRequest, response: ProtectedFileResponse) -> HttpRespon
     asked = request.META.keys()
     if not asked.isdisjoint(_ONLY_HERE) or ("HTTP_RANGE" in asked and not backend.sends_ranges):
         return None
-    value = backend.value(file.place, file.changed)
+    value = backend.value(file.place, file.changed, response)
     if value is None:
         return None
     # Of any type: these headers are replaced, and the type is looked up in settings otherwise.
