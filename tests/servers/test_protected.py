@@ -421,6 +421,8 @@ def test_a_sibling_is_not_reached(protected: Protected) -> None:
         ("X-Accel-Redirect", "/files%20of%20nobody/../private (1) %2541-too/f"),
         ("X-Sendfile", quote(str(sibling / "f"))),
         ("X-Sendfile", str(sibling / "f")),
+        ("X-Location", "/files%20of%20nobody-too/f"),
+        ("Location", "/files%20of%20nobody/..%2fprivate%20(1)%20%2541-too/f"),
     ):
         asked = f"/header/?header={header}&value={quote(value, safe='')}"
         assert b"secret" not in protected.server.get(asked).body
