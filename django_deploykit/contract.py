@@ -257,6 +257,18 @@ def internal_url(prefix: str, url: str) -> str:
     return prefix + url
 
 
+# Of a file in object storage: path and query of its signed URL, without the first slash, and which
+# part of it is wanted. nginx takes both from Django alone, and passes neither on.
+STORE_HEADER = "X-Deploykit-Store"
+STORE_RANGE_HEADER = "X-Deploykit-Store-Range"
+STORE = re.compile(r"https?://(?:[a-z0-9-]+(?:\.[a-z0-9-]+)*|\[[0-9a-f:]+\])(?::[0-9]{1,5})?")
+
+
+def store_url(prefix: str, number: int) -> str:
+    """The name that an origin of SENDFILE["STORES"] has in the web server, for no client."""
+    return f"{prefix}/.deploykit-store/{number}"
+
+
 def socket_path(site: str) -> str:
     """Where the front server meets the application server of a site, unless told otherwise."""
     return f"/run/{site}/{site}.sock"

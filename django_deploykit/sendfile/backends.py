@@ -37,7 +37,7 @@ class Backend:
     ``sends_ranges`` tells whether the server sends parts of the file by itself, ``remembers``
     for how many seconds it goes on sending a file that another one has replaced. ``restores`` are
     the headers of a response that would be lost, and are told in a query; ``loses`` says that all
-    others are.
+    others are. ``fetches`` tells whether it gets files out of object storage too.
     """
 
     name: str
@@ -47,6 +47,7 @@ class Backend:
     remembers: int = 0
     restores: tuple[str, ...] = ()
     loses: bool = False
+    fetches: bool = False
 
     def value(self, place: Place, changed: float, response: HttpResponseBase) -> str | None:
         """The value of the header for this file; None where Python has to send it."""
@@ -100,7 +101,7 @@ def _raw_plain_path(place: Place) -> str | None:
 BACKENDS = {
     backend.name: backend
     for backend in (
-        Backend("nginx", contract.ACCEL_HEADER, _url),
+        Backend("nginx", contract.ACCEL_HEADER, _url, fetches=True),
         # What lighttpd knows of a file, it looks up again in the next second (stat_cache.c).
         Backend("lighttpd", contract.SENDFILE_HEADER, _path_without_links, remembers=2),
         Backend("mod_xsendfile-0.12", contract.SENDFILE_HEADER, _raw_path),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import IO, Any
 
 from django.core.exceptions import SuspiciousFileOperation
@@ -22,7 +24,7 @@ class ProtectedFile:
     """An open file. ``place`` is known for one on this disk; a storage elsewhere has none.
 
     ``etag`` and ``modified`` (seconds) are None where a storage does not tell. ``changed`` is when
-    this file came to its place, or was written to.
+    this file came to its place, or was written to. ``url`` makes one for a file of such a storage.
     """
 
     stream: IO[bytes] | io.FileIO
@@ -32,6 +34,7 @@ class ProtectedFile:
     modified: int | None = None
     place: Place | None = None
     changed: float = 0
+    url: Callable[[], str] | None = None
 
 
 def open_protected(source: Any, policy: Policy) -> ProtectedFile:
@@ -105,7 +108,8 @@ def _from_elsewhere(storage: Storage, name: str) -> ProtectedFile:
     known = f"{name}\0{modified.timestamp()}\0{stream.size}"
     etag = f'"{hashlib.sha256(known.encode()).hexdigest()[:32]}"'
     base = os.path.basename(name)
-    return ProtectedFile(stream, base, stream.size, etag, int(modified.timestamp()))
+    url = partial(storage.url, name)
+    return ProtectedFile(stream, base, stream.size, etag, int(modified.timestamp()), url=url)
 
 
 def _measured(stream: Any, name: str) -> ProtectedFile:
