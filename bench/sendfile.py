@@ -2,7 +2,8 @@
 
 A call is processor time, beside django-sendfile2's and Django's FileResponse. A download is the
 time until its last byte, through every stack that can run here, beside the same file as a static
-one of that very server. All candidates take turns; a figure is the median of its rounds.
+one of that very server; and beside that one and an empty response of Django's together, which is
+what no hand-off can beat. All candidates take turns; a figure is the median of its rounds.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ PRIVATE = {private!r}
 """
 VIEWS = """
 from django.conf import settings
-from django.http import FileResponse
+from django.http import FileResponse, HttpResponse
 from django.urls import path
 
 import django_sendfile
@@ -63,6 +64,10 @@ def theirs(request, name):
     return django_sendfile.sendfile(request, f"{settings.PRIVATE}/{name}", attachment=True)
 
 
+def empty(request, name):
+    return HttpResponse()
+
+
 def plain(request, name):
     return FileResponse(open(f"{settings.PRIVATE}/{name}", "rb"), as_attachment=True)
 
@@ -71,6 +76,7 @@ urlpatterns = [
     path("ours/<path:name>", ours),
     path("theirs/<path:name>", theirs),
     path("plain/<path:name>", plain),
+    path("empty/<path:name>", empty),
 ]
 """
 
@@ -199,7 +205,7 @@ def _peak(pids: set[int]) -> int:
 
 def downloads(stack: Stack, more: str, rounds: int) -> None:
     """Print one line for each size."""
-    compared = ["static", "ours", "plain"]
+    compared = ["static", "empty", "ours", "plain"]
     # It is told no version of mod_xsendfile, and knows no other way for Apache's gateways.
     if more or not stack.is_apache:
         compared.append("theirs")
@@ -227,9 +233,10 @@ def downloads(stack: Stack, more: str, rounds: int) -> None:
 def _print(stack: Stack, more: str, name: str, seconds: dict[str, float]) -> None:
     ours = seconds["ours"]
     label = f"{stack}{' xsendfile' if more else ''}".replace(" from the package index", "*")
+    seconds["least"] = seconds["static"] + seconds["empty"]
     ratios = [
         f"{seconds[way] / ours:>{width}.2f}" if way in seconds else f"{'-':>{width}}"
-        for way, width in (("static", 9), ("plain", 15), ("theirs", 7))
+        for way, width in (("static", 9), ("least", 9), ("plain", 15), ("theirs", 7))
     ]
     print(f"{label:36} {name} {ours * 1000:9.2f} {' '.join(ratios)}", flush=True)
 
@@ -250,7 +257,7 @@ def main() -> None:
     del os.environ[contract.STACK_KEY]
     if options.calls:
         return
-    columns = f"{'ms':>9} {'static ÷':>9} {'FileResponse ÷':>15} {'peer ÷':>7}"
+    columns = f"{'ms':>9} {'static ÷':>9} {'least ÷':>9} {'FileResponse ÷':>15} {'peer ÷':>7}"
     print(f"\n{'A download':36} {'':5} {columns}")
     for stack, more in _stacks(options.stack):
         with contextlib.suppress(harness.pytest.skip.Exception):
