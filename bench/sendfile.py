@@ -146,7 +146,7 @@ class Client:
         return found
 
     def _body(self, length: int, rest: bytes) -> None:
-        left, last = length - len(rest), rest[-7:]
+        left, last = length - len(rest), (b"\r\n" + rest)[-7:]
         while left > 0 if length >= 0 else last != b"\r\n0\r\n\r\n":
             if not (more := self._read()):
                 raise AssertionError("The connection was closed.")

@@ -35,6 +35,7 @@ def test_every_choice_is_documented(choice: Any) -> None:
         ("listen", "127.0.0.1:80, [::1]:80", (Address("127.0.0.1", 80), Address("::1", 80))),
         ("listen", ["127.0.0.1:80", 81], (Address("127.0.0.1", 80), Address("", 81))),
         ("user", "www-data", "www-data"),
+        ("resolver", "127.0.0.53:53", Address("127.0.0.53", 53)),
         ("processes", 4, 4),
         ("processes", "9999", 9999),
         ("body_limit", "100", 100),
@@ -57,6 +58,8 @@ def test_allowed(key: str, raw: Any, value: Any) -> None:
 @pytest.mark.parametrize(
     ("key", "raw"),
     [
+        ("resolver", "53"),
+        ("resolver", "dns.example.com:53"),
         ("listen", ""),
         ("listen", "0"),
         ("listen", "65536"),
