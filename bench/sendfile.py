@@ -169,14 +169,17 @@ def _stacks(wanted: str) -> Iterator[tuple[Stack, str]]:
 @contextlib.contextmanager
 def _running(stack: Stack, more: str) -> Iterator[harness.Server]:
     with harness.public_directory() as directory:
-        for place in ("public", "private"):
-            (directory / place).mkdir()
-            for name, size in SIZES.items():
-                with (directory / place / f"{name[0]}{name[2]}.bin").open("wb") as file:
-                    file.truncate(size)  # Of holes: it is not the disk that is measured.
+        public, private = directory / "public", directory / "private"
+        public.mkdir()
+        private.mkdir()
+        for name, size in SIZES.items():
+            with (private / f"{name[0]}{name[2]}.bin").open("wb") as file:
+                file.truncate(size)  # Of holes: it is not the disk that is measured.
+            # The very same file, in the same memory of the system.
+            (public / f"{name[0]}{name[2]}.bin").hardlink_to(private / f"{name[0]}{name[2]}.bin")
         text = PROJECT.format(
-            public=str(directory / "public"),
-            private=str(directory / "private"),
+            public=str(public),
+            private=str(private),
             theirs=THEIRS[stack.target],
             more=more,
         )
