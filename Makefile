@@ -21,7 +21,7 @@ stacks: ## Run every stack through the behaviour table, print which rows hold
 	@scripts/servers
 	@PYTEST_ARGS="tests/servers -k behaviour --stacks -q --no-cov" scripts/test
 
-bench: ## Measure what TrustedProxyMiddleware costs, beside werkzeug's ProxyFix
+bench: ## Measure what the proxy middleware and protected files cost, beside their peers
 	@scripts/bench
 
 lint: ## Check style and types

@@ -153,8 +153,22 @@ POLICY_GROUP_PREFIX = "@"
 # The same for nginx, by the URL of an internal location.
 ACCEL_HEADER = "X-Accel-Redirect"
 
+# The same for Apache's mod_proxy_scgi and mod_wsgi, by a local URL. The second's name is fixed: a
+# redirect with status 200 is one within Apache for mod_wsgi's daemon.
+SCGI_REDIRECT_HEADER = "X-Location"
+WSGI_REDIRECT_HEADER = "Location"
+
+# Which of them this very configuration understands: a request variable, as STACK_KEY is.
+SENDFILE_KEY = "DEPLOYKIT_SENDFILE"
+
 # Every header by which some server would open a file: one that is not the stack's own is dropped.
-HAND_OFF_HEADERS = (SENDFILE_HEADER, ACCEL_HEADER, "X-Lighttpd-Send-File", "X-Sendfile2")
+HAND_OFF_HEADERS = (
+    SENDFILE_HEADER,
+    ACCEL_HEADER,
+    SCGI_REDIRECT_HEADER,
+    "X-Lighttpd-Send-File",
+    "X-Sendfile2",
+)
 
 # Who can send a protected file, as SENDFILE["BACKEND"] names them; "stream" is Python itself.
 SENDFILE_BACKENDS = (
@@ -164,6 +178,8 @@ SENDFILE_BACKENDS = (
     "mod_xsendfile-0.12",
     "mod_xsendfile-1.0",
     "mod_proxy_scgi",
+    "mod_proxy_scgi-redirect",
+    "mod_wsgi",
 )
 
 # Types that a browser would run, or style the site with, in the site's own name.
@@ -187,6 +203,19 @@ KEPT_HEADERS = (
     "X-Frame-Options",
     "X-Robots-Tag",
 )
+
+# A redirect within Apache loses these. They go in the query of its URL, for Apache to say them.
+RESTORED_HEADERS = (
+    *KEPT_HEADERS,
+    "Cache-Control",
+    "Content-Disposition",
+    "Content-Type",
+    "Expires",
+    "Last-Modified",
+)
+
+# mod_proxy_scgi loses none, but Apache's own are in the place of these.
+REPLACED_HEADERS = ("Content-Type", "ETag")
 
 # Every header that a client may never bring to Django by itself.
 CLIENT_FORBIDDEN_HEADERS = FORWARDED_HEADERS + PREFIX_HEADERS + CGI_HEADERS + IDENTITY_HEADERS
@@ -226,6 +255,18 @@ def data_header(name: str) -> str:
 def internal_url(prefix: str, url: str) -> str:
     """The name that a directory of SITE["PROTECTED"] has in the web server, for no client."""
     return prefix + url
+
+
+# Of a file in object storage: path and query of its signed URL, without the first slash, and which
+# part of it is wanted. nginx takes both from Django alone, and passes neither on.
+STORE_HEADER = "X-Deploykit-Store"
+STORE_RANGE_HEADER = "X-Deploykit-Store-Range"
+STORE = re.compile(r"https?://(?:[a-z0-9-]+(?:\.[a-z0-9-]+)*|\[[0-9a-f:]+\])(?::[0-9]{1,5})?")
+
+
+def store_url(prefix: str, number: int) -> str:
+    """The name that an origin of SENDFILE["STORES"] has in the web server, for no client."""
+    return f"{prefix}/.deploykit-store/{number}"
 
 
 def socket_path(site: str) -> str:

@@ -198,6 +198,10 @@ CASES: dict[str, Case] = {
         )
     ),
     "protected": Case(sites=(site(media=MEDIA, protected=(PROTECTED,)),)),
+    "protected_stores": Case(
+        sites=(site(stores=("https://files.s3.example.com", "http://10.0.0.2:9000")),),
+        deployment=replace(DEPLOYMENT, resolver=Address("127.0.0.53", 53)),
+    ),
     "protected_mod_xsendfile": Case(
         sites=(site(protected=(PROTECTED,)),),
         deployment=replace(DEPLOYMENT, mod_xsendfile_version=(0, 12)),

@@ -102,6 +102,13 @@ def _socket(text: str) -> Path | Address:
     return address
 
 
+def _resolver(text: str) -> Address:
+    address = _address(text)
+    if not address.host:
+        raise Invalid("an IP address and port: '127.0.0.53:53'")
+    return address
+
+
 def _segment(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_~-]{1,64}", text):
         raise Invalid("one part of a URL's path: at most 64 letters, digits, '-', '_' and '~'")
@@ -230,6 +237,12 @@ class Deployment:
         _segment,
         "The first part of the path in which the front tells the application its scheme, host "
         "and port: '/PART/https/example.com:443/...'; default: it does not.",
+    )
+    resolver: Address | None = _choice(
+        None,
+        _resolver,
+        "The name server that nginx asks for the addresses of object storage, such as "
+        "'127.0.0.53:53'; default: none.",
     )
     python_home: Path | None = _choice(
         None, _path, "The virtual environment on the server; default: the running one."

@@ -160,6 +160,7 @@ class SiteFacts:
     static: StaticFiles | None = None
     media: Mount | None = None
     protected: tuple[Mount, ...] = ()
+    stores: tuple[str, ...] = ()
     areas: tuple[Area, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
     login_url: str = ""

@@ -92,6 +92,9 @@ BAD_BACKEND = _error(81, "Leave it out where deployconfig has written the config
 ACTIVE_INLINE = _error(82, "Leave it out: a browser would run such a file in the site's name.")
 PROTECTED_OVERLAP = _error(83, "Give each directory a place of its own.")
 PROTECTED_CODE = _error(84, "Protect a directory that holds nothing but files to be sent.")
+BAD_STORE = _error(
+    85, "Write scheme, host and perhaps port, in small letters: 'https://files.example.com'."
+)
 
 BAD_AUTH = _error(61, "See the reference of DEPLOYKIT['AUTH'].")
 UNKNOWN_PERMISSION = _error(

@@ -67,7 +67,9 @@ def _set_up(settings_module: str, env_file: str | None, prefix: str, stack: str)
             environ.Env.read_env(lines)
     if prefix and settings.FORCE_SCRIPT_NAME is None:
         settings.FORCE_SCRIPT_NAME = prefix  # WhiteNoise, for one, knows of no other prefix.
-    if conf.read().site.get("PROTECTED") and _DECIDES_LAST not in settings.MIDDLEWARE:
+    said = conf.read()
+    protects = said.site.get("PROTECTED") or said.sendfile.get("STORES")
+    if protects and _DECIDES_LAST not in settings.MIDDLEWARE:
         settings.MIDDLEWARE = _with_last_step(list(settings.MIDDLEWARE))
     django.setup()
     # Django keeps them with the prefix of the moment they are first looked at: this one, and not

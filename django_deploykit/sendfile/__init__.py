@@ -50,7 +50,6 @@ def sendfile(
     kind = mimetype or headers.guessed_type(file.name)
     shown = not attachment and headers.may_be_shown(kind, rules.inline)
     said = {
-        "Accept-Ranges": "bytes",
         "Cache-Control": "private, no-store",
         "Content-Disposition": headers.disposition(not shown, name),
         "Content-Security-Policy": headers.content_policy(kind),

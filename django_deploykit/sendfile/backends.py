@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 
 from django_deploykit import contract
 from django_deploykit.exceptions import unknown
@@ -23,6 +24,8 @@ from django_deploykit.sendfile.roots import Place
 
 # A server reads the headers of a response into a buffer, the smallest of 4 KiB.
 _LONGEST = 2048
+# What a front says by itself, whatever Django says.
+_SERVER_SAYS = ("Content-Length", "Strict-Transport-Security")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _UNSPEAKABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
@@ -32,7 +35,9 @@ class Backend:
     """A header, and how it spells a place: None where this server cannot be told.
 
     ``sends_ranges`` tells whether the server sends parts of the file by itself, ``remembers``
-    for how many seconds it goes on sending a file that another one has replaced.
+    for how many seconds it goes on sending a file that another one has replaced. ``restores`` are
+    the headers of a response that would be lost, and are told in a query; ``loses`` says that all
+    others are. ``fetches`` tells whether it gets files out of object storage too.
     """
 
     name: str
@@ -40,13 +45,28 @@ class Backend:
     spell: Callable[[Place], str | None]
     sends_ranges: bool = True
     remembers: int = 0
+    restores: tuple[str, ...] = ()
+    loses: bool = False
+    fetches: bool = False
 
-    def value(self, place: Place, changed: float) -> str | None:
+    def value(self, place: Place, changed: float, response: HttpResponseBase) -> str | None:
         """The value of the header for this file; None where Python has to send it."""
-        if time.time() - changed < self.remembers:
+        if time.time() - changed < self.remembers or (self.loses and self._lost(response)):
             return None
         spelled = self.spell(place) if place.root.url else None
+        if spelled is not None and self.restores:
+            spelled += f"?{self._query(response)}"
         return spelled if spelled is not None and len(spelled) <= _LONGEST else None
+
+    def _lost(self, response: HttpResponseBase) -> bool:
+        """Tell whether the client would miss something."""
+        known = {name.lower() for name in (*self.restores, *_SERVER_SAYS)}
+        return bool(response.cookies) or any(name.lower() not in known for name in response.headers)
+
+    def _query(self, response: HttpResponseBase) -> str:
+        # Apache decodes no '%2F' here, and needs none.
+        said = [(name, response.get(name)) for name in self.restores]
+        return "&".join(f"{name.lower()}={quote(value)}" for name, value in said if value)
 
 
 def _url(place: Place) -> str:
@@ -61,7 +81,8 @@ def _encoded_path(place: Place) -> str | None:
 
 def _path_without_links(place: Place) -> str | None:
     """lighttpd refuses a path with a link anywhere, be it above the directory."""
-    has_link = place.top != place.root.directory.rstrip("/")
+    directory = place.root.directory
+    has_link = os.path.realpath(directory) != directory.rstrip("/")
     return None if has_link else _encoded_path(place)
 
 
@@ -80,12 +101,25 @@ def _raw_plain_path(place: Place) -> str | None:
 BACKENDS = {
     backend.name: backend
     for backend in (
-        Backend("nginx", contract.ACCEL_HEADER, _url),
+        Backend("nginx", contract.ACCEL_HEADER, _url, fetches=True),
         # What lighttpd knows of a file, it looks up again in the next second (stat_cache.c).
         Backend("lighttpd", contract.SENDFILE_HEADER, _path_without_links, remembers=2),
         Backend("mod_xsendfile-0.12", contract.SENDFILE_HEADER, _raw_path),
         Backend("mod_xsendfile-1.0", contract.SENDFILE_HEADER, _encoded_path),
         Backend("mod_proxy_scgi", contract.SENDFILE_HEADER, _raw_plain_path, sends_ranges=False),
+        Backend(
+            "mod_proxy_scgi-redirect",
+            contract.SCGI_REDIRECT_HEADER,
+            _url,
+            restores=contract.REPLACED_HEADERS,
+        ),
+        Backend(
+            "mod_wsgi",
+            contract.WSGI_REDIRECT_HEADER,
+            _url,
+            restores=contract.RESTORED_HEADERS,
+            loses=True,
+        ),
     )
 }
 STREAM = "stream"
@@ -101,7 +135,9 @@ def of(request: HttpRequest, policy: Policy) -> Backend | None:
 
 
 def _by_stack(request: HttpRequest, mod_xsendfile: str) -> str:
-    # No client can set it: headers arrive as HTTP_*, and the rest is the operator's.
+    # No client can set these: headers arrive as HTTP_*, and the rest is the operator's.
+    if stated := request.META.get(contract.SENDFILE_KEY):
+        return str(stated)
     stack = os.environ.get(contract.STACK_KEY) or request.META.get(contract.STACK_KEY, "")
     front, _, gateway = stack.partition("/")
     if front != "apache":

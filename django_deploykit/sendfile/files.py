@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import IO, Any
 
 from django.core.exceptions import SuspiciousFileOperation
@@ -14,7 +16,7 @@ from django.core.files.storage import InMemoryStorage, Storage
 from django.db.models.fields.files import FieldFile
 
 from django_deploykit.sendfile.policy import Policy
-from django_deploykit.sendfile.roots import NoSuchFile, Place, Root, is_below, locate, open_at
+from django_deploykit.sendfile.roots import NoSuchFile, Place, Root, find, is_below
 
 
 @dataclass(frozen=True)
@@ -22,16 +24,17 @@ class ProtectedFile:
     """An open file. ``place`` is known for one on this disk; a storage elsewhere has none.
 
     ``etag`` and ``modified`` (seconds) are None where a storage does not tell. ``changed`` is when
-    this file came to its place, or was written to.
+    this file came to its place, or was written to. ``url`` makes one for a file of such a storage.
     """
 
-    stream: IO[bytes]
+    stream: IO[bytes] | io.FileIO
     name: str
     size: int
     etag: str | None = None
     modified: int | None = None
     place: Place | None = None
     changed: float = 0
+    url: Callable[[], str] | None = None
 
 
 def open_protected(source: Any, policy: Policy) -> ProtectedFile:
@@ -48,7 +51,8 @@ def open_protected(source: Any, policy: Policy) -> ProtectedFile:
         return _from_storage(storage, name, policy)
     if isinstance(source, File):
         return _measured(source, str(source.name or ""))
-    return _from_path(os.fsdecode(source), policy.roots)
+    path = os.fsdecode(source)
+    return _opened(path, *find(path, policy.roots))
 
 
 def _from_storage(storage: Storage, name: str, policy: Policy) -> ProtectedFile:
@@ -62,22 +66,28 @@ def _from_storage(storage: Storage, name: str, policy: Policy) -> ProtectedFile:
         raise NoSuchFile from error
     # The storage's own directory confines the file too, and is a root where there is no other.
     own = Root(str(getattr(storage, "location", os.path.dirname(path))))
-    if not is_below(os.path.realpath(path), os.path.realpath(own.directory)):
-        raise NoSuchFile
     try:
-        return _from_path(path, policy.roots)
+        found = find(path, policy.roots)
     except NoSuchFile:
-        return _from_path(path, (own,))
+        return _opened(path, *find(path, (own,)))
+    if not _is_in(found[0], own):
+        os.close(found[1])
+        raise NoSuchFile
+    return _opened(path, *found)
 
 
-def _from_path(path: str, roots: tuple[Root, ...]) -> ProtectedFile:
-    place = locate(path, roots)
-    stream = os.fdopen(open_at(place), "rb")
-    status = os.fstat(stream.fileno())
+def _is_in(place: Place, own: Root) -> bool:
+    """Tell whether a file of one root lies in another one too, links followed."""
+    if place.root.directory == own.directory:
+        return True
+    return is_below(os.path.realpath(place.path), os.path.realpath(own.directory))
+
+
+def _opened(path: str, place: Place, descriptor: int, status: os.stat_result) -> ProtectedFile:
     # A file that takes another's place, even within a tick of the clock, is another inode.
     etag = f'"{status.st_mtime_ns:x}-{status.st_size:x}-{status.st_ino:x}"'
     return ProtectedFile(
-        stream,
+        io.FileIO(descriptor),
         name=os.path.basename(path),
         size=status.st_size,
         etag=etag,
@@ -98,7 +108,8 @@ def _from_elsewhere(storage: Storage, name: str) -> ProtectedFile:
     known = f"{name}\0{modified.timestamp()}\0{stream.size}"
     etag = f'"{hashlib.sha256(known.encode()).hexdigest()[:32]}"'
     base = os.path.basename(name)
-    return ProtectedFile(stream, base, stream.size, etag, int(modified.timestamp()))
+    url = partial(storage.url, name)
+    return ProtectedFile(stream, base, stream.size, etag, int(modified.timestamp()), url=url)
 
 
 def _measured(stream: Any, name: str) -> ProtectedFile:

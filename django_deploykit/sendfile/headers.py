@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+import os
 import re
 from collections.abc import Sequence
 from urllib.parse import quote
@@ -60,8 +61,9 @@ def guessed_type(name: str) -> str:
     """The type that a name stands for, never one that an uploader has said."""
     # As a path: "data:text/html,x.txt" would be read as a URL.
     kind, packing = _TYPES.guess_type(f"./{name}")
-    later = next((found for end, found in _LATER.items() if name.lower().endswith(end)), _UNKNOWN)
-    return _PACKED.get(packing, _UNKNOWN) if packing else kind or later
+    if packing:
+        return _PACKED.get(packing, _UNKNOWN)
+    return kind or _LATER.get(os.path.splitext(name)[1].lower(), _UNKNOWN)
 
 
 def may_be_shown(content_type: str, more: Sequence[str] = ()) -> bool:

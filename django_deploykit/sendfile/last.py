@@ -8,14 +8,14 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import get_conditional_response
 
-from django_deploykit.sendfile import backends, policy
+from django_deploykit.sendfile import backends, policy, stores
 from django_deploykit.sendfile.ranges import Range, requested
 from django_deploykit.sendfile.response import ProtectedFileResponse
 from django_deploykit.sendfile.signals import file_served
 
-_CONDITIONS = ("HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE")
 # Conditions that nginx would compare with validators which it does not have.
 _ONLY_HERE = ("HTTP_IF_MATCH", "HTTP_IF_UNMODIFIED_SINCE")
+_CONDITIONS = ("HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE", *_ONLY_HERE)
 
 
 def decide(
@@ -37,13 +37,13 @@ def decide(
     wanted = _ranges(request, response)
     if wanted == []:
         return _unsatisfiable(response)
-    handed = _handed(request, response) if hand_off else None
+    handed = _handed(request, response, wanted) if hand_off else None
     return handed or _sent(request, response, wanted)
 
 
 def _condition(request: HttpRequest, response: ProtectedFileResponse) -> HttpResponse | None:
     """304 or 412 where the client has the file already, or has another one (RFC 9110 13)."""
-    if not any(key in request.META for key in (*_CONDITIONS, *_ONLY_HERE)):
+    if request.META.keys().isdisjoint(_CONDITIONS):
         return None
     etag, modified = response.get("ETag"), response.file.modified
     plain = cast(HttpResponse, response)
@@ -62,25 +62,37 @@ def _instead(answer: Any, of: Any) -> HttpResponse:
     return found
 
 
-def _handed(request: HttpRequest, response: ProtectedFileResponse) -> HttpResponse | None:
+def _handed(
+    request: HttpRequest, response: ProtectedFileResponse, wanted: list[Range] | None
+) -> HttpResponse | None:
     """An empty response whose header makes the server send the file, if it can."""
-    backend, file = backends.of(request, policy.read()), response.file
-    if backend is None or file.place is None or response.is_encoded:
+    rules = policy.read()
+    backend, file = backends.of(request, rules), response.file
+    if backend is None or response.is_encoded:
         return None
-    if any(key in request.META for key in _ONLY_HERE):
+    if file.place is None:
+        told = stores.told(request, file, rules.stores, wanted) if backend.fetches else None
+        return _empty(request, response, backend.name, told) if told else None
+    asked = request.META.keys()
+    if not asked.isdisjoint(_ONLY_HERE) or ("HTTP_RANGE" in asked and not backend.sends_ranges):
         return None
-    if "HTTP_RANGE" in request.META and not backend.sends_ranges:
-        return None
-    value = backend.value(file.place, file.changed)
+    value = backend.value(file.place, file.changed, response)
     if value is None:
         return None
-    handed = HttpResponse()
+    return _empty(request, response, backend.name, {backend.header: value})
+
+
+def _empty(
+    request: HttpRequest, response: ProtectedFileResponse, backend: str, told: dict[str, str]
+) -> HttpResponse:
+    # Of any type: these headers are replaced, and the type is looked up in settings otherwise.
+    handed = HttpResponse(content_type="text/plain")
     handed.headers = response.headers
     # With the length of the file, a server would wait for a body that never comes.
     handed.headers["Content-Length"] = "0"
-    handed.headers.pop("Accept-Ranges", None)  # The server says so by itself.
-    handed.headers[backend.header] = value
-    _tell(request, response, backend.name)
+    for name, value in told.items():
+        handed.headers[name] = value
+    _tell(request, response, backend)
     return _instead(handed, response)
 
 
@@ -88,6 +100,8 @@ def _sent(
     request: HttpRequest, response: ProtectedFileResponse, wanted: list[Range] | None
 ) -> HttpResponseBase:
     """The file from Python: all of it, or what the client asks for."""
+    if not response.is_encoded:
+        response.headers["Accept-Ranges"] = "bytes"
     if request.method == "HEAD":
         response.send_nothing()
         return response

@@ -16,12 +16,14 @@ from django_deploykit.sendfile.roots import Root
 
 @dataclass(frozen=True)
 class Policy:
-    """The protected directories, who sends, and which types may be shown in the browser."""
+    """The protected directories, who sends, which types may be shown in the browser, and where the
+    web server may fetch."""
 
     roots: tuple[Root, ...]
     backend: str = ""
     mod_xsendfile: str = ""
     inline: tuple[str, ...] = ()
+    stores: tuple[tuple[str, str], ...] = ()
 
 
 @cache
@@ -38,8 +40,16 @@ def read() -> Policy:
         ),
         backend=str(found.sendfile.get("BACKEND", "")),
         mod_xsendfile=_version(found.deployment.get("mod_xsendfile_version")),
+        stores=_stores(prefix, found.sendfile.get("STORES", ())),
         inline=tuple(map(str, inline)) if isinstance(inline, (list, tuple, set)) else (),
     )
+
+
+def _stores(prefix: str, value: object) -> tuple[tuple[str, str], ...]:
+    """Pairs of an origin and its internal URL."""
+    origins = value if isinstance(value, (list, tuple)) else ()
+    known = [str(origin) for origin in origins if contract.STORE.fullmatch(str(origin))]
+    return tuple((one, contract.store_url(prefix, number)) for number, one in enumerate(known))
 
 
 @receiver(setting_changed)

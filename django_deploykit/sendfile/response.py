@@ -34,8 +34,9 @@ class ProtectedFileResponse(StreamingHttpResponse):
         self.file = file
         self._close_file = file.stream.close
         self._is_asgi = isinstance(request, ASGIRequest)
-        super().__init__(**kwargs)
-        self.send_whole()
+        super().__init__(self._body([(0, file.size - 1)]), **kwargs)
+        self.is_replaced = False
+        self.headers["Content-Length"] = str(file.size)
         # While a response has a coding, no middleware compresses it: a part of a compressed
         # file is not a compressed part. It is taken out again when the body is chosen.
         self._guard = "Content-Encoding" not in self.headers
@@ -66,10 +67,6 @@ class ProtectedFileResponse(StreamingHttpResponse):
         """Keep the headers, and have no body: the answer to HEAD."""
         self._send([])
 
-    def send_whole(self) -> None:
-        self.headers["Content-Length"] = str(self.file.size)
-        self._send([(0, self.file.size - 1)])
-
     def let_server_send(self) -> None:
         """Let the WSGI server take the whole file, if it is one that the kernel knows."""
         if self.file.place and not self._is_asgi:
@@ -98,9 +95,12 @@ class ProtectedFileResponse(StreamingHttpResponse):
         return [*parts, f"\r\n--{mark}--\r\n".encode()]
 
     def _send(self, parts: Sequence[_Part]) -> None:
-        blocks = _blocks(self.file.stream, parts)
-        self.streaming_content = _in_threads(blocks) if self._is_asgi else blocks
+        self.streaming_content = self._body(parts)
         self.is_replaced = False
+
+    def _body(self, parts: Sequence[_Part]) -> Iterator[bytes] | AsyncIterator[bytes]:
+        blocks = _blocks(self.file.stream, parts)
+        return _in_threads(blocks) if self._is_asgi else blocks
 
     def let_go(self) -> None:
         """Close the file: another response takes the place of this one."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 # A directory that may be searched need not be readable.
 _DIRECTORY = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
+_STEP = _DIRECTORY | os.O_NOFOLLOW
 # A FIFO that took the file's place would otherwise wait for its writer.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _MISSING = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO}
@@ -29,14 +30,10 @@ class Root:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a file really lies: ``relative`` to its root, without links and dots.
-
-    ``top`` is where the root really lies.
-    """
+    """Where a file really lies: ``relative`` to its root, without links and dots."""
 
     root: Root
     relative: str
-    top: str
 
     @property
     def path(self) -> str:
@@ -44,15 +41,25 @@ class Place:
         return f"{self.root.directory.rstrip('/')}/{self.relative}"
 
 
-def locate(filename: str, roots: Sequence[Root]) -> Place:
-    """Find the root of a file, given by its path or, if there is one root, relative to it.
+def find(filename: str, roots: Sequence[Root]) -> tuple[Place, int, os.stat_result]:
+    """Find and open a file, given by its path or, if there is one root, relative to it.
 
-    Raise NoSuchFile for whatever, links followed, lies outside of its root.
+    Return its place, its descriptor, and what the system knows of it. Raise NoSuchFile for
+    whatever, links followed, lies outside of its root, and for whatever is no regular file.
     """
-    if not os.path.isabs(filename):
-        if len(roots) != 1:
-            raise NoSuchFile
-        filename = os.path.join(roots[0].directory, filename)
+    filename = _absolute(filename, roots)
+    if written := _as_written(filename, roots):
+        # It costs less to open a path than to ask of each part whether it is a link.
+        try:
+            return written, *open_at(written)
+        except NoSuchFile:  # Or there is a link.
+            pass
+    place = locate(filename, roots)
+    return place, *open_at(place)
+
+
+def locate(filename: str, roots: Sequence[Root]) -> Place:
+    """Find the place of a file, and follow links for it. Raise NoSuchFile outside of the roots."""
     try:
         real = os.path.realpath(filename)
     except ValueError as error:  # NUL
@@ -61,7 +68,26 @@ def locate(filename: str, roots: Sequence[Root]) -> Place:
     top = os.path.realpath(root.directory)
     if not is_below(real, top):
         raise NoSuchFile
-    return Place(root, real.removeprefix(f"{top.rstrip('/')}/"), top)
+    return Place(root, real.removeprefix(f"{top.rstrip('/')}/"))
+
+
+def _absolute(filename: str, roots: Sequence[Root]) -> str:
+    if os.path.isabs(filename):
+        return filename
+    if len(roots) != 1:
+        raise NoSuchFile
+    return os.path.join(roots[0].directory, filename)
+
+
+def _as_written(filename: str, roots: Sequence[Root]) -> Place | None:
+    """The place that a path without dots names, if there is no link in it below its root."""
+    if os.path.normpath(filename) != filename:
+        return None
+    named = [root for root in roots if is_below(filename, root.directory)]
+    if not named:
+        return None
+    root = max(named, key=lambda root: len(root.directory))
+    return Place(root, filename[len(root.directory.rstrip("/")) + 1 :])
 
 
 def _root_of(path: str, real: str, roots: Sequence[Root]) -> Root:
@@ -78,22 +104,25 @@ def is_below(path: str, top: str) -> bool:
     return path.startswith(f"{top.rstrip('/')}/")
 
 
-def open_at(place: Place) -> int:
-    """Open the file, and return its descriptor.
+def open_at(place: Place) -> tuple[int, os.stat_result]:
+    """Open the file; return its descriptor, and what the system knows of it.
 
-    No step follows a link: whatever was put in the way since ``locate`` looked is refused. Raise
-    NoSuchFile for it, and for whatever is no regular file; such a thing is not opened.
+    No step below the root follows a link: whatever was put in the way since somebody looked is
+    refused. Raise NoSuchFile for it, and for whatever is no regular file; that is not opened.
     """
     try:
-        descriptor = _walk(place.top, place.relative.split("/"))
+        descriptor = _walk(place.root.directory, place.relative.split("/"))
     except OSError as error:
         if error.errno in _MISSING:
             raise NoSuchFile from error
         raise
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    except ValueError as error:  # NUL, or no name at all
+        raise NoSuchFile from error
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
         raise NoSuchFile
-    return descriptor
+    return descriptor, status
 
 
 def _walk(top: str, parts: Sequence[str]) -> int:
@@ -101,7 +130,7 @@ def _walk(top: str, parts: Sequence[str]) -> int:
     directory = os.open(top, _DIRECTORY)
     try:
         for parent in parents:
-            inner = os.open(parent, _DIRECTORY | os.O_NOFOLLOW, dir_fd=directory)
+            inner = os.open(parent, _STEP, dir_fd=directory)
             os.close(directory)
             directory = inner
         # A device may do something when it is opened.

@@ -113,13 +113,25 @@ def test_directives_follow_the_version(version: tuple[int, ...], present: str, a
 
 
 def test_scgi_states_both_of_its_ways_to_a_file() -> None:
-    """Both are closed; protected files open the one of the contract, for their directory alone."""
-    assert "ProxySCGISendfile Off" in text("scgi", site())
-    written = text("scgi", site(protected=(PROTECTED,)))
+    """Both are closed; protected files open a redirect by the header of the contract."""
+    protected = site(protected=(PROTECTED,))
+    assert "ProxySCGIInternalRedirect Off" in text("scgi", site())
+    assert "ProxySCGIInternalRedirect X-Location" in text("scgi", protected)
+    for facts in (site(), protected):
+        assert "ProxySCGISendfile Off" in text("scgi", facts)
+
+
+def test_an_scgi_that_knows_no_such_redirect_sends_by_path() -> None:
+    """Before 2.4.13 a file is named by its path, and only in the protected directory."""
+    written = text("scgi", site(protected=(PROTECTED,)), server_version=(2, 4, 10))
     assert "ProxySCGISendfile X-Sendfile" in written
+    assert "ProxySCGIInternalRedirect Off" in written
     assert "<Directory /srv/shop/private>" in written
-    for facts in (site(), site(protected=(PROTECTED,))):
-        assert "ProxySCGIInternalRedirect Off" in text("scgi", facts)
+    assert "DEPLOYKIT_SENDFILE" not in written
+
+
+def test_no_other_gateway_reaches_a_protected_directory() -> None:
+    """Where nothing of Apache's sends them, it does not know of them."""
     for gateway in set(SPEAKS) - {"scgi"}:
         assert "/srv/shop/private" not in text(gateway, site(protected=(PROTECTED,)))
 

@@ -175,3 +175,25 @@ def test_a_limit_below_djangos_own_is_announced() -> None:
     assert [warning.startswith("shop: DATA_UPLOAD_MAX_MEMORY_SIZE") for warning in warnings] == [
         True
     ]
+
+
+# Object storage
+
+
+def test_a_store_that_nginx_cannot_find_is_refused() -> None:
+    """nginx asks no name server of its own accord; an address needs none."""
+    named, address = "https://files.example.com", "http://10.0.0.2:9000"
+    with pytest.raises(ChoiceError, match=r"'https://files\.example\.com'.*--set resolver="):
+        rendered(site(stores=(address, named)))
+    written = rendered(site(stores=(named,)), resolver=Address("127.0.0.53", 53)).text
+    assert "resolver 127.0.0.53:53;" in written
+    assert "resolver" not in rendered(site(stores=(address,))).text
+
+
+def test_who_a_store_is_has_to_be_proved() -> None:
+    """What is signed goes to nobody else who answers at its address."""
+    resolver = Address("127.0.0.53", 53)
+    written = rendered(site(stores=("https://files.example.com:444",)), resolver=resolver).text
+    assert "proxy_ssl_verify on;" in written
+    assert "proxy_ssl_name files.example.com;" in written
+    assert "proxy_ssl_verify" not in rendered(site(stores=("http://10.0.0.2:9000",))).text

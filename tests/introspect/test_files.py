@@ -132,7 +132,7 @@ def test_link_into_another_directory_is_an_overlap(
 
 @pytest.mark.parametrize("media", ["media", "private/media"], ids=["around", "inside"])
 def test_protected_and_public_are_apart(media: str, read: Read, tmp_path: Path) -> None:
-    """A protected directory neither holds a public one nor lies in it."""
+    """S3: a protected directory neither holds a public one nor lies in it."""
     private = tmp_path / ("media/private" if media == "media" else "private")
     deploykit = {"SITE": {"PROTECTED": {"/private/": private}}}
     found = read(MEDIA_ROOT=tmp_path / media, MEDIA_URL="/media/", DEPLOYKIT=deploykit)

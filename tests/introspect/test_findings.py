@@ -330,6 +330,18 @@ TABLE: dict[str, tuple[Make, set[str]]] = {
         {"E001"},
     ),
     "INLINE a string": (lambda tmp: {"DEPLOYKIT": {"SENDFILE": {"INLINE": "a/b"}}}, {"E002"}),
+    "STORES a string": (
+        lambda tmp: {"DEPLOYKIT": {"SENDFILE": {"STORES": "https://a.example"}}},
+        {"E002"},
+    ),
+    "STORES": (
+        lambda tmp: {"DEPLOYKIT": {"SENDFILE": {"STORES": ["https://a.example:9000"]}}},
+        set(),
+    ),
+    "STORES with a path": (
+        lambda tmp: {"DEPLOYKIT": {"SENDFILE": {"STORES": ["https://a.example/bucket"]}}},
+        {"E085"},
+    ),
     "INLINE that runs": (
         lambda tmp: {"DEPLOYKIT": {"SENDFILE": {"INLINE": ["application/pdf", "image/svg+xml"]}}},
         {"E082"},

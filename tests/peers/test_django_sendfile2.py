@@ -29,7 +29,7 @@ SENDFILE_BACKEND = SENDFILE_ROOT = SENDFILE_URL = None
 _ONE_NAME = "One parameter says the name exactly; there is no second, cut one for old browsers."
 _EXISTS = "A file is opened before anything is answered, so that its validators are its own."
 _OWN_SETTINGS = "These are settings of its own; ours follow from the stack."
-_NO_MODULE = "mod_wsgi's internal redirect loses every header, so that Python sends there."
+_NO_MODULE = "mod_wsgi's redirect loses every header, so that ours are in the URL's query."
 DIFFERENT = {
     "TestSendfile::test_attachment_filename_unicode": _ONE_NAME,
     "TestSendfile::test_attachment_filename_with_space": _ONE_NAME,

@@ -54,6 +54,11 @@ class Changes:
         response: HttpResponseBase = self.get_response(request)
         if status := request.headers.get("X-Change-Status"):
             response.status_code = int(status)
+        if name := request.headers.get("X-Add"):
+            if name == "Set-Cookie":
+                response.set_cookie("seen", "yes")
+            else:
+                response[name] = "yes"
         if "X-Change-Body" in request.headers:
             response.streaming_content = iter([b"changed"])  # type: ignore[attr-defined]
             del response["Content-Length"]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import random
 import tracemalloc
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote, urlsplit
 
 import pytest
 from django.core.handlers.asgi import ASGIRequest
@@ -16,6 +18,7 @@ from django.test import AsyncClient, Client, RequestFactory
 from hypothesis import given
 from hypothesis import strategies as st
 
+from django_deploykit import contract
 from django_deploykit.sendfile import asendfile, headers, sendfile
 from django_deploykit.sendfile.ranges import requested
 from tests.sendfile.asking import body, get, handed, parts, saved_name
@@ -514,3 +517,53 @@ def test_a_random_part_is_that_part(private: Path, client: Client) -> None:
         first, last = sorted((places.randrange(SIZE), places.randrange(SIZE)))
         answer = get(client, "report.txt", Range=f"bytes={first}-{last}")
         assert body(answer) == CONTENT[first : last + 1]
+
+
+# What is written down.
+
+
+@pytest.mark.parametrize("name", ["a\nGET forged", "a\r\nINFO forged", "\x1b[2J", "a\u2028b"])
+def test_s24_a_name_writes_no_line_of_a_log(
+    private: Path, client: Client, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    """S24: whatever a file is called, or asked for, no record holds a control character."""
+    (private / name).write_bytes(b"text")
+    with caplog.at_level(logging.DEBUG):
+        for asked in (name, f"{name}-missing"):
+            client.get(f"/send/{quote(asked, safe='')}", {"name": asked})
+            get(client, asked)
+    said = [record.getMessage() for record in caplog.records]
+    assert not [text for text in said if not text.isprintable()]
+
+
+# What is lost by a redirect within Apache.
+
+
+@pytest.fixture
+def within_apache(client: Client) -> Client:
+    """A client behind a configuration that says so."""
+    client.defaults[contract.SENDFILE_KEY] = "mod_wsgi"
+    return client
+
+
+def test_what_apache_loses_is_in_the_query(private: Path, within_apache: Client) -> None:
+    """Every header goes along in the URL, encoded so that none of them can add another one."""
+    answer = get(within_apache, "report.txt", attachment_filename="a&etag=b%\u00fc.txt")
+    assert body(answer) == b""
+    url = urlsplit(handed(answer) or "")
+    said = dict(pair.split("=", 1) for pair in url.query.split("&"))
+    assert url.path == "/private/report.txt"
+    for name in ("Content-Disposition", "Content-Type", "Cache-Control", "ETag", "Last-Modified"):
+        assert unquote(said[name.lower()]) == answer.headers[name]
+
+
+@pytest.mark.parametrize("header", ["Set-Cookie", "X-Of-My-Own"])
+def test_what_apache_would_lose_is_sent_by_python(
+    private: Path, within_apache: Client, settings: Any, header: str
+) -> None:
+    """A header that is not restored keeps the file with Python, with all headers."""
+    settings.MIDDLEWARE = [FIRST, CHANGES]
+    answer = within_apache.get("/send/", {"name": "report.txt"}, headers={"X-Add": header})
+    assert handed(answer) is None
+    assert body(answer) == CONTENT
+    assert header in answer.headers or answer.cookies

@@ -149,7 +149,7 @@ def test_s5_roots_match_whole_segments_the_longest_first(private: Path) -> None:
 def test_a_relative_name_needs_one_root(private: Path) -> None:
     """With two roots nobody can say which one a relative name means."""
     with pytest.raises(roots.NoSuchFile):
-        roots.locate("report.txt", [roots.Root(str(private)), roots.Root("/srv")])
+        roots.find("report.txt", [roots.Root(str(private)), roots.Root("/srv")])
 
 
 def test_s6_no_request_header_switches_anything(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 from datetime import timedelta
@@ -149,6 +150,18 @@ def test_s22_each_byte_of_a_link_counts(private: Path) -> None:
     for other in (SimpleNamespace(pk=8, is_authenticated=True), AnonymousUser()):
         with pytest.raises(PermissionDenied):
             ask(Linked, url, other)
+
+
+def test_s24_no_log_has_a_link(private: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """S24: what lets anybody in is not written down, be it right or wrong."""
+    url = links.signed("/file/", expires=HOUR)
+    with caplog.at_level(logging.DEBUG):
+        ask(Linked, url).close()
+        with pytest.raises(PermissionDenied) as refused:
+            ask(Linked, f"{url}x")
+    token = url.partition("=")[2]
+    said = [record.getMessage() for record in caplog.records]
+    assert not [text for text in (*said, str(refused.value)) if token in text]
 
 
 def test_s22_a_link_expires(private: Path) -> None:

@@ -69,7 +69,8 @@ def send(request, **options):
     response = sendfile(request, os.fsdecode(name), **options)
     if "status" in request.GET:
         response.status_code = int(request.GET["status"])
-    response.set_cookie("seen", "yes")
+    if "cookie" in request.GET:
+        response.set_cookie("seen", "yes")
     return response
 
 
@@ -90,12 +91,18 @@ urlpatterns = [
 """
 
 FRONTS = [stack for stack in STACKS.values() if stack.has_front]
+REDIRECTS = {"mod_wsgi": "mod_wsgi", "scgi": "mod_proxy_scgi-redirect"}
 # Debian's; settings name it, so that both sides know of it.
 MOD_XSENDFILE = '"DEPLOYMENT": {"mod_xsendfile_version": "0.12"},'
 SERVED_BY = [
     *((stack, "") for stack in FRONTS),
     *((stack, MOD_XSENDFILE) for stack in FRONTS if stack.is_apache),
 ]
+
+
+# One stack for each front and gateway is asked for every name, and others for the awkward ones: it
+# is the front that reads a name, not the application server behind it.
+EVERY_NAME = list({(stack.target, stack.gateway): stack for stack in reversed(FRONTS)}.values())
 
 
 @dataclass
@@ -121,7 +128,7 @@ class Protected:
             return "stream" if self.stack.gateway == "cgi" else self.stack.target
         if self.has_module:
             return "mod_xsendfile-0.12"
-        return "mod_proxy_scgi" if self.stack.gateway == "scgi" else "stream"
+        return REDIRECTS.get(self.stack.gateway, "stream")
 
     def settle(self) -> None:
         """Wait until no server remembers another file in a place that was written to."""
@@ -153,9 +160,7 @@ def protected(request: pytest.FixtureRequest) -> Iterator[Protected]:
 
 
 def serving(stack: Stack, directory: Path, more: str) -> Iterator[Protected]:
-    # mod_proxy_scgi cannot be told of a path with "%".
-    percent = "" if stack.is_apache and stack.gateway == "scgi" and not more else " %41"
-    private = directory / f"private (1){percent}"
+    private = directory / "private (1) %41"
     (private / "names").mkdir(parents=True)
     served = directory / "served"
     served.touch()
@@ -170,11 +175,12 @@ def serving(stack: Stack, directory: Path, more: str) -> Iterator[Protected]:
         yield Protected(server, private, stack, served, bool(more))
 
 
-def test_a_file_arrives_with_its_headers(protected: Protected) -> None:
+@pytest.mark.parametrize("more", ["", "&cookie=1"])
+def test_a_file_arrives_with_its_headers(protected: Protected, more: str) -> None:
     """S12, S14: what Django says of the file is said to the client, and no more."""
     protected.write(b"page.html", b"<p>" * 1000)
     protected.settle()
-    answer = protected.send(b"page.html", ("Accept-Encoding", "gzip, br"))
+    answer = protected.send(b"page.html", ("Accept-Encoding", "gzip, br"), more=more)
     assert (answer.status, answer.body) == (200, b"<p>" * 1000)
     said = answer.headers
     assert said["Content-Type"] == "text/html"
@@ -185,14 +191,14 @@ def test_a_file_arrives_with_its_headers(protected: Protected) -> None:
     assert said["Referrer-Policy"] == "same-origin"
     assert said["X-Robots-Tag"] == "noindex"
     assert "Cookie" in said["Vary"]
-    assert said["Set-Cookie"].startswith("seen=yes")
+    assert (said["Set-Cookie"] or "").startswith("seen=yes" if more else "")
     assert said.get_all("ETag") == [said["ETag"]]
     assert said.get_all("Last-Modified") == [said["Last-Modified"]]
     assert "Content-Encoding" not in said
     names = {name.lower() for name in said}
     assert not [name for name in names if name.startswith(("x-send", "x-accel", "x-location"))]
     assert str(protected.private) not in str(said)
-    assert "files of nobody" not in str(said)
+    assert "of nobody" not in str(said).replace("%20", " ")
 
 
 def test_the_server_sends(protected: Protected) -> None:
@@ -245,8 +251,8 @@ def test_head_says_the_length(protected: Protected) -> None:
         method: protected.send(b"sized", method=method).headers["Content-Length"]
         for method in ("GET", "HEAD")
     }
-    # What comes over these, and what mod_proxy_scgi opens itself, Apache sends in chunks.
-    in_chunks = protected.stack.is_apache and protected.stack.gateway in ("cgi", "fastcgi", "scgi")
+    # What comes over these, Apache sends in chunks.
+    in_chunks = protected.stack.is_apache and protected.stack.gateway in ("cgi", "fastcgi")
     length = None if in_chunks and not protected.has_module else "10"
     assert said == {"GET": length, "HEAD": length}
 
@@ -347,8 +353,8 @@ def _names() -> list[bytes]:
 def test_s7_s8_each_name_is_that_file(protected: Protected) -> None:
     """S7, S8: for every legal name that very file, never the one that it would be if it were
     decoded, cut or trimmed, all of which lie beside it; and its name comes back (S9)."""
-    # CGI starts Python for each request.
-    names = AWKWARD if protected.stack.gateway == "cgi" else _names()
+    is_named = protected.stack in EVERY_NAME and protected.expected != "stream"
+    names = _names() if is_named else AWKWARD
     for name in names:
         protected.write(b"names/" + name, name)
     protected.settle()
@@ -420,6 +426,8 @@ def test_a_sibling_is_not_reached(protected: Protected) -> None:
         ("X-Accel-Redirect", "/files%20of%20nobody/../private (1) %2541-too/f"),
         ("X-Sendfile", quote(str(sibling / "f"))),
         ("X-Sendfile", str(sibling / "f")),
+        ("X-Location", "/files%20of%20nobody-too/f"),
+        ("Location", "/files%20of%20nobody/..%2fprivate%20(1)%20%2541-too/f"),
     ):
         asked = f"/header/?header={header}&value={quote(value, safe='')}"
         assert b"secret" not in protected.server.get(asked).body

@@ -112,6 +112,7 @@ def _read(context: Context) -> SiteFacts:
         admin_static=static.admin_static(context, prefix),
         media=files.media(context, prefix),
         protected=files.protected(context, prefix),
+        stores=sendfile.stores(context),
         areas=areas.areas(context, prefix),
         endpoints=urls.endpoints(context, prefix),
         login_url=urls.login_url(context, prefix),

@@ -32,6 +32,18 @@ def check(context: Context, facts: SiteFacts) -> None:
     _check_order(context, [str(path) for path in context.settings.MIDDLEWARE])
 
 
+def stores(context: Context) -> tuple[str, ...]:
+    """The origins of object storage out of which the web server may fetch."""
+    value, setting = conf.read().sendfile.get("STORES", ()), "DEPLOYKIT['SENDFILE']['STORES']"
+    if not isinstance(value, (list, tuple)):
+        context.find_type(setting, value, "a list of origins")
+        return ()
+    for origin in value:
+        if not contract.STORE.fullmatch(str(origin)):
+            context.find(findings.BAD_STORE, setting, f"{origin!r} is not such an origin.")
+    return tuple(str(origin) for origin in value if contract.STORE.fullmatch(str(origin)))
+
+
 def _check_backend(context: Context, value: object) -> None:
     if value not in contract.SENDFILE_BACKENDS:
         setting = "DEPLOYKIT['SENDFILE']['BACKEND']"

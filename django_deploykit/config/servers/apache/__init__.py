@@ -122,6 +122,8 @@ def _modules(plan: Plan) -> tuple[str, ...]:
     modules |= gateways.of(plan).modules(plan)
     if protected.uses_module(plan):
         modules.add(protected.MODULE)
+    if protected.redirects(plan):
+        modules.add("setenvif")
     if modern and any(site.static and site.static.twins for site in plan.sites):
         modules.add("rewrite")
     for site in plan.sites:

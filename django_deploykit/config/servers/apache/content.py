@@ -9,6 +9,7 @@ from pathlib import Path
 from django_deploykit.config.facts import Mount, RootFile, SecurityHeaders, SiteFacts, StaticFiles
 from django_deploykit.config.fronts import AS_DJANGO, HASHED, security_headers
 from django_deploykit.config.renderer import Plan
+from django_deploykit.config.servers.apache import protected
 from django_deploykit.config.servers.apache.dialect import Version, grant, refuse
 from django_deploykit.config.syntax.apache import regex
 from django_deploykit.config.syntax.nodes import (
@@ -39,6 +40,7 @@ def serve(plan: Plan, site: SiteFacts) -> list[Node]:
         *_root_files(plan, site),
         *_static(plan, site),
         *_media(plan, site),
+        *protected.areas(plan, site),
         *_documents(plan, site),
     ]
 

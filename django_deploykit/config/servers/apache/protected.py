@@ -1,16 +1,22 @@
-"""Protected files through mod_xsendfile, where Apache has it.
+"""Protected files: through mod_xsendfile, where Apache has it, else by a redirect within Apache.
 
-Manual: https://tn123.org/mod_xsendfile/
+Manuals: https://tn123.org/mod_xsendfile/,
+https://httpd.apache.org/docs/2.4/mod/mod_proxy_scgi.html#proxyscgiinternalredirect
 """
 
 from __future__ import annotations
 
-from django_deploykit.config.facts import SiteFacts
+from django_deploykit import contract
+from django_deploykit.config.facts import Mount, SiteFacts
 from django_deploykit.config.renderer import Plan
-from django_deploykit.config.syntax.nodes import Node, directive
+from django_deploykit.config.servers.apache.dialect import Version, grant
+from django_deploykit.config.syntax.nodes import Comment, Glob, Node, Raw, block, directive
 
 MODULE = "xsendfile"
 PACKAGE = "libapache2-mod-xsendfile"
+
+# The first with ProxySCGIInternalRedirect, and with what restores the headers.
+_REDIRECTS = (2, 4, 13)
 
 
 def uses_module(plan: Plan) -> bool:
@@ -19,10 +25,94 @@ def uses_module(plan: Plan) -> bool:
     return has_module and any(site.protected for site in plan.sites)
 
 
+def redirects(plan: Plan) -> str:
+    """By which mechanism Apache redirects to a protected file within itself; "" for none.
+
+    Whatever one site could name so, all sites of the server could.
+    """
+    protected = len(plan.sites) == 1 and plan.sites[0].protected
+    if not protected or uses_module(plan) or not Version.of(plan.deployment).at_least(*_REDIRECTS):
+        return ""
+    return {"mod_wsgi": "mod_wsgi", "scgi": "mod_proxy_scgi-redirect"}.get(plan.gateway, "")
+
+
+def stated(plan: Plan) -> list[Node]:
+    """What tells the runtime that the files can be named by URL."""
+    if not redirects(plan):
+        return []
+    why = "Django may name a protected file by its internal URL; no request can carry this name"
+    return [directive("SetEnv", contract.SENDFILE_KEY, redirects(plan), why=why)]
+
+
+def areas(plan: Plan, site: SiteFacts) -> list[Node]:
+    """The internal URLs: 404 for every client, the file for Django's redirects."""
+    if not redirects(plan):
+        return []
+    remark = "Protected files: Django names one by its URL here, with what is to be said of it."
+    return [Comment(remark), *(node for one in site.protected for node in _area(plan, one))]
+
+
+def _area(plan: Plan, mount: Mount) -> list[Node]:
+    setting, version = mount.setting, Version.of(plan.deployment)
+    target = f"{str(mount.directory).rstrip('/')}/"
+    why = "where the files lie; both sides end in a slash"
+    sent = "a file is sent as it is, whatever its name would start elsewhere"
+    rules: list[Node] = [
+        directive("Options", "None", why="no symbolic link leads out"),
+        directive("AllowOverride", "None", why="no .htaccess is looked for"),
+        directive("SetHandler", "default-handler", why=sent),
+    ]
+    return [
+        directive("Alias", mount.url, target, why=why, setting=setting),
+        block("Directory", Glob(str(mount.directory)), children=rules, why=why, setting=setting),
+        block(
+            "Location",
+            Glob(mount.url),
+            children=[
+                *grant(version, "what Django names; in the directory itself, nothing is", setting),
+                *_nobody_else(setting),
+                *(node for name in _restored(plan) for node in _restore(name)),
+                *_uncompressed(),
+            ],
+            why="the internal name of a protected directory",
+            setting=setting,
+        ),
+    ]
+
+
+def _nobody_else(setting: str) -> list[Node]:
+    why = "only a redirect within Apache has this variable; 404 for every client"
+    refusal = directive("Redirect", 404, "/", why=why, setting=setting)
+    test = "-z reqenv('REDIRECT_STATUS')"
+    return [block("If", test, children=[refusal], why=why, setting=setting)]
+
+
+def _restored(plan: Plan) -> tuple[str, ...]:
+    is_scgi = plan.gateway == "scgi"
+    return contract.REPLACED_HEADERS if is_scgi else contract.RESTORED_HEADERS
+
+
+def _restore(name: str) -> list[Node]:
+    """Say a header that Django has put into the query of the URL."""
+    why = "the redirect loses this header of Django's"
+    variable = f"DEPLOYKIT_{name.upper().replace('-', '_')}"
+    told = Raw(f'"%{{QUERY_STRING}} =~ /(?:^|&){name.lower()}=([^&]*)/"')
+    value = Raw(f'"expr=%{{unescape:%{{env:{variable}}}}}"')
+    return [
+        directive("SetEnvIfExpr", told, Raw(f"{variable}=$1"), why=why),
+        directive("Header", "set", name, value, Raw(f"env={variable}"), why=why),
+    ]
+
+
+def _uncompressed() -> list[Node]:
+    why, switches = "a part of a compressed file is no compressed part", ("no-gzip", "no-brotli")
+    return [directive("SetEnv", name, 1, why=why) for name in switches]
+
+
 def sending(plan: Plan, site: SiteFacts) -> list[Node]:
     """Only for the URLs of a site that has protected files, and out of their directories."""
     if not uses_module(plan) or not site.protected:
-        return []
+        return stated(plan)
     why, setting = "Django decides who may read a protected file, Apache sends it", "PROTECTED"
     outside = "and no other file; this module knows no access rules"
     return [

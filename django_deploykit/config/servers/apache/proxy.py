@@ -281,6 +281,12 @@ def _protocol(plan: Plan, sites: tuple[SiteFacts, ...]) -> list[Node]:
 def _scgi(plan: Plan, sites: tuple[SiteFacts, ...]) -> list[Node]:
     """By default mod_proxy_scgi reads a file of this server for "Location: /x" with status 200."""
     why = "a redirect without a host is the client's to follow, not Apache's"
+    if protected.redirects(plan):
+        header, off = contract.SCGI_REDIRECT_HEADER, "no path of Django's opens a file here"
+        return [
+            directive("ProxySCGIInternalRedirect", header, why=why),
+            directive("ProxySCGISendfile", "Off", why=off),
+        ]
     nodes: list[Node] = [directive("ProxySCGIInternalRedirect", "Off", why=why)]
     sendable = sites if _sends_by_itself(plan) else ()
     if len(sites) > 1 or not any(site.protected for site in sendable):
@@ -358,8 +364,9 @@ def site_variables(plan: Plan, site: SiteFacts) -> list[Node]:
 
 
 def _sends_by_itself(plan: Plan) -> bool:
-    """Tell whether mod_proxy_scgi sends protected files; mod_xsendfile does it better."""
-    return plan.gateway == "scgi" and not protected.uses_module(plan)
+    """Tell whether mod_proxy_scgi sends protected files; everything else does it better."""
+    modules = protected.uses_module(plan) or protected.redirects(plan)
+    return plan.gateway == "scgi" and not modules
 
 
 def _parameter(name: str, value: str, setting: str) -> Node:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.fronts import Group
 from django_deploykit.config.renderer import Plan
-from django_deploykit.config.servers.apache import areas, content, gateways
+from django_deploykit.config.servers.apache import areas, content, gateways, protected
 from django_deploykit.config.servers.apache.dialect import Version, grant
 from django_deploykit.config.syntax.apache import regex
 from django_deploykit.config.syntax.nodes import Comment, Node, block, directive
@@ -31,6 +31,8 @@ def django_and_own(plan: Plan, group: Group) -> list[Node]:
 def _own_urls(plan: Plan, site: SiteFacts) -> list[str]:
     """The URLs at and below which the server answers for a site, without asking Django."""
     mounts = [*plan.static_mounts(site), *([site.media] if site.media else [])]
+    if protected.redirects(plan):
+        mounts += site.protected
     return [*(mount.url for mount in mounts), *(file.url for file in site.root_files)]
 
 

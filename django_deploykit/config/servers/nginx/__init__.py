@@ -28,7 +28,14 @@ from django_deploykit.config.renderer import (
     Renderer,
     site_access,
 )
-from django_deploykit.config.servers.nginx import areas, gateways, hosts, installed, private
+from django_deploykit.config.servers.nginx import (
+    areas,
+    gateways,
+    hosts,
+    installed,
+    private,
+    stores,
+)
 from django_deploykit.config.servers.nginx.dialect import OLDEST, Version, dialect
 from django_deploykit.config.syntax.nodes import Comment, Node
 from django_deploykit.config.syntax.printer import print_lines
@@ -74,6 +81,7 @@ class NginxRenderer(Renderer):
         check_applications(self.plan)
         check_sockets(self.plan)
         areas.check(self.plan)
+        stores.check(self.plan)
         for site in self.plan.sites:
             self._check_socket(site)
 

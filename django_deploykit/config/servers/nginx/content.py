@@ -8,7 +8,7 @@ from pathlib import Path
 from django_deploykit.config.facts import Mount, RootFile, SecurityHeaders, SiteFacts, StaticFiles
 from django_deploykit.config.fronts import AS_DJANGO, HASHED, files_root, security_headers
 from django_deploykit.config.renderer import Plan
-from django_deploykit.config.servers.nginx import protected
+from django_deploykit.config.servers.nginx import protected, stores
 from django_deploykit.config.servers.nginx.dialect import variable
 from django_deploykit.config.syntax import nginx
 from django_deploykit.config.syntax.nginx import regex
@@ -75,6 +75,7 @@ def serve(plan: Plan, site: SiteFacts, hsts: list[Node]) -> list[Node]:
         *_static(plan, site, hsts),
         *_media(plan, site, hsts),
         *protected.locations(site, hsts),
+        *stores.locations(plan, site, hsts),
         *_documents(site, hsts),
     ]
 

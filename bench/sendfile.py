@@ -1,0 +1,272 @@
+"""What protected files cost: a call of ``sendfile``, and downloads through real servers.
+
+A call is processor time, beside django-sendfile2's and Django's FileResponse. A download is the
+time until its last byte, through every stack that can run here, beside the same file as a static
+one of that very server; and beside that one and an empty response of Django's together, which is
+what no hand-off can beat. All candidates take turns; a figure is the median of its rounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import django
+import django_sendfile
+from django.conf import settings
+from django.http import FileResponse
+from django.test import RequestFactory
+
+from django_deploykit import contract
+from django_deploykit.middleware import SendfileMiddleware
+from django_deploykit.sendfile import sendfile
+from tests.servers import harness, small_projects
+from tests.servers.stacks import STACKS, Stack
+
+SIZES = {"1 KiB": 2**10, "1 MiB": 2**20, "1 GiB": 2**30}
+# How often in a round, so that small files take as long as a clock can tell.
+TIMES = {"1 KiB": 40, "1 MiB": 20, "1 GiB": 1}
+THEIRS = {"nginx": "nginx", "lighttpd": "xsendfile", "apache": "xsendfile"}
+
+PROJECT = """
+STATIC_URL = "/static/"
+STATIC_ROOT = {public!r}
+MIDDLEWARE = []
+DEPLOYKIT = {{"SITE": {{"PROTECTED": {{"/private/": {private!r}}}}}, {more}}}
+SENDFILE_ROOT = {private!r}
+SENDFILE_URL = "/private"
+SENDFILE_BACKEND = "django_sendfile.backends.{theirs}"
+PRIVATE = {private!r}
+"""
+VIEWS = """
+from django.conf import settings
+from django.http import FileResponse, HttpResponse
+from django.urls import path
+
+import django_sendfile
+from django_deploykit.sendfile import sendfile
+
+
+def ours(request, name):
+    return sendfile(request, f"{settings.PRIVATE}/{name}")
+
+
+def theirs(request, name):
+    return django_sendfile.sendfile(request, f"{settings.PRIVATE}/{name}", attachment=True)
+
+
+def empty(request, name):
+    return HttpResponse()
+
+
+def plain(request, name):
+    return FileResponse(open(f"{settings.PRIVATE}/{name}", "rb"), as_attachment=True)
+
+
+urlpatterns = [
+    path("ours/<path:name>", ours),
+    path("theirs/<path:name>", theirs),
+    path("plain/<path:name>", plain),
+    path("empty/<path:name>", empty),
+]
+"""
+
+
+def calls(rounds: int, times: int = 300) -> None:
+    """Print what a call costs until its response is closed, handed to nginx."""
+    with TemporaryDirectory() as name:
+        file = Path(name) / "invoices" / "invoice 7.pdf"
+        file.parent.mkdir()
+        file.write_bytes(b"%PDF")
+        settings.DEPLOYKIT = {"SITE": {"PROTECTED": {"/private/": name}}}
+        settings.SENDFILE_ROOT = name
+        request = RequestFactory().get("/")
+        ours: Callable[[Any], Any] = SendfileMiddleware(lambda request: sendfile(request, file))
+        candidates: dict[str, Callable[[], Any]] = {
+            "sendfile, to nginx": lambda: ours(request),
+            "django-sendfile2, to nginx": lambda: django_sendfile.sendfile(request, file, True),
+            "FileResponse": lambda: FileResponse(file.open("rb"), as_attachment=True),
+        }
+        taken: dict[str, list[float]] = {candidate: [] for candidate in candidates}
+        for _ in range(rounds):
+            for candidate, call in candidates.items():
+                begin = time.process_time_ns()
+                for _ in range(times):
+                    call().close()
+                taken[candidate].append((time.process_time_ns() - begin) / times / 1000)
+    peer = median(taken["django-sendfile2, to nginx"])
+    print(f"{'A call':32} {'µs':>7} {'× django-sendfile2':>19}")
+    for candidate, each in taken.items():
+        print(f"{candidate:32} {median(each):7.1f} {median(each) / peer:19.2f}")
+
+
+class Client:
+    """Fetches over one connection, as long as the server keeps it."""
+
+    def __init__(self, port: int) -> None:
+        self._port, self._buffer = port, memoryview(bytearray(2**20))
+        self._connection = socket.socket()
+        self._connects = True
+
+    def fetch(self, path: str) -> float:
+        """Return the seconds until the last byte. Raise AssertionError for another answer."""
+        begin = time.perf_counter()
+        if self._connects:
+            self._connection = socket.create_connection(("127.0.0.1", self._port))
+            self._connects = False
+        request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        self._connection.sendall(request.encode())
+        head, _, rest = self._head().partition(b"\r\n\r\n")
+        fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
+        if not head.startswith(b"HTTP/1.1 200"):
+            raise AssertionError(f"{path}: {head!r}")
+        self._body(int(fields.get(b"content-length", -1)), rest)
+        if fields.get(b"connection") == b"close":
+            self.close()
+        return time.perf_counter() - begin
+
+    def _read(self) -> memoryview:
+        return self._buffer[: self._connection.recv_into(self._buffer)]
+
+    def _head(self) -> bytes:
+        found = b""
+        while b"\r\n\r\n" not in found:
+            if not (more := self._read()):
+                raise AssertionError("The connection was closed.")
+            found += more
+        return found
+
+    def _body(self, length: int, rest: bytes) -> None:
+        left, last = length - len(rest), (b"\r\n" + rest)[-7:]
+        while left > 0 if length >= 0 else last != b"\r\n0\r\n\r\n":
+            if not (more := self._read()):
+                raise AssertionError("The connection was closed.")
+            left, last = left - len(more), (last + bytes(more[-7:]))[-7:]
+
+    def close(self) -> None:
+        self._connection.close()
+        self._connects = True
+
+
+def _stacks(wanted: str) -> Iterator[tuple[Stack, str]]:
+    module = '"DEPLOYMENT": {"mod_xsendfile_version": "0.12"}'
+    for stack in STACKS.values():
+        if stack.has_front and wanted in str(stack) and stack.gateway != "cgi":
+            yield stack, ""
+            if stack.is_apache:
+                yield stack, module
+
+
+@contextlib.contextmanager
+def _running(stack: Stack, more: str) -> Iterator[harness.Server]:
+    with harness.public_directory() as directory:
+        public, private = directory / "public", directory / "private"
+        public.mkdir()
+        private.mkdir()
+        for name, size in SIZES.items():
+            with (private / f"{name[0]}{name[2]}.bin").open("wb") as file:
+                file.truncate(size)  # Of holes: it is not the disk that is measured.
+            # The very same file, in the same memory of the system.
+            (public / f"{name[0]}{name[2]}.bin").hardlink_to(private / f"{name[0]}{name[2]}.bin")
+        text = PROJECT.format(
+            public=str(public),
+            private=str(private),
+            theirs=THEIRS[stack.target],
+            more=more,
+        )
+        project = small_projects.make(directory / "project", {"files": text})
+        (project.directory / "files" / "urls.py").write_text(VIEWS)
+        time.sleep(2)  # lighttpd is not told of younger files.
+        with harness.deployrun(project, *stack.arguments) as server:
+            yield server
+
+
+def _forget_peaks(pids: set[int]) -> None:
+    for pid in pids:
+        Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+def _peak(pids: set[int]) -> int:
+    """The most memory that one of these processes has held, in KiB (proc(5), VmHWM)."""
+    lines = [
+        line
+        for pid in pids
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+        if line.startswith("VmHWM")
+    ]
+    return max(int(line.split()[1]) for line in lines)
+
+
+def downloads(stack: Stack, more: str, rounds: int) -> None:
+    """Print one line for each size."""
+    compared = ["static", "empty", "ours", "plain"]
+    # It is told no version of mod_xsendfile, and knows no other way for Apache's gateways.
+    if more or not stack.is_apache:
+        compared.append("theirs")
+    with _running(stack, more) as server:
+        client, pids = Client(server.port), harness.descendants(server.process.pid)
+        peaks = []
+        for name in SIZES:
+            # nginx writes what it is sent into a file of its own, and ASGI reads all of it first.
+            ways = [way for way in compared if way != "plain" or SIZES[name] < 2**30]
+            taken: dict[str, list[float]] = {way: [] for way in ways}
+            for number in range(rounds + 1):
+                for way in ways:
+                    path = f"/{way}/{name[0]}{name[2]}.bin"
+                    each = [client.fetch(path) for _ in range(TIMES[name])]
+                    if number:  # The first round warms everything up.
+                        taken[way].append(median(each))
+            _forget_peaks(pids)
+            client.fetch(f"/ours/{name[0]}{name[2]}.bin")
+            peaks.append(_peak(pids))
+            _print(stack, more, name, {way: median(each) for way, each in taken.items()})
+        client.close()
+        print(f"{'':36} peak memory {peaks[1] / 1024:.1f} -> {peaks[2] / 1024:.1f} MiB")
+
+
+def _print(stack: Stack, more: str, name: str, seconds: dict[str, float]) -> None:
+    ours = seconds["ours"]
+    label = f"{stack}{' xsendfile' if more else ''}".replace(" from the package index", "*")
+    seconds["least"] = seconds["static"] + seconds["empty"]
+    ratios = [
+        f"{seconds[way] / ours:>{width}.2f}" if way in seconds else f"{'-':>{width}}"
+        for way, width in (("static", 9), ("least", 9), ("plain", 15), ("theirs", 7))
+    ]
+    print(f"{label:36} {name} {ours * 1000:9.2f} {' '.join(ratios)}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--stack", default="", help="only stacks whose name contains this")
+    parser.add_argument("--calls", action="store_true", help="no servers")
+    options = parser.parse_args()
+    settings.configure(
+        SENDFILE_BACKEND="django_sendfile.backends.nginx", SENDFILE_URL="/private", SECRET_KEY="a"
+    )
+    os.environ[contract.STACK_KEY] = "nginx/http"
+    django.setup()
+    print(f"Django {django.__version__}, django-sendfile2 {version('django-sendfile2')}\n")
+    calls(options.rounds * 8)
+    del os.environ[contract.STACK_KEY]
+    if options.calls:
+        return
+    columns = f"{'ms':>9} {'static ÷':>9} {'least ÷':>9} {'FileResponse ÷':>15} {'peer ÷':>7}"
+    print(f"\n{'A download':36} {'':5} {columns}")
+    for stack, more in _stacks(options.stack):
+        with contextlib.suppress(harness.pytest.skip.Exception):
+            stack.require()
+            downloads(stack, more, options.rounds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+"""Files of object storage: Django signs a URL, nginx fetches it, and the client never sees it.
+
+Manual: https://nginx.org/en/docs/http/ngx_http_proxy_module.html
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import urlsplit
+
+from django_deploykit import contract
+from django_deploykit.config.facts import SiteFacts
+from django_deploykit.config.renderer import Plan
+from django_deploykit.config.servers.nginx.dialect import variable
+from django_deploykit.config.syntax.nodes import Argument, Comment, Node, Raw, block, directive
+from django_deploykit.exceptions import ChoiceError
+
+_SETTING = "DEPLOYKIT['SENDFILE']['STORES']"
+# Debian's; whoever answers for another host must not get what was signed for this one.
+_TRUSTED = "/etc/ssl/certs/ca-certificates.crt"
+_SAID = (*contract.KEPT_HEADERS, "Last-Modified")
+# Not the store's affair: nginx has them from Django already.
+_DJANGOS = ("Cache-Control", "Content-Disposition", "Content-Type", "Expires", "Set-Cookie")
+_ABOUT_THE_STORE = (
+    "X-Amz-Expiration",
+    "X-Amz-Id-2",
+    "X-Amz-Replication-Status",
+    "X-Amz-Request-Id",
+    "X-Amz-Server-Side-Encryption",
+    "X-Amz-Storage-Class",
+    "X-Amz-Version-Id",
+)
+_IGNORED = ("X-Accel-Redirect", "X-Accel-Limit-Rate", "X-Accel-Buffering", "X-Accel-Charset")
+_FAILURES = "301 302 303 304 307 308 400 401 403 405 409 411 412 416 429 500 501 502 503 504"
+
+
+def check(plan: Plan) -> None:
+    """Refuse a store that nginx could not find: it looks names up only where it is told to ask."""
+    for site in plan.sites:
+        for origin in site.stores:
+            if not _is_address(origin) and not plan.deployment.resolver:
+                raise ChoiceError(
+                    f"{_SETTING}: to find {origin!r}, nginx has to know a name server. "
+                    "Say --set resolver=127.0.0.53:53, or wherever yours is."
+                )
+
+
+def _is_address(origin: str) -> bool:
+    try:
+        ipaddress.ip_address(urlsplit(origin).hostname or "")
+    except ValueError:
+        return False
+    return True
+
+
+def locations(plan: Plan, site: SiteFacts, hsts: list[Node]) -> list[Node]:
+    """One internal location for each store, and one for whatever goes wrong there."""
+    if not site.stores:
+        return []
+    remark = "Object storage: Django names a file by a signed URL, which no client sees."
+    found = [_location(plan, site, number, hsts) for number in range(len(site.stores))]
+    return [Comment(remark), *found, *(_error(site, status) for status in (404, 502))]
+
+
+def _error(site: SiteFacts, status: int) -> Node:
+    why = "what a store says of an error is not for clients"
+    answer = directive("return", status, why=why)
+    return block("location", _named(site, status), children=[answer], why=why, setting=_SETTING)
+
+
+def _named(site: SiteFacts, status: int) -> Raw:
+    return Raw(f"@{site.name}-store-{status}")
+
+
+def _location(plan: Plan, site: SiteFacts, number: int, hsts: list[Node]) -> Node:
+    origin = site.stores[number]
+    why = "the internal name of a store; no other one can be named"
+    children = [
+        directive("internal", why="for what Django names; 404 for every client"),
+        *_told(plan),
+        *_request(plan, origin),
+        *_answer(site),
+        *hsts,
+        *_said(plan),
+    ]
+    url = contract.store_url(site.prefix, number)
+    return block("location", Raw("="), url, children=children, why=why, setting=_SETTING)
+
+
+def _told(plan: Plan) -> list[Node]:
+    """Keep what Django said, before the store's own headers are in its place."""
+    names = (contract.STORE_HEADER, contract.STORE_RANGE_HEADER, *_SAID)
+    why = "what Django said; behind proxy_pass these variables are the store's"
+    return [directive("set", _kept(plan, name), _upstream(name), why=why) for name in names]
+
+
+def _kept(plan: Plan, name: str) -> Raw:
+    names = (contract.STORE_HEADER, contract.STORE_RANGE_HEADER, *_SAID)
+    return variable(plan, f"s{names.index(name)}")
+
+
+def _upstream(name: str) -> Raw:
+    return Raw("$upstream_http_" + name.lower().replace("-", "_"))
+
+
+def _request(plan: Plan, origin: str) -> list[Node]:
+    """Only what Django has signed, and the part that it lets the client have."""
+    target = Raw(f'"{origin}/{_kept(plan, contract.STORE_HEADER).text}"')
+    nothing = "no cookie and no credentials of a client reach the store"
+    ranged = _kept(plan, contract.STORE_RANGE_HEADER)
+    nodes = [
+        directive("proxy_pass", target, why="of this store alone", setting=_SETTING),
+        directive("proxy_method", Raw("GET"), why="for which the URL is signed"),
+        directive("proxy_http_version", Raw("1.1"), why="what stores speak"),
+        directive("proxy_pass_request_headers", "off", why=nothing),
+        directive("proxy_pass_request_body", "off", why=nothing),
+        _header("Host", urlsplit(origin).netloc, "the name is signed too"),
+        _header("Connection", "", "one request"),
+        _header("Content-Length", "", nothing),
+        _header("Range", ranged, "Django has compared If-Range with its own validators"),
+    ]
+    if plan.deployment.resolver and not _is_address(origin):
+        where = str(plan.deployment.resolver)
+        nodes.append(directive("resolver", where, why="who knows the store's address"))
+    return [*nodes, *(_verified(origin) if origin.startswith("https:") else [])]
+
+
+def _header(name: str, value: Argument, why: str) -> Node:
+    return directive("proxy_set_header", name, value, why=why)
+
+
+def _verified(origin: str) -> list[Node]:
+    why = "whoever else answers must not see what is signed"
+    return [
+        directive("proxy_ssl_server_name", "on", why=why),
+        directive("proxy_ssl_name", urlsplit(origin).hostname or "", why=why),
+        directive("proxy_ssl_verify", "on", why=why),
+        directive("proxy_ssl_verify_depth", 4, why=why),
+        directive("proxy_ssl_trusted_certificate", _TRUSTED, why=why),
+    ]
+
+
+def _answer(site: SiteFacts) -> list[Node]:
+    why, silent = "the store's own says nothing to clients", "its messages hold the signed URL"
+    errors = [Raw(code) for code in _FAILURES.split()]
+    hidden = (*_DJANGOS, *_SAID, *_ABOUT_THE_STORE)
+    return [
+        *(directive("proxy_hide_header", name, why=why) for name in hidden),
+        directive("proxy_ignore_headers", *_IGNORED, why="a store orders nothing here"),
+        directive("proxy_redirect", "off", why=why),
+        directive("proxy_max_temp_file_size", 0, why="a large file is not written to disk first"),
+        directive("proxy_intercept_errors", "on", why=why),
+        directive("error_page", 404, Raw("="), _named(site, 404), why=why),
+        directive("error_page", *errors, Raw("="), _named(site, 502), why=why),
+        directive("error_log", "/dev/null", why=silent),
+    ]
+
+
+def _said(plan: Plan) -> list[Node]:
+    """An absent header stays absent: nginx adds none that is empty."""
+    why = "Django's own, in the place of the store's"
+    return [directive("add_header", name, _kept(plan, name), why=why) for name in _SAID]

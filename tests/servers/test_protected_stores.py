@@ -1,0 +1,225 @@
+"""Files out of object storage, through nginx: what the store is asked, and what a client sees."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from tests.servers import harness, small_projects
+from tests.servers.harness import Server
+from tests.servers.stacks import STACKS
+
+CONTENT = bytes(range(256)) * 300
+SECRET = "0123456789abcdef-signature"
+SETTINGS = """
+STORE = {store!r}
+SECRET = {secret!r}
+DEPLOYKIT = {{"SENDFILE": {{"STORES": [{store!r}, "http://127.0.0.1:1"]}}}}
+"""
+VIEWS = """
+import io
+from datetime import datetime, timezone
+from urllib.parse import quote
+
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import Storage
+from django.urls import path
+
+from django_deploykit.sendfile import sendfile
+
+
+class Store(Storage):
+    '''What an S3 storage says of a file; Python's own reading gives another content.'''
+
+    def open(self, name, mode="rb"):
+        return ContentFile(b"read by Python".ljust({size}, b"."))
+
+    def get_modified_time(self, name):
+        return datetime(2026, 1, 2, tzinfo=timezone.utc)
+
+    def url(self, name):
+        others = {{"down": "http://127.0.0.1:1", "elsewhere.pdf": "http://127.0.0.1:9"}}
+        where = others.get(name, settings.STORE)
+        return f"{{where}}/bucket/{{quote(name, safe='')}}?X-Sig={{settings.SECRET}}&a=%2F"
+
+
+def send(request, name):
+    response = sendfile(request, (Store(), bytes.fromhex(name).decode()))
+    response.set_cookie("seen", "yes")
+    response["X-Robots-Tag"] = "noindex"
+    return response
+
+
+urlpatterns = [path("send/<str:name>/", send)]
+"""
+
+
+@dataclass
+class Store:
+    """A small HTTP server in the part of S3, and what it was asked."""
+
+    port: int
+    asked: list[tuple[str, Message]] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[Store]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            found.asked.append((f"{self.command} {self.path}", self.headers))
+            status = next((code for code in (302, 403, 404, 500) if str(code) in self.path), 200)
+            first, last = 0, len(CONTENT) - 1
+            if (wanted := self.headers["Range"]) and status == 200:
+                status = 206
+                first, last = map(int, wanted.removeprefix("bytes=").split("-"))
+            body = CONTENT[first : last + 1] if status < 300 else SECRET.encode()
+            self.send_response(status)
+            if status == 206:
+                self.send_header("Content-Range", f"bytes {first}-{last}/{len(CONTENT)}")
+            for name, value in (
+                ("Content-Length", str(len(body))),
+                ("Content-Type", "text/html"),
+                ("Content-Disposition", "inline"),
+                ("Cache-Control", "public"),
+                ("ETag", '"of the store"'),
+                ("Set-Cookie", "store=yes"),
+                ("X-Amz-Request-Id", "of the store"),
+                ("X-Accel-Redirect", "/.deploykit-store/1"),
+                ("Location", f"http://elsewhere.example/?{SECRET}"),
+            ):
+                if name != "Location" or status == 302:
+                    self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        found = Store(server.server_port)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield found
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def stored(store: Store) -> Iterator[Server]:
+    """A site behind nginx."""
+    stack = STACKS["nginx/uwsgi/uwsgi"]
+    stack.require()
+    with harness.public_directory() as directory:
+        origin = f"http://127.0.0.1:{store.port}"
+        settings = SETTINGS.format(store=origin, secret=SECRET)
+        project = small_projects.make(directory / "project", {"stored": settings})
+        views = VIEWS.format(size=len(CONTENT))
+        (project.directory / "stored" / "urls.py").write_text(views)
+        with harness.deployrun(project, *stack.arguments) as server:
+            yield server
+
+
+@pytest.fixture
+def server(stored: Server, store: Store) -> Server:
+    store.asked.clear()
+    return stored
+
+
+def _url(name: str) -> str:
+    return f"/send/{name.encode().hex()}/"
+
+
+def test_s23_the_store_is_asked_what_django_signed(server: Server, store: Store) -> None:
+    """S23: byte for byte, without cookies, credentials, or anything else of the client's."""
+    own = [("Cookie", "sessionid=mine"), ("Authorization", "Basic bWluZQ=="), ("X-Mine", "mine")]
+    spoofed = [("X-Deploykit-Store", "other"), ("X-Deploykit-Store-Range", "bytes=0-0")]
+    answer = server.get(_url("a b/ü%2F.pdf"), *own, *spoofed)
+    assert (answer.status, answer.body) == (200, CONTENT)
+    ((line, headers),) = store.asked
+    assert line == f"GET /bucket/a%20b%2F%C3%BC%252F.pdf?X-Sig={SECRET}&a=%2F"
+    assert {name.lower() for name in headers} == {"host"}
+    assert headers["Host"] == f"127.0.0.1:{store.port}"
+
+
+def test_s23_the_client_sees_what_django_said(server: Server) -> None:
+    """S23: nothing of the store's, nor of the URL; S14: what Django says of a file arrives."""
+    said = server.get(_url("a.pdf")).headers
+    assert said.get_all("Content-Type") == ["application/pdf"]
+    assert said.get_all("Content-Disposition") == ['attachment; filename="a.pdf"']
+    assert said.get_all("Cache-Control") == ["private, no-store"]
+    assert said.get_all("Content-Security-Policy") == ["default-src 'none'"]
+    assert said.get_all("X-Content-Type-Options") == ["nosniff"]
+    assert said.get_all("X-Robots-Tag") == ["noindex"]
+    assert said.get_all("Last-Modified") == ["Fri, 02 Jan 2026 00:00:00 GMT"]
+    assert [one.partition("=")[0] for one in said.get_all("Set-Cookie") or []] == ["seen"]
+    assert "of the store" not in str(said)
+    assert SECRET not in str(said)
+    assert not [name for name in said if name.lower().startswith(("x-accel", "x-deploykit"))]
+
+
+def test_s18_django_compares_validators(server: Server, store: Store) -> None:
+    """S18: a part only of what the client has, the store never compares."""
+    etag = server.get(_url("a.pdf")).headers["ETag"]
+    wanted = ("Range", "bytes=10-19")
+    part = server.get(_url("a.pdf"), wanted, ("If-Range", etag))
+    assert (part.status, part.body) == (206, CONTENT[10:20])
+    assert part.headers["Content-Range"] == f"bytes 10-19/{len(CONTENT)}"
+    whole = server.get(_url("a.pdf"), wanted, ("If-Range", '"of the store"'))
+    assert (whole.status, whole.body) == (200, CONTENT)
+    store.asked.clear()
+    assert server.get(_url("a.pdf"), ("If-None-Match", etag)).status == 304
+    assert server.get(_url("a.pdf"), ("Range", "bytes=999999-")).status == 416
+    head = server.get(_url("a.pdf"), method="HEAD")
+    assert (head.status, head.body) == (200, b"")
+    assert store.asked == []
+    several = server.get(_url("a.pdf"), ("Range", "bytes=0-3,9-12"))
+    assert several.status == 206
+    assert b"read" in several.body
+
+
+def test_s23_no_other_store_is_asked(server: Server, store: Store) -> None:
+    """S23: a URL of an origin that settings do not name is read by Python."""
+    answer = server.get(_url("elsewhere.pdf"))
+    assert answer.body.startswith(b"read by Python")
+    assert store.asked == []
+
+
+@pytest.mark.parametrize(
+    ("name", "seen"), [("302", 502), ("403", 502), ("404", 404), ("500", 502), ("down", 502)]
+)
+def test_s23_an_error_of_the_store_says_nothing(server: Server, name: str, seen: int) -> None:
+    """S23, S24: neither the client nor a log learns the signed URL, whatever the store answers,
+    or if it does not."""
+    answer = server.get(_url(name))
+    assert answer.status == seen
+    assert SECRET.encode() not in answer.body
+    assert SECRET not in str(answer.headers)
+    assert SECRET not in _logged(server, f"GET {_url(name)}")
+
+
+def _logged(server: Server, line: str) -> str:
+    """Everything that was logged, once this line is there."""
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        if line in (said := "".join(server.log)):
+            return said
+        time.sleep(0.02)
+    raise AssertionError(f"{line!r} was not logged")
+
+
+def test_s25_no_url_leads_to_the_store(server: Server, store: Store) -> None:
+    """S25: the internal name of a store is 404 for clients, in any spelling."""
+    for spelling in ("/.deploykit-store/0", "//.deploykit-store/0", "/%2edeploykit-store/0"):
+        for target in (spelling, f"http://localhost{spelling}"):
+            assert server.request("GET", target).status == 404
+    assert store.asked == []
