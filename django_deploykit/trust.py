@@ -32,6 +32,8 @@ BELIEVABLE = (
 PREFIX_KEYS = ("ALLOWED", "MODE")
 VHOST_KEYS = ("EXEMPT", "MARKER", "REQUIRED")
 MAX_PREFIX = 255
+# This one is Zope's: with it, paths have Zope's form.
+ZOPE_MARKER = "VirtualHostBase"
 
 _PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~@+=-]+)+\Z")
 _MARKER = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._~-]{1,64}\Z")
@@ -91,7 +93,7 @@ class Policy:
     @property
     def moves_urls(self) -> bool:
         """Tell whether each request may have another URL prefix."""
-        return bool(self.prefix_header or self.vhost)
+        return bool(self.prefix_header or (self.vhost and self.prefixes))
 
 
 def clean_prefix(text: str) -> str | None:

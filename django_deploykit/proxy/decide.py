@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
@@ -140,17 +140,17 @@ def _of_path(policy: Policy, told: Told, statement: _Statement) -> Place:
     if vhosts and vhost.has_marker(told.path, vhosts.marker):
         if statement.words is None:
             raise Refused(404, "only a trusted proxy may name a virtual host")
-        return _virtual(told, vhosts.marker)
+        return _virtual(told, vhosts.marker, policy.prefixes)
     if vhosts and vhosts.required and told.path not in vhosts.exempt:
         raise Refused(404, "the path names no virtual host")
     return _ordinary(policy, told, statement)
 
 
-def _virtual(told: Told, marker: str) -> Place:
+def _virtual(told: Told, marker: str, allowed: Collection[str]) -> Place:
     raw = origin.request_path(told.raw_path)
     if prefix.is_below(raw, told.script_name):
         raw = raw[len(told.script_name) :]
-    found = vhost.read(told.path, raw, marker)
+    found = vhost.read(told.path, raw, marker, allowed)
     script_name = found.prefix + told.script_name
     return Place(
         scheme=found.scheme,
