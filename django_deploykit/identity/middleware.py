@@ -73,7 +73,7 @@ class ProxyIdentityMiddleware:
         asserted = read(self.policy, said) if said is not None else None
         if asserted is not None:
             _set_user(request, self._user_of(request, asserted))
-        elif self._has_ended(request.session, said is not None):
+        elif self._has_ended(request, said is not None):
             self._sign_out(request)
         if self.policy.required and not request.user.is_authenticated:
             raise PermissionDenied("The front names nobody who is let in.")
@@ -93,19 +93,28 @@ class ProxyIdentityMiddleware:
             request.session[ENTRY] = {
                 "subject": asserted.subject_digest,
                 "claims": asserted.claims_digest,
+                "groups": asserted.groups is not None,
                 "since": int(time.time()),
             }
         return user
 
-    def _has_ended(self, session: Any, believed: bool) -> bool:
+    def _has_ended(self, request: HttpRequest, believed: bool) -> bool:
         """Tell whether a session began with a name that nobody says any more."""
-        return _backend_of(session) is not None and not (believed and self._lasts(session))
+        backend = _backend_of(request.session)
+        return backend is not None and not (believed and self._lasts(request, backend))
 
-    def _lasts(self, session: Any) -> bool:
+    def _lasts(self, request: HttpRequest, backend: ProxyIdentityBackend) -> bool:
+        """Tell whether the front's last word still holds, and its account is still let in."""
         if self.policy.mode != "persistent":
             return False
-        since = session.get(ENTRY, {}).get("since", 0)
-        return bool(0 <= time.time() - since <= self.policy.max_age)
+        entry = request.session.get(ENTRY, {})
+        is_recent = 0 <= time.time() - entry.get("since", 0) <= self.policy.max_age
+        return is_recent and backend.accepts(request.user, self._remembered(request.user, entry))
+
+    def _remembered(self, user: Any, entry: Mapping[str, Any]) -> Assertion:
+        """The front's last word, as far as it matters to who is let in."""
+        groups: frozenset[str] | None = frozenset() if entry.get("groups") else None
+        return Assertion(user.get_username(), groups, {}, self.policy)
 
     def _sign_out(self, request: HttpRequest) -> None:
         if self.policy.mode != "stateless":
@@ -128,7 +137,8 @@ class ProxyIdentityMiddleware:
 
     def _renew(self, session: Any, asserted: Assertion) -> None:
         """Note what was said, and when; the time not more often than it matters."""
-        entry = {**session[ENTRY], "claims": asserted.claims_digest}
+        said = {"claims": asserted.claims_digest, "groups": asserted.groups is not None}
+        entry = {**session[ENTRY], **said}
         if self.policy.mode == "persistent" and time.time() - entry["since"] > _A_MINUTE:
             entry["since"] = int(time.time())
         if entry != session[ENTRY]:

@@ -452,6 +452,33 @@ def test_i10_who_becomes_staff_is_asked_again(front: Front, alice: User, flag: s
     assert who(client, **ALICE) == ""
 
 
+@pytest.mark.parametrize("flag", ["is_staff", "is_superuser"])
+def test_i10_who_becomes_staff_is_asked_again_in_silence(
+    front: Front, alice: User, flag: str
+) -> None:
+    """I10: also while a persistent session lasts without the front's word."""
+    client = front.believe(MODE="persistent").client()
+    assert who(client, **ALICE) == "alice"
+    assert who(client) == "alice"
+    User.objects.update(**{flag: True})
+    assert who(client) == ""
+    assert SESSION_KEY not in session(client)
+
+
+def test_i10_powers_of_a_persistent_session(front: Front, alice: User) -> None:
+    """I10: those that PRIVILEGED or FLAGS give last as long as it does, and as the setting."""
+    User.objects.create(username="root", is_superuser=True)
+    flags = {"GROUPS": "env:MEMBER_OF", "FLAGS": {"is_staff": ["it"]}}
+    client = front.believe(MODE="persistent", PRIVILEGED=["root"], **flags).client()
+    assert who(client, **ALICE, MEMBER_OF="it") == "alice"
+    assert who(client) == "alice"
+    assert who(client, REMOTE_USER="root") == "root"
+    assert who(client) == "root"
+    fewer = front.believe(MODE="persistent", **flags).client()
+    fewer.cookies = client.cookies
+    assert who(fewer) == ""
+
+
 # I11: refusals
 
 
