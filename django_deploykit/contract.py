@@ -213,6 +213,18 @@ _CLIENT_WRITTEN = re.compile(
 _SERVER_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_-]*\Z")
 
 
+# What of a client's certificate is its holder's name, by mod_ssl's keys: no name that two issuers
+# may give to two people. It counts where the server says, by the second key, that it was verified.
+_CERTIFICATE_NAME = re.compile(r"SSL_CLIENT_SAN_(?:Email|OTHER_msUPN)_[0-9]+\Z")
+CERTIFICATE_VERDICT_KEY = "SSL_CLIENT_VERIFY"
+CERTIFICATE_IS_VERIFIED = "SUCCESS"
+
+
+def is_certificate_name(key: str) -> bool:
+    """Tell whether a key holds a name in a client's certificate, verified or not."""
+    return bool(_CERTIFICATE_NAME.match(key))
+
+
 def only_the_server_writes(key: str) -> bool:
     """Tell whether no client can put text under this key of a WSGI environ."""
     return bool(_SERVER_KEY.match(key)) and not _CLIENT_WRITTEN.match(key)

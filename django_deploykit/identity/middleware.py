@@ -12,15 +12,16 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.db import router, transaction
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_cache_control
 from django.utils.module_loading import import_string
 
-from django_deploykit import sso
+from django_deploykit import contract, sso
 from django_deploykit.identity import accounts
 from django_deploykit.identity.assertion import Assertion, read
 from django_deploykit.identity.backend import ProxyIdentityBackend
+from django_deploykit.identity.signed import KeysUnavailable, Verifier
 from django_deploykit.proxy.decision import Decision
 
 # Where a session says whose it is, and since when: by digests, never by names.
@@ -46,6 +47,8 @@ class ProxyIdentityMiddleware:
         self.get_response = get_response
         self.policy = _policy()
         accounts.check_model(self.policy)
+        signature = self.policy.signature
+        self._verifier = Verifier(signature) if signature else None
         self._is_async = iscoroutinefunction(get_response)
         if self._is_async:
             markcoroutinefunction(self)
@@ -53,13 +56,20 @@ class ProxyIdentityMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         if self._is_async:
             return self.__acall__(request)
-        self.identify(request)
-        return self._kept_private(self.get_response(request))
+        return self._refusal(request) or self._kept_private(self.get_response(request))
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
         # Sessions and accounts are read in a thread anyway; once there is better than often.
-        await sync_to_async(self.identify, thread_sensitive=True)(request)
-        return self._kept_private(await self.get_response(request))
+        refusal = await sync_to_async(self._refusal, thread_sensitive=True)(request)
+        return refusal or self._kept_private(await self.get_response(request))
+
+    def _refusal(self, request: HttpRequest) -> HttpResponse | None:
+        """Settle who the user is; the answer where that cannot be known: not a page for nobody."""
+        try:
+            self.identify(request)
+        except KeysUnavailable:
+            return HttpResponse("Service Unavailable\n", "text/plain; charset=utf-8", 503)
+        return None
 
     def identify(self, request: HttpRequest) -> None:
         """Settle who the user of a request is. Raise PermissionDenied where there has to be one,
@@ -69,7 +79,7 @@ class ProxyIdentityMiddleware:
                 "ProxyIdentityMiddleware needs 'django.contrib.auth.middleware."
                 "AuthenticationMiddleware' before it in MIDDLEWARE."
             )
-        said = _believed(self.policy, request)
+        said = self._believed(request)
         asserted = read(self.policy, said) if said is not None else None
         if asserted is not None:
             _set_user(request, self._user_of(request, asserted))
@@ -77,6 +87,31 @@ class ProxyIdentityMiddleware:
             self._sign_out(request)
         if self.policy.required and not request.user.is_authenticated:
             raise PermissionDenied("The front names nobody who is let in.")
+
+    def _believed(self, request: HttpRequest) -> Mapping[str, Any] | None:
+        """Where the policy's sources are looked up, by name; None where nobody is believed.
+
+        A key that only the server writes needs no other witness but for a certificate, which it
+        has to have verified; nor does a token that its issuer signed. A header is taken from the
+        record of TrustedProxyMiddleware, which has removed it from META, and only if its peer's
+        count.
+        """
+        signature = self.policy.signature
+        if self._verifier and signature:
+            token = request.headers.get(signature.header)
+            return self._verifier.claims(token) if token else {}
+        if not self.policy.user.is_header:
+            return request.META if self._is_verified(request) else {}
+        record = getattr(request, "deploykit", None)
+        if isinstance(record, Decision) and record.verdict.trusted and record.verdict.speaks:
+            return record.original
+        return None
+
+    def _is_verified(self, request: HttpRequest) -> bool:
+        """Tell whether the server checked a certificate that is read: with ``optional_no_ca`` it
+        takes any (SSLVerifyClient)."""
+        verdict = request.META.get(contract.CERTIFICATE_VERDICT_KEY)
+        return verdict == contract.CERTIFICATE_IS_VERIFIED or not self.policy.asks_certificate
 
     def _user_of(self, request: HttpRequest, asserted: Assertion) -> Any:
         """The account of who is asserted, or None. Whoever else was signed in is signed out, also
@@ -161,20 +196,6 @@ def _policy() -> sso.Policy:
             f"to one of {', '.join(sso.PRESETS)}, or its 'USER'."
         )
     return policy
-
-
-def _believed(policy: sso.Policy, request: HttpRequest) -> Mapping[str, Any] | None:
-    """Where the policy's sources are looked up, by name; None where nobody is believed.
-
-    A key that only the server writes needs no other witness. A header is taken from the record
-    of TrustedProxyMiddleware, which has removed it from META, and only if its peer's count.
-    """
-    if not policy.user.is_header:
-        return request.META
-    record = getattr(request, "deploykit", None)
-    if isinstance(record, Decision) and record.verdict.trusted and record.verdict.speaks:
-        return record.original
-    return None
 
 
 def _backend_of(session: Any) -> ProxyIdentityBackend | None:

@@ -686,6 +686,27 @@ def test_i14_only_by_post(front: Front) -> None:
     assert front.client().get("/logout/").status_code == 405
 
 
+# I16: certificates
+
+CERTIFICATE = {"SSL_CLIENT_SAN_Email_0": "alice", "SSL_CLIENT_VERIFY": "SUCCESS"}
+
+
+@pytest.mark.parametrize(
+    "verdict", ["NONE", "GENEROUS", "FAILED:self-signed certificate", "success", "", None]
+)
+def test_i16_a_certificate_that_nobody_verified(front: Front, alice: User, verdict: str) -> None:
+    """I16: its names count where the server says that it verified it, and nowhere else; nor does
+    anything beside them, nor a header that says so."""
+    client = front.believe(PRESET="apache-certificate").client()
+    assert who(client, **CERTIFICATE) == "alice"
+    unverified = {**CERTIFICATE, "SSL_CLIENT_VERIFY": verdict}
+    assert who(client, **unverified) == ""
+    assert who(client, **unverified, HTTP_SSL_CLIENT_VERIFY="SUCCESS") == ""
+    mixed = front.believe(ATTRIBUTES={"email": "env:SSL_CLIENT_SAN_Email_0"}).client()
+    assert who(mixed, **ALICE, **unverified) == ""
+    assert who(mixed, **ALICE, **CERTIFICATE) == "alice"
+
+
 # I18: the log
 
 
