@@ -296,7 +296,7 @@ BASE = "/VirtualHostBase/https/real.example:443"
     ],
 )
 def test_V_zopes_form(rest: str, prefix: str, path: str) -> None:
-    """V. /VirtualHostBase/<scheme>/<host:port>/VirtualHostRoot/_vh_<prefix>/<path>."""
+    """V5. /VirtualHostBase/<scheme>/<host:port>/VirtualHostRoot/_vh_<prefix>/<path>."""
     place = ask(ZOPE, path=f"{BASE}/VirtualHostRoot{rest}").place
     assert (place.scheme, place.host, place.port) == ("https", "real.example", 443)
     assert (place.prefix, place.script_name, place.path) == (prefix, prefix, path)
@@ -324,7 +324,7 @@ def test_V_zopes_form(rest: str, prefix: str, path: str) -> None:
     ],
 )
 def test_V_zopes_form_is_whole_or_nothing(path: str, expected: int) -> None:
-    """V, V2. The second marker follows the host at once, and neither counts a second time."""
+    """V2, V3. The second marker follows the host at once, and neither counts a second time."""
     assert status(ZOPE, path=path) == expected
 
 

@@ -1,4 +1,4 @@
-"""The middleware in a project with a wsgi.py of its own, behind a real gunicorn."""
+"""The middleware in a project with entry scripts of its own, behind a real gunicorn and uvicorn."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
@@ -65,8 +65,8 @@ WSGI = """
 
 
 @dataclass
-class Gunicorn(harness.Server):
-    """gunicorn on a port, or on a unix socket."""
+class AppServer(harness.Server):
+    """An application server on a port, or on a unix socket."""
 
     path: Path | None = None
 
@@ -92,41 +92,57 @@ class Gunicorn(harness.Server):
 @contextlib.contextmanager
 def gunicorn(
     directory: Path, deploykit: dict[str, Any], *, unix: bool = False, stack: str = ""
-) -> Iterator[Gunicorn]:
-    harness.require("gunicorn", importlib.util.find_spec("gunicorn"))
-    (directory / "proxied.py").write_text(dedent(PROJECT))
-    (directory / "proxied_wsgi.py").write_text(dedent(WSGI))
+) -> Iterator[AppServer]:
     port = harness.free_port()
     bind = f"unix:{directory / 'g.sock'}" if unix else f"127.0.0.1:{port}"
     # gunicorn itself is told to believe everybody: it must not matter.
-    command = [sys.executable, "-m", "gunicorn", "-b", bind, "--forwarded-allow-ips", "*"]
+    command = ["gunicorn", "-b", bind, "--forwarded-allow-ips", "*", "--no-control-socket"]
+    path = directory / "g.sock" if unix else None
+    with _serving([*command, "proxied_wsgi:application"], directory, deploykit, stack) as process:
+        yield _awaited(AppServer(port, "", process, [], path=path))
+
+
+@contextlib.contextmanager
+def uvicorn(directory: Path, deploykit: dict[str, Any]) -> Iterator[AppServer]:
+    port = harness.free_port()
+    command = ["uvicorn", "--port", str(port), "--no-proxy-headers", "proxied_asgi:application"]
+    with _serving(command, directory, deploykit) as process:
+        yield _awaited(AppServer(port, "", process, []))
+
+
+@contextlib.contextmanager
+def _serving(
+    command: list[str], directory: Path, deploykit: dict[str, Any], stack: str = ""
+) -> Iterator[subprocess.Popen[str]]:
+    harness.require(command[0], importlib.util.find_spec(command[0]))
+    (directory / "proxied.py").write_text(dedent(PROJECT))
+    (directory / "proxied_wsgi.py").write_text(dedent(WSGI))
+    (directory / "proxied_asgi.py").write_text(dedent(WSGI).replace("wsgi", "asgi"))
     environ = {**os.environ, "TEST_DEPLOYKIT": json.dumps(deploykit), contract.STACK_KEY: stack}
     environ["PYTHONPATH"] = os.pathsep.join([str(directory), str(ROOT)])
     environ.pop("DJANGO_SETTINGS_MODULE", None)
     process = subprocess.Popen(
-        [*command, "--no-control-socket", "proxied_wsgi:application"],
+        [sys.executable, "-m", *command],
         cwd=directory,
         env=environ,
         stderr=subprocess.PIPE,
         text=True,
     )
     try:
-        server = Gunicorn(port, "", process, [], path=directory / "g.sock" if unix else None)
-        _await(server)
-        yield server
+        yield process
     finally:
         harness.stop(process)
         assert process.stderr
         process.stderr.close()
 
 
-def _await(server: Gunicorn) -> None:
+def _awaited(server: AppServer) -> AppServer:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline and server.process.poll() is None:
         with contextlib.suppress(OSError), server.connect():
-            return
+            return server
         time.sleep(0.05)
-    raise AssertionError("gunicorn did not start")
+    raise AssertionError("the application server did not start")
 
 
 SAID = (("X-Forwarded-For", f"1.1.1.1, {VISITOR}"), ("X-Forwarded-Proto", "https"))
@@ -174,13 +190,18 @@ def _forms(name: str) -> Iterator[list[tuple[str, str]]]:
 
 
 @pytest.mark.parametrize("peer", ["10.0.0.1", "127.0.0.1"], ids=["untrusted", "trusted"])
-def test_no_header_but_those_listed_changes_anything(peer: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("serving", [gunicorn, uvicorn])
+def test_no_header_but_those_listed_changes_anything(
+    serving: Callable[..., contextlib.AbstractContextManager[AppServer]],
+    peer: str,
+    tmp_path: Path,
+) -> None:
     """Each header of the contract, in any spelling, twice, or named in Connection: Django sees
     the same request, from a stranger and from a proxy that may not say this."""
     section = {"TRUSTED": [peer], "HEADERS": BELIEVED}
     names = {*contract.CLIENT_FORBIDDEN_HEADERS, contract.PROOF_HEADER}
     names -= set(BELIEVED) if peer == "127.0.0.1" else set()
-    with gunicorn(tmp_path, {"PROXY": section}) as server:
+    with serving(tmp_path, {"PROXY": section}) as server:
         honest = server.seen()
         for name in sorted(names):
             for headers in _forms(name):
