@@ -113,6 +113,10 @@ X_FORWARDED_FAMILY = (CLIENT_ADDRESS_HEADER, SCHEME_HEADER, HOST_HEADER, PORT_HE
 FORWARDED_HEADER = "Forwarded"
 BELIEVABLE_PREFIX_HEADERS = ("X-Forwarded-Prefix", "X-Script-Name")
 
+# Zope's words for a virtual host in the path: the first segment, and what follows the host.
+ZOPE_MARKER = "VirtualHostBase"
+ZOPE_ROOT = "/VirtualHostRoot"
+
 # By this a proxy proves who it is, where its address does not. It is in no list of a front's: only
 # the runtime reads and removes it.
 PROOF_HEADER = "Deploykit-Proxy-Secret"

@@ -32,8 +32,6 @@ BELIEVABLE = (
 PREFIX_KEYS = ("ALLOWED", "MODE")
 VHOST_KEYS = ("EXEMPT", "MARKER", "REQUIRED")
 MAX_PREFIX = 255
-# This one is Zope's: with it, paths have Zope's form.
-ZOPE_MARKER = "VirtualHostBase"
 
 _PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~@+=-]+)+\Z")
 _MARKER = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._~-]{1,64}\Z")

@@ -11,13 +11,12 @@ from collections.abc import Collection
 from itertools import takewhile
 from typing import NamedTuple
 
+from django_deploykit import contract
 from django_deploykit.proxy import origin
 from django_deploykit.proxy.decision import Refused
 from django_deploykit.proxy.prefix import is_below
-from django_deploykit.trust import ZOPE_MARKER
 
 _PREFIX_SEGMENT = "_vh_"
-_ZOPE_ROOT = "/VirtualHostRoot"
 
 
 class VirtualHost(NamedTuple):
@@ -50,7 +49,7 @@ def read(path: str, raw: str, marker: str, allowed: Collection[str] = ()) -> Vir
         raise Refused(400, f"{words[1]!r} is neither http nor https")
     name, port = origin.host(words[2])
     consumed = "/".join(["", *words])
-    if marker == ZOPE_MARKER:
+    if marker == contract.ZOPE_MARKER:
         consumed += _root(path[len(consumed) :])
     prefix, segments = _prefix(path[len(consumed) :], allowed)
     consumed += segments
@@ -70,9 +69,9 @@ def read(path: str, raw: str, marker: str, allowed: Collection[str] = ()) -> Vir
 def _root(path: str) -> str:
     """Zope's second marker. Before it Zope has the path of an object, which no URL shows: Django
     has one root alone. Nor may it be missing: a visitor could then write it, and a prefix."""
-    if not is_below(path, _ZOPE_ROOT):
-        raise Refused(404, f"{_ZOPE_ROOT!r} must follow the host at once")
-    return _ZOPE_ROOT
+    if not is_below(path, contract.ZOPE_ROOT):
+        raise Refused(404, f"{contract.ZOPE_ROOT!r} must follow the host at once")
+    return contract.ZOPE_ROOT
 
 
 def _prefix(path: str, allowed: Collection[str]) -> tuple[str, str]:
