@@ -19,8 +19,12 @@ from typing import Any
 import pytest
 
 from django_deploykit import contract
+from django_deploykit.config.deployment import Address
+from django_deploykit.config.facts import Hosts
+from django_deploykit.config.stack import renderers
+from tests.cases import site
 from tests.projects import ROOT
-from tests.servers import harness
+from tests.servers import emitted, harness
 
 VISITOR = "203.0.113.9"
 PROJECT = """
@@ -206,3 +210,31 @@ def test_no_header_but_those_listed_changes_anything(
         for name in sorted(names):
             for headers in _forms(name):
                 assert server.seen(*headers) == honest, headers
+
+
+PATH_HOSTS = [(one.name, name) for one in renderers().values() for name in one.path_hosts or ()]
+
+
+@pytest.mark.parametrize("marker", ["kX3-vhost", contract.ZOPE_MARKER])
+@pytest.mark.parametrize("front", PATH_HOSTS, ids="-".join)
+def test_hosts_in_the_path_from_end_to_end(front: tuple[str, str], marker: str) -> None:
+    """V9, V10. What a front writes into the path is what Django reads there; what a client writes
+    there ends in the front, and what it writes behind it is no prefix."""
+    section = {"TRUSTED": ["127.0.0.1"], "VHOST": {"MARKER": marker, "REQUIRED": True}}
+    with harness.public_directory() as directory, gunicorn(directory, {"PROXY": section}) as behind:
+        assert behind.get("/", ("Host", "shop.example")).status == 404
+        made = site(root=str(directory), hosts=Hosts(names=("shop.example",)))
+        backend = Address("127.0.0.1", behind.port)
+        with emitted.front(*front, made, backend, vhost_path=marker) as server:
+            seen = AppServer(server.port, "", server.process, server.log).seen()
+            assert seen["trusted"] is True
+            assert (seen["host"], seen["port"]) == (f"shop.example:{server.port}", str(server.port))
+            assert (seen["path"], seen["reversed"]) == ("/", "/")
+            claims = {
+                f"/{marker}/https/evil.example:443{contract.ZOPE_ROOT}/": 404,
+                f"//{marker}/https/evil.example:443/": 404,
+                "/_vh_news/": 400,
+                "/%5Fvh_news/": 400,
+            }
+            for path, status in claims.items():
+                assert server.get(path, ("Host", "shop.example")).status == status, path
