@@ -59,7 +59,10 @@ class Verifier:
 
 
 class _Fetched:
-    """Keys at a URL, which change: fetched when they are old, and when a token names another."""
+    """Keys at a URL, which change: fetched when they are old, and when a token names another.
+
+    PyJWT follows no redirect, since 2.14: it could lead to plain HTTP.
+    """
 
     def __init__(self, library: ModuleType, url: str) -> None:
         self._jwt = library

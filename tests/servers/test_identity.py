@@ -95,6 +95,7 @@ NGINX_HTTP = shown("auth_basic_user_file", "proxy_set_header Remote-User $remote
 NGINX_UWSGI = shown("auth_basic_user_file", "uwsgi_param REMOTE_USER")
 LIGHTTPD = shown("auth.backend")
 CERTIFICATES = shown("SSLVerifyClient")
+CERTIFICATES_HTTP = CERTIFICATES + shown("RequestHeader set X-Remote-User")
 AUTHORITY = "/etc/shop/people.pem"  # as the how-to has it
 AUTHELIA = shown("auth_request /internal/authelia;")
 KEY, HEADER = "env:REMOTE_USER", "header:Remote-User"
@@ -394,9 +395,22 @@ class Certified:
             return str(json.load(answer)["user"])
 
 
-@pytest.fixture
-def certified(public: Path) -> Iterator[Certified]:
+USER = "X-Remote-User", "root"
+CERTIFYING = [
+    Front(
+        STACKS["apache/mod_wsgi from the package index"],
+        "env:SSL_CLIENT_SAN_Email_0",
+        CERTIFICATES,
+    ),
+    Front(STACKS["apache/http/gunicorn"], "header:X-Remote-User", CERTIFICATES_HTTP),
+]
+
+
+@pytest.fixture(params=CERTIFYING, ids=str)
+def certified(request: pytest.FixtureRequest, public: Path) -> Iterator[Certified]:
     """Apache, as the how-to has it."""
+    front: Front = request.param
+    front.stack.require()
     trust, people = trustme.CA(), trustme.CA()
     directory = Path(tempfile.mkdtemp(dir=public))
     directory.chmod(0o755)
@@ -405,11 +419,8 @@ def certified(public: Path) -> Iterator[Certified]:
     people.cert_pem.write_to_path(str(directory / "people.pem"))
     pem, port = str(directory / "site.pem"), harness.free_port()
     more = f'DEPLOYKIT["SITE"] = {{"TLS": {{"CERTIFICATE": {pem!r}, "KEY": {pem!r}}}}}\n'
-    stack = STACKS["apache/mod_wsgi from the package index"]
-    stack.require()
-    front = Front(stack, "env:SSL_CLIENT_SAN_Email_0", "")
     with _running(front, public, more, "--set", f"tls_listen=127.0.0.1:{port}") as site:
-        site.write_own(CERTIFICATES.replace(AUTHORITY, str(directory / "people.pem")))
+        site.write_own(front.own.replace(AUTHORITY, str(directory / "people.pem")))
         yield Certified(site, port, trust, people)
 
 
@@ -417,7 +428,7 @@ def test_a_certificate_that_apache_verified(certified: Certified) -> None:
     """Its holder is the user; without one, or with that of another authority, TLS ends it. And
     where Apache is told to take any, one that it could not verify names nobody."""
     own, forged = (one.issue_cert(_ADDRESS) for one in (certified.people, trustme.CA()))
-    claims = ("SSL-Client-Verify", "SUCCESS"), ("Ssl-Client-San-Email-0", "root")
+    claims = ("SSL-Client-Verify", "SUCCESS"), ("Ssl-Client-San-Email-0", "root"), USER
     assert certified.who(own) == _ADDRESS
     assert certified.who(own, *claims) == _ADDRESS
     assert certified.who(certified.people.issue_cert("nobody@example.com"), *claims) == ""
