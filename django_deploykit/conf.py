@@ -14,6 +14,7 @@ IDENTITY_KEYS = (
     "FLAGS",
     "GROUPS",
     "GROUP_MAP",
+    "JWT",
     "MAX_AGE",
     "MODE",
     "PRESET",

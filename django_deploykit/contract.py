@@ -113,6 +113,10 @@ X_FORWARDED_FAMILY = (CLIENT_ADDRESS_HEADER, SCHEME_HEADER, HOST_HEADER, PORT_HE
 FORWARDED_HEADER = "Forwarded"
 BELIEVABLE_PREFIX_HEADERS = ("X-Forwarded-Prefix", "X-Script-Name")
 
+# Zope's words for a virtual host in the path: the first segment, and what follows the host.
+ZOPE_MARKER = "VirtualHostBase"
+ZOPE_ROOT = "/VirtualHostRoot"
+
 # By this a proxy proves who it is, where its address does not. It is in no list of a front's: only
 # the runtime reads and removes it.
 PROOF_HEADER = "Deploykit-Proxy-Secret"
@@ -240,6 +244,18 @@ _CLIENT_WRITTEN = re.compile(
     re.IGNORECASE,
 )
 _SERVER_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_-]*\Z")
+
+
+# What of a client's certificate is its holder's name, by mod_ssl's keys: no name that two issuers
+# may give to two people. It counts where the server says, by the second key, that it was verified.
+_CERTIFICATE_NAME = re.compile(r"SSL_CLIENT_SAN_(?:Email|OTHER_msUPN)_[0-9]+\Z")
+CERTIFICATE_VERDICT_KEY = "SSL_CLIENT_VERIFY"
+CERTIFICATE_IS_VERIFIED = "SUCCESS"
+
+
+def is_certificate_name(key: str) -> bool:
+    """Tell whether a key holds a name in a client's certificate, verified or not."""
+    return bool(_CERTIFICATE_NAME.match(key))
 
 
 def only_the_server_writes(key: str) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from django_deploykit import conf, contract
+from django_deploykit import conf, contract, signatures
 from django_deploykit.exceptions import unknown
 
 IDENTITY = "DEPLOYKIT['IDENTITY']"
@@ -23,12 +23,15 @@ FLAGS = ("is_staff", "is_superuser")
 HALF_A_DAY = 12 * 60 * 60
 NEXT = "{next}"
 
-_SOURCE = "Write 'env:' and a key that no client can write, or 'header:' and one of"
+_SOURCE = (
+    "Write 'env:' and a key that no client can write, 'jwt:' and a claim, or 'header:' and one of"
+)
 _SIGN_OUT = re.compile(r"(?:https?://[^/\s]+(?:/|\Z)|/(?!/))[^\s\\]*\Z")
 
 
 class Source(NamedTuple):
-    """One place of a request: a key that the server itself writes, or a proxy's header."""
+    """One place of a request: a key that the server itself writes, a proxy's header, or a claim
+    of the signed token."""
 
     kind: str
     name: str
@@ -36,6 +39,10 @@ class Source(NamedTuple):
     @property
     def is_header(self) -> bool:
         return self.kind == "header"
+
+    @property
+    def is_claim(self) -> bool:
+        return self.kind == "jwt"
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.name}"
@@ -49,7 +56,7 @@ class Policy:
     from those to groups of Django's, ``flags`` to those that make staff. ``max_age`` is how many
     seconds a persistent session lasts. ``privileged`` names the staff and superusers who may
     come in this way. ``required`` refuses everybody else's requests. ``sign_out`` is the URL at
-    which the front ends its own session.
+    which the front ends its own session. ``signature`` is what a token has to show.
     """
 
     user: Source
@@ -64,12 +71,18 @@ class Policy:
     privileged: frozenset[str] = frozenset()
     required: bool = False
     sign_out: str = ""
+    signature: signatures.Signature | None = None
 
     @property
     def sources(self) -> tuple[Source, ...]:
         """Every place that is read."""
         groups = (self.groups,) if self.groups else ()
         return tuple(dict.fromkeys((self.user, *groups, *self.attributes.values())))
+
+    @property
+    def asks_certificate(self) -> bool:
+        """Tell whether anything is read from a client's certificate, which may be unverified."""
+        return any(contract.is_certificate_name(source.name) for source in self.sources)
 
 
 def _env(name: str) -> str:
@@ -87,13 +100,28 @@ def _headers(words: contract.IdentityHeaders, separator: str = ",") -> dict[str,
 _SERVER = {"USER": _env(contract.USER_KEY)}
 
 # What each sends by default; whatever else is set stands in place of it.
-PRESETS: Mapping[str, Mapping[str, str]] = {
+PRESETS: Mapping[str, Mapping[str, Any]] = {
     "apache-basic": _SERVER,
+    "apache-certificate": {"USER": _env("SSL_CLIENT_SAN_Email_0")},
     "apache-kerberos": _SERVER,
     "authelia": _headers(contract.AUTHELIA),
     "authentik": {
         **_headers(contract.AUTHENTIK, "|"),
         "SIGN_OUT": "/outpost.goauthentik.io/sign_out",
+    },
+    "cloudflare-access": {
+        "USER": "jwt:email",
+        "SIGN_OUT": "/cdn-cgi/access/logout",
+        "JWT": {"HEADER": "Cf-Access-Jwt-Assertion", "ALGORITHM": "RS256"},
+    },
+    "google-iap": {
+        "USER": "jwt:email",
+        "JWT": {
+            "HEADER": "X-Goog-Iap-Jwt-Assertion",
+            "ALGORITHM": "ES256",
+            "ISSUER": "https://cloud.google.com/iap",
+            "KEYS": "https://www.gstatic.com/iap/verify/public_key-jwk",
+        },
     },
     "mod_auth_openidc": {**_SERVER, "GROUPS": _env("OIDC_CLAIM_groups")},
     "oauth2-proxy": {
@@ -132,7 +160,8 @@ class _Reader:
     problems: list[tuple[str, str]] = field(default_factory=list)
 
     def policy(self) -> Policy | None:
-        raw = {**self._preset(), **self.own}
+        preset = self._preset()
+        raw = {**preset, **self.own}
         user = self._source("USER", raw.get("USER"))
         groups = self._source("GROUPS", raw["GROUPS"]) if raw.get("GROUPS") else None
         attributes = self._attributes(raw.get("ATTRIBUTES", {}))
@@ -149,8 +178,9 @@ class _Reader:
             privileged=frozenset(self._names("PRIVILEGED", raw.get("PRIVILEGED", ()))),
             required=self._switch("REQUIRED", raw.get("REQUIRED", False)),
             sign_out=self._sign_out(raw.get("SIGN_OUT", "")),
+            signature=self._signature(preset),
         )
-        self._check(policy)
+        self._check(policy, is_signed=bool(raw.get("JWT")))
         return policy if user else None
 
     def _find(self, key: str, message: str) -> None:
@@ -160,7 +190,7 @@ class _Reader:
         # unknown() begins with the place, which stands beside the message here.
         self._find(key, unknown(kind, str(value), "", allowed).removeprefix(": "))
 
-    def _preset(self) -> Mapping[str, str]:
+    def _preset(self) -> Mapping[str, Any]:
         name = self.own.get("PRESET")
         if name is None:
             return {}
@@ -171,22 +201,37 @@ class _Reader:
 
     def _source(self, key: str, value: object) -> Source | None:
         kind, _, name = value.partition(":") if isinstance(value, str) else ("", "", "")
-        if kind == "env" and contract.only_the_server_writes(name):
+        is_key = contract.only_the_server_writes(name) or contract.is_certificate_name(name)
+        if kind == "env" and is_key:
             return Source(kind, name)
         known = {header.lower(): header for header in contract.IDENTITY_HEADERS}
         if kind == "header" and name.lower() in known:
             return Source(kind, known[name.lower()])
+        if kind == "jwt" and _is_name(name):
+            return Source(kind, name)
         headers = ", ".join(contract.IDENTITY_HEADERS)
         self._find(key, f"{value!r} is no place that can be believed. {_SOURCE} {headers}.")
         return None
 
-    def _check(self, policy: Policy) -> None:
+    def _check(self, policy: Policy, *, is_signed: bool) -> None:
         """An environ key and a header of one identity would come from two speakers."""
         kinds = {source.kind for source in policy.sources}
         if len(kinds) > 1:
-            self._find("USER", "name keys ('env:') alone, or headers ('header:') alone.")
+            message = "name keys ('env:') alone, or headers ('header:'), or claims ('jwt:') alone."
+            self._find("USER", message)
+        if ("jwt" in kinds) != is_signed:
+            self._find("JWT", "it and sources that begin with 'jwt:' are of use together alone.")
+        if "jwt" in kinds and policy.mode == "persistent":
+            self._find("MODE", "'persistent' is not for tokens, which come with every request.")
         if (policy.group_map or policy.flags) and not policy.groups:
             self._find("GROUPS", "unset, so that GROUP_MAP and FLAGS have nothing to go by.")
+
+    def _signature(self, preset: Mapping[str, Any]) -> signatures.Signature | None:
+        own = self._mapping("JWT", self.own.get("JWT", {}))
+        for name in set(own) - set(signatures.KEYS):
+            self._find_unknown("JWT", "key", name, signatures.KEYS)
+        raw = {**preset.get("JWT", {}), **own}
+        return signatures.read(raw, lambda message: self._find("JWT", message)) if raw else None
 
     def _attributes(self, value: object) -> dict[str, Source]:
         found = {}

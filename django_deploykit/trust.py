@@ -91,7 +91,7 @@ class Policy:
     @property
     def moves_urls(self) -> bool:
         """Tell whether each request may have another URL prefix."""
-        return bool(self.prefix_header or self.vhost)
+        return bool(self.prefix_header or (self.vhost and self.prefixes))
 
 
 def clean_prefix(text: str) -> str | None:

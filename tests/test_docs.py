@@ -12,7 +12,7 @@ import pytest
 from django.core.management import load_command_class
 from django.core.management.base import BaseCommand, CommandParser
 
-from django_deploykit import conf, sso, trust
+from django_deploykit import conf, signatures, sso, trust
 from django_deploykit.config import findings
 from django_deploykit.config.deployment import Deployment, choice_names, parse_choices
 from django_deploykit.config.findings import Kind, Level
@@ -111,9 +111,11 @@ def test_every_key_of_proxy_is_documented() -> None:
 
 
 def test_every_key_of_identity_is_documented() -> None:
-    """identity.md has a row for each key of IDENTITY."""
+    """identity.md has a row for each key of IDENTITY, and of JWT."""
     intro = prose("docs/reference/identity.md").partition("\n## ")[0]
     assert sorted(first_column(intro)) == sorted(conf.IDENTITY_KEYS)
+    part = sections("docs/reference/identity.md", 2)["Signed tokens"]
+    assert sorted(first_column(part)) == sorted(signatures.KEYS)
 
 
 def test_every_preset_is_documented() -> None:

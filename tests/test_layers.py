@@ -21,6 +21,7 @@ FLOORS = {
     f"{PACKAGE}.exceptions": 0,
     f"{PACKAGE}.contract": 0,
     f"{PACKAGE}.conf": 0,
+    f"{PACKAGE}.signatures": 0,
     f"{PACKAGE}.sso": 0,
     f"{PACKAGE}.trust": 0,
     f"{PACKAGE}.policies": 0,

@@ -1,7 +1,8 @@
 """Path-encoded virtual hosts: a front writes scheme, host and port in front of every path.
 
 For an application that reads them there, as Nevow's and Twisted's VHostMonster do:
-``/<marker>/<http|https>/<host:port>/<the path>``, in which the path keeps the site's prefix.
+``/<marker>/<http|https>/<host:port>/<the path>``, in which the path keeps the site's prefix. Or as
+Zope's does, if the marker is Zope's.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from django_deploykit import contract
 from django_deploykit.config.deployment import Address
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.fronts import Group
@@ -45,7 +47,8 @@ def in_path(plan: Plan, group: Group, *, secure: bool) -> Plan:
         return plan
     addresses, scheme = (deployment.tls_listen, "https") if secure else (deployment.listen, "http")
     host = f"{group.hosts.names[0]}:{addresses[0].port}"
-    return replace(plan, path_host=f"/{marker}/{scheme}/{host}")
+    root = contract.ZOPE_ROOT if marker == contract.ZOPE_MARKER else ""
+    return replace(plan, path_host=f"/{marker}/{scheme}/{host}{root}")
 
 
 def pattern(marker: str) -> str:

@@ -34,8 +34,10 @@ class Assertion(NamedTuple):
 
     @property
     def subject_digest(self) -> str:
-        """Stands in a session for source and subject; it is of no use to who reads it there."""
-        return _digest(str(self.policy.user), self.subject)
+        """Stands in a session for who says it and of whom; of no use to who reads it there."""
+        signature = self.policy.signature
+        issuer = (signature.issuer,) if signature else ()
+        return _digest(str(self.policy.user), *issuer, self.subject)
 
     @property
     def claims_digest(self) -> str:
@@ -65,6 +67,9 @@ def read(policy: Policy, said: Mapping[str, Any]) -> Assertion | None:
 
 
 def _groups(policy: Policy, said: Mapping[str, Any]) -> frozenset[str] | None:
+    listed = said.get(policy.groups.name) if policy.groups else None
+    if isinstance(listed, list):  # A claim, as no other text is one.
+        return frozenset(name for name in listed if isinstance(name, str))
     text = _text(policy.groups, said) if policy.groups else None
     return None if text is None else frozenset(split(text, policy.separator))
 
@@ -81,17 +86,21 @@ def split(text: str, separator: str) -> list[str]:
 
 
 def _text(source: Source, said: Mapping[str, Any]) -> str | None:
-    """PEP 3333: text in an environ is bytes, each one a character of Latin-1."""
     value = said.get(source.name)
     if not isinstance(value, str):
         return None
-    try:
-        text = value.encode("latin-1").decode()
-    except UnicodeError:
-        raise BadRequest(f"{source} is not UTF-8: {value!r}") from None
+    text = value if source.is_claim else _decoded(source, value)
     if _CONTROL.search(text):
         raise BadRequest(f"{source} holds a control character: {text!r}")
     return unicodedata.normalize("NFC", text.strip())
+
+
+def _decoded(source: Source, value: str) -> str:
+    """PEP 3333: text in an environ is bytes, each one a character of Latin-1."""
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeError:
+        raise BadRequest(f"{source} is not UTF-8: {value!r}") from None
 
 
 def _digest(*words: str) -> str:

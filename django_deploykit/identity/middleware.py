@@ -12,15 +12,16 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.db import router, transaction
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_cache_control
 from django.utils.module_loading import import_string
 
-from django_deploykit import sso
+from django_deploykit import contract, sso
 from django_deploykit.identity import accounts
 from django_deploykit.identity.assertion import Assertion, read
 from django_deploykit.identity.backend import ProxyIdentityBackend
+from django_deploykit.identity.signed import KeysUnavailable, Verifier
 from django_deploykit.proxy.decision import Decision
 
 # Where a session says whose it is, and since when: by digests, never by names.
@@ -46,6 +47,8 @@ class ProxyIdentityMiddleware:
         self.get_response = get_response
         self.policy = _policy()
         accounts.check_model(self.policy)
+        signature = self.policy.signature
+        self._verifier = Verifier(signature) if signature else None
         self._is_async = iscoroutinefunction(get_response)
         if self._is_async:
             markcoroutinefunction(self)
@@ -53,13 +56,20 @@ class ProxyIdentityMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         if self._is_async:
             return self.__acall__(request)
-        self.identify(request)
-        return self._kept_private(self.get_response(request))
+        return self._refusal(request) or self._kept_private(self.get_response(request))
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
         # Sessions and accounts are read in a thread anyway; once there is better than often.
-        await sync_to_async(self.identify, thread_sensitive=True)(request)
-        return self._kept_private(await self.get_response(request))
+        refusal = await sync_to_async(self._refusal, thread_sensitive=True)(request)
+        return refusal or self._kept_private(await self.get_response(request))
+
+    def _refusal(self, request: HttpRequest) -> HttpResponse | None:
+        """Settle who the user is; the answer where that cannot be known: not a page for nobody."""
+        try:
+            self.identify(request)
+        except KeysUnavailable:
+            return HttpResponse("Service Unavailable\n", "text/plain; charset=utf-8", 503)
+        return None
 
     def identify(self, request: HttpRequest) -> None:
         """Settle who the user of a request is. Raise PermissionDenied where there has to be one,
@@ -69,14 +79,39 @@ class ProxyIdentityMiddleware:
                 "ProxyIdentityMiddleware needs 'django.contrib.auth.middleware."
                 "AuthenticationMiddleware' before it in MIDDLEWARE."
             )
-        said = _believed(self.policy, request)
+        said = self._believed(request)
         asserted = read(self.policy, said) if said is not None else None
         if asserted is not None:
             _set_user(request, self._user_of(request, asserted))
-        elif self._has_ended(request.session, said is not None):
+        elif self._has_ended(request, said is not None):
             self._sign_out(request)
         if self.policy.required and not request.user.is_authenticated:
             raise PermissionDenied("The front names nobody who is let in.")
+
+    def _believed(self, request: HttpRequest) -> Mapping[str, Any] | None:
+        """Where the policy's sources are looked up, by name; None where nobody is believed.
+
+        A key that only the server writes needs no other witness but for a certificate, which it
+        has to have verified; nor does a token that its issuer signed. A header is taken from the
+        record of TrustedProxyMiddleware, which has removed it from META, and only if its peer's
+        count.
+        """
+        signature = self.policy.signature
+        if self._verifier and signature:
+            token = request.headers.get(signature.header)
+            return self._verifier.claims(token) if token else {}
+        if not self.policy.user.is_header:
+            return request.META if self._is_verified(request) else {}
+        record = getattr(request, "deploykit", None)
+        if isinstance(record, Decision) and record.verdict.trusted and record.verdict.speaks:
+            return record.original
+        return None
+
+    def _is_verified(self, request: HttpRequest) -> bool:
+        """Tell whether the server checked a certificate that is read: with ``optional_no_ca`` it
+        takes any (SSLVerifyClient)."""
+        verdict = request.META.get(contract.CERTIFICATE_VERDICT_KEY)
+        return verdict == contract.CERTIFICATE_IS_VERIFIED or not self.policy.asks_certificate
 
     def _user_of(self, request: HttpRequest, asserted: Assertion) -> Any:
         """The account of who is asserted, or None. Whoever else was signed in is signed out, also
@@ -93,19 +128,28 @@ class ProxyIdentityMiddleware:
             request.session[ENTRY] = {
                 "subject": asserted.subject_digest,
                 "claims": asserted.claims_digest,
+                "groups": asserted.groups is not None,
                 "since": int(time.time()),
             }
         return user
 
-    def _has_ended(self, session: Any, believed: bool) -> bool:
+    def _has_ended(self, request: HttpRequest, believed: bool) -> bool:
         """Tell whether a session began with a name that nobody says any more."""
-        return _backend_of(session) is not None and not (believed and self._lasts(session))
+        backend = _backend_of(request.session)
+        return backend is not None and not (believed and self._lasts(request, backend))
 
-    def _lasts(self, session: Any) -> bool:
+    def _lasts(self, request: HttpRequest, backend: ProxyIdentityBackend) -> bool:
+        """Tell whether the front's last word still holds, and its account is still let in."""
         if self.policy.mode != "persistent":
             return False
-        since = session.get(ENTRY, {}).get("since", 0)
-        return bool(0 <= time.time() - since <= self.policy.max_age)
+        entry = request.session.get(ENTRY, {})
+        is_recent = 0 <= time.time() - entry.get("since", 0) <= self.policy.max_age
+        return is_recent and backend.accepts(request.user, self._remembered(request.user, entry))
+
+    def _remembered(self, user: Any, entry: Mapping[str, Any]) -> Assertion:
+        """The front's last word, as far as it matters to who is let in."""
+        groups: frozenset[str] | None = frozenset() if entry.get("groups") else None
+        return Assertion(user.get_username(), groups, {}, self.policy)
 
     def _sign_out(self, request: HttpRequest) -> None:
         if self.policy.mode != "stateless":
@@ -128,7 +172,8 @@ class ProxyIdentityMiddleware:
 
     def _renew(self, session: Any, asserted: Assertion) -> None:
         """Note what was said, and when; the time not more often than it matters."""
-        entry = {**session[ENTRY], "claims": asserted.claims_digest}
+        said = {"claims": asserted.claims_digest, "groups": asserted.groups is not None}
+        entry = {**session[ENTRY], **said}
         if self.policy.mode == "persistent" and time.time() - entry["since"] > _A_MINUTE:
             entry["since"] = int(time.time())
         if entry != session[ENTRY]:
@@ -151,20 +196,6 @@ def _policy() -> sso.Policy:
             f"to one of {', '.join(sso.PRESETS)}, or its 'USER'."
         )
     return policy
-
-
-def _believed(policy: sso.Policy, request: HttpRequest) -> Mapping[str, Any] | None:
-    """Where the policy's sources are looked up, by name; None where nobody is believed.
-
-    A key that only the server writes needs no other witness. A header is taken from the record
-    of TrustedProxyMiddleware, which has removed it from META, and only if its peer's count.
-    """
-    if not policy.user.is_header:
-        return request.META
-    record = getattr(request, "deploykit", None)
-    if isinstance(record, Decision) and record.verdict.trusted and record.verdict.speaks:
-        return record.original
-    return None
 
 
 def _backend_of(session: Any) -> ProxyIdentityBackend | None:

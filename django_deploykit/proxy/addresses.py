@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from django_deploykit.proxy.decision import Client, Refused
@@ -33,7 +32,6 @@ def parse_address(text: str) -> Address | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
-@lru_cache(maxsize=1024)
 def plain(text: str) -> str:
     """The one spelling of an address, or '' for what is none."""
     if _is_plain_ipv4(text):
@@ -57,6 +55,9 @@ def entries(text: str) -> tuple[str, ...]:
     """The entries of a list, empty ones left out. Raise Refused for one beyond all reason."""
     if len(text) > MAX_LENGTH:
         raise Refused(400, f"a list of {len(text)} characters")
+    if "," not in text:  # Most lists are of one entry.
+        only = text.strip()
+        return (only,) if only else ()
     found = tuple([entry for part in text.split(",") if (entry := part.strip())])
     if len(found) > MAX_ENTRIES:
         raise Refused(400, f"a list of {len(found)} entries")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import cached_property, lru_cache
+from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from django_deploykit import contract
@@ -16,6 +16,7 @@ from django_deploykit.trust import Policy
 # says it. '' is a proxy that said nothing.
 Words = Mapping[str, Sequence[str]]
 
+_OF_ORIGIN = (contract.SCHEME_HEADER, contract.HOST_HEADER, contract.PORT_HEADER)
 # What Forwarded calls the first three; it has no word of its own for a port.
 _PARAMETERS = {
     contract.CLIENT_ADDRESS_HEADER: "for",
@@ -31,6 +32,7 @@ class Judge:
         self.policy = policy
         self._peers = Peers(policy)
         self._heard = tuple(dict.fromkeys(policy.headers + policy.required))
+        self._place = _of_path if policy.vhost else _ordinary
         # A visitor sends many requests, of which the headers that count are the same.
         self._listen = lru_cache(maxsize=1024)(self._read)
 
@@ -43,7 +45,7 @@ class Judge:
             statement = self._listen(peer.address, told.scheme, told.host, texts)
         else:  # Nothing that a stranger wrote is kept.
             statement = self._listen(peer.address)
-        place = (_of_path if policy.vhost else _ordinary)(policy, told, statement)
+        place = self._place(policy, told, statement)
         data = _data(policy, told) if statement.words and policy.data else {}
         return Decision(told, verdict, statement.client, place, data)
 
@@ -57,8 +59,7 @@ class Judge:
         """Read the headers that count; ``texts`` is None for a peer of whom none does."""
         if texts is None:
             return _Statement(self.policy, None, Client(peer), scheme, host)
-        headers = {name: text for name, text in zip(self._heard, texts, strict=True) if text}
-        words = _words(self.policy, headers)
+        words = _words(self.policy, dict(zip(self._heard, texts, strict=True)))
         return _Statement(self.policy, words, self._client(words, peer), scheme, host)
 
     def _client(self, words: Words, peer: str) -> Client:
@@ -81,26 +82,33 @@ class _Origin(NamedTuple):
 class _Statement:
     """What a peer's headers say, whatever the path of the request.
 
-    ``words`` is None for a peer whose headers do not count. Origin and prefix are read when they
-    are asked for: a path that names a virtual host leaves them unread, even if they are wrong.
+    ``words`` is None for a peer whose headers do not count.
     """
+
+    __slots__ = ("_connection", "_policy", "_read", "client", "words")
 
     def __init__(
         self, policy: Policy, words: Words | None, client: Client, scheme: str, host: str
     ) -> None:
         self.words, self.client = words, client
         self._policy, self._connection = policy, (scheme, host)
+        self._read: tuple[_Origin, str] | None = None
 
-    @cached_property
-    def origin(self) -> _Origin:
-        """As stated. Raise Refused for what is malformed, or contradicts itself."""
-        names = (contract.SCHEME_HEADER, contract.HOST_HEADER, contract.PORT_HEADER)
-        stated = [self._said(name) for name in names]
+    @property
+    def origin_and_prefix(self) -> tuple[_Origin, str]:
+        """As stated; '' is no prefix. Raise Refused for what is malformed, contradicts itself or is
+        not allowed. It is read when it is asked for: a path that names a virtual host does not."""
+        if self._read is None:
+            self._read = self._origin(), self._prefix()
+        return self._read
+
+    def _origin(self) -> _Origin:
+        if not self.words:
+            return _Origin()
+        stated = [self._said(name) for name in _OF_ORIGIN]
         return _origin(*stated, *self._connection) if any(stated) else _Origin()
 
-    @cached_property
-    def prefix(self) -> str:
-        """The prefix, '' for none. Raise Refused for one that is not allowed."""
+    def _prefix(self) -> str:
         header = self._policy.prefix_header
         named = self._said(header) if header else None
         return prefix.clean(named, self._policy.prefixes) if named else ""
@@ -112,17 +120,17 @@ class _Statement:
         return (values[-min(self.client.depth, len(values))] or None) if values else None
 
 
-def _words(policy: Policy, headers: Mapping[str, str]) -> Words:
+def _words(policy: Policy, headers: Mapping[str, str | None]) -> Words:
     """Every believed list. Raise Refused where a required header is missing: by naming it in
     Connection, a client can make some proxies drop it (RFC 9110 7.6.1)."""
     for name in policy.required:
-        if name not in headers:
+        if not headers[name]:
             raise Refused(400, f"a trusted proxy did not send {name}")
     if contract.FORWARDED_HEADER not in policy.headers:
-        return {name: addresses.entries(headers.get(name, "")) for name in policy.headers}
-    words = _forwarded(headers.get(contract.FORWARDED_HEADER, ""))
+        return {name: addresses.entries(headers[name] or "") for name in policy.headers}
+    words = _forwarded(headers[contract.FORWARDED_HEADER] or "")
     if policy.prefix_header:
-        words[policy.prefix_header] = addresses.entries(headers.get(policy.prefix_header, ""))
+        words[policy.prefix_header] = addresses.entries(headers[policy.prefix_header] or "")
     return words
 
 
@@ -140,17 +148,17 @@ def _of_path(policy: Policy, told: Told, statement: _Statement) -> Place:
     if vhosts and vhost.has_marker(told.path, vhosts.marker):
         if statement.words is None:
             raise Refused(404, "only a trusted proxy may name a virtual host")
-        return _virtual(told, vhosts.marker)
+        return _virtual(told, vhosts.marker, policy.prefixes)
     if vhosts and vhosts.required and told.path not in vhosts.exempt:
         raise Refused(404, "the path names no virtual host")
     return _ordinary(policy, told, statement)
 
 
-def _virtual(told: Told, marker: str) -> Place:
+def _virtual(told: Told, marker: str, allowed: Collection[str]) -> Place:
     raw = origin.request_path(told.raw_path)
     if prefix.is_below(raw, told.script_name):
         raw = raw[len(told.script_name) :]
-    found = vhost.read(told.path, raw, marker)
+    found = vhost.read(told.path, raw, marker, allowed)
     script_name = found.prefix + told.script_name
     return Place(
         scheme=found.scheme,
@@ -166,8 +174,7 @@ def _virtual(told: Told, marker: str) -> Place:
 
 def _ordinary(policy: Policy, told: Told, statement: _Statement) -> Place:
     """Where a request belongs by its headers, and else by its connection."""
-    scheme, host, port = statement.origin
-    clean = statement.prefix
+    (scheme, host, port), clean = statement.origin_and_prefix
     script_name, path, raw_path = told.script_name, told.path, told.raw_path
     if clean and policy.keeps_prefix:
         script_name, path = prefix.split(clean, script_name, path)

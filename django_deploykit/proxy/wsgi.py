@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import ssl
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
@@ -80,22 +81,20 @@ def refuse(refused: Refused, start_response: StartResponse) -> Iterable[bytes]:
 def _told(environ: WSGIEnvironment, headers: dict[str, str]) -> Told:
     get = environ.get
     listener = get(_SOCKET)
-    return Told(
-        peer=_peer(listener, get("REMOTE_ADDR") or ""),
-        headers=headers,
-        scheme=_scheme(listener, get("wsgi.url_scheme", "")),
-        host=get("HTTP_HOST", ""),
-        script_name=get("SCRIPT_NAME", "").rstrip("/"),
-        path=get("PATH_INFO", "") or "/",
-        raw_path=(get("RAW_URI") or get("REQUEST_URI") or "").partition("?")[0],
+    has_socket = listener is not None
+    is_unix = has_socket and getattr(listener, "family", None) == socket.AF_UNIX
+    return Told(  # By position: names would double what this costs.
+        _peer(get("REMOTE_ADDR") or "", is_unix, has_socket),
+        headers,
+        _scheme(listener, get("wsgi.url_scheme", "")),
+        get("HTTP_HOST", ""),
+        get("SCRIPT_NAME", "").rstrip("/"),
+        get("PATH_INFO", "") or "/",
+        (get("RAW_URI") or get("REQUEST_URI") or "").partition("?")[0],
     )
 
 
-def _peer(listener: object, address: str) -> Peer:
-    if listener is None:
-        return Peer(address)
-    is_unix = getattr(listener, "family", None) == socket.AF_UNIX
-    return Peer(address, is_unix, speaks_http=True)
+_peer = lru_cache(maxsize=1024)(Peer)  # They are few behind a proxy.
 
 
 def _scheme(listener: object, stated: str) -> str:

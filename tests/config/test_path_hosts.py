@@ -11,6 +11,7 @@ from django_deploykit.config.deployment import Address, Deployment
 from django_deploykit.config.facts import Hosts, SiteFacts
 from django_deploykit.config.stack import Stack, renderers
 from django_deploykit.exceptions import ChoiceError
+from django_deploykit.proxy import vhost
 from tests.cases import DEPLOYMENT, MEDIA, PROTECTED, Case, site
 
 FRONTS = [one for one in renderers().values() if one.path_hosts is not None]
@@ -36,6 +37,20 @@ def test_each_name_has_a_path_of_its_own(target: Any, gateway: str) -> None:
     for host in ("example.com", "www.example.com"):
         assert f"/marker/http/{host}:80/" in _text(target, gateway, site())
     assert "/http/example.com" not in _text(target, gateway, site(), vhost_path=None)
+
+
+@pytest.mark.parametrize(("target", "gateway"), ABLE, ids=_label)
+def test_zopes_marker_means_zopes_form(target: Any, gateway: str) -> None:
+    """What is written is what PROXY["VHOST"] reads under that name."""
+    written = "/VirtualHostBase/http/example.com:80/VirtualHostRoot"
+    assert f"{written}/" in _text(target, gateway, site(), vhost_path="VirtualHostBase")
+    found = vhost.read(f"{written}/page", "", "VirtualHostBase")
+    assert (found.scheme, found.host, found.port, found.path) == (
+        "http",
+        "example.com",
+        80,
+        "/page",
+    )
 
 
 @pytest.mark.parametrize(("target", "gateway"), ABLE, ids=_label)

@@ -50,11 +50,12 @@ def test_keys_that_a_server_writes(settings: Any, key: str) -> None:
         *("env:QUERY_STRING", "env:PATH_INFO", "env:SERVER_NAME", "env:REQUEST_URI"),
         *("env:REDIRECT_REDIRECT_QUERY_STRING", "env:CONTENT_TYPE", "env:REMOTE_IDENT"),
         # I16: a certificate is no identity until somebody has verified it.
-        *("env:SSL_CLIENT_S_DN_CN", "env:SSL_TLS_SNI"),
+        *("env:SSL_CLIENT_S_DN_CN", "env:SSL_CLIENT_S_DN", "env:SSL_CLIENT_M_SERIAL"),
+        *("env:SSL_TLS_SNI", "env:SSL_CLIENT_SAN_DNS_0", "env:ssl_client_san_email_0"),
         # Not removed from the requests of clients.
         *("header:X-User", "header:Authorization", "header:Remote_User", "header:REMOTE_USER"),
         *("env:", "env:wsgi.input", "env:A B", "env:\n", "header:", "REMOTE_USER", "", None, 5),
-        *("jwt:Cf-Access-Jwt-Assertion", "Env:REMOTE_USER", "env: REMOTE_USER"),
+        *("jwt:", "jwt: ", "Env:REMOTE_USER", "env: REMOTE_USER"),
     ],
 )
 def test_sources_that_nobody_may_believe(settings: Any, value: object) -> None:
@@ -73,6 +74,20 @@ def test_names_of_headers_have_no_case(settings: Any) -> None:
     policy, _ = read(settings, USER="header:remote-user")
     assert policy
     assert policy.user == Source("header", "Remote-User")
+
+
+SIGNATURE = {
+    "HEADER": "X-Token",
+    "KEYS": "https://login.example.com/keys",
+    "ALGORITHM": "RS256",
+    "ISSUER": "https://login.example.com",
+    "AUDIENCE": "shop",
+}
+TOKEN = {"USER": "jwt:email", "JWT": SIGNATURE}
+
+
+def _token(**own: Any) -> dict[str, Any]:
+    return {**TOKEN, "JWT": {**SIGNATURE, **own}}
 
 
 @pytest.mark.parametrize(
@@ -100,6 +115,22 @@ def test_names_of_headers_have_no_case(settings: Any) -> None:
         ({"GROUPS": "env:HTTP_GROUPS"}, "GROUPS", "'env:HTTP_GROUPS' is no place"),
         ({"GROUPS": "header:Remote-Groups"}, "USER", "name keys ('env:') alone, or headers"),
         ({"ATTRIBUTES": {"email": "header:Remote-Email"}}, "USER", "name keys ('env:') alone"),
+        ({"JWT": {}, "USER": "jwt:email"}, "JWT", "it and sources that begin with 'jwt:'"),
+        ({"JWT": SIGNATURE}, "JWT", "it and sources that begin with 'jwt:'"),
+        ({**TOKEN, "GROUPS": "env:G"}, "USER", "name keys ('env:') alone"),
+        ({**TOKEN, "MODE": "persistent"}, "MODE", "'persistent' is not for tokens"),
+        (_token(ALGORITHM="HS256"), "JWT", "ALGORITHM='HS256' is not one of RS256"),
+        (_token(ALGORITHM="none"), "JWT", "ALGORITHM='none' is not one of RS256"),
+        (_token(ALGORITHM=["RS256"]), "JWT", "ALGORITHM=['RS256'] is not one of RS256"),
+        (_token(AUDIENCE=""), "JWT", "AUDIENCE='' is not what the issuer calls this"),
+        (_token(ISSUER=None), "JWT", "ISSUER=None is not what the issuer calls itself"),
+        (_token(HEADER="X_Token"), "JWT", "HEADER='X_Token' is not a header that"),
+        (_token(HEADER="Remote-User"), "JWT", "HEADER='Remote-User' is not a header that"),
+        (_token(KEYS="keys.json"), "JWT", "KEYS='keys.json' is not the absolute path"),
+        (_token(KEYS="http://a.example/"), "JWT", "KEYS='http://a.example/' is not the"),
+        (_token(KEYS="https:///"), "JWT", "KEYS='https:///' is not the absolute path"),
+        (_token(SECRET="x"), "JWT", "unknown key 'SECRET'."),
+        ({"USER": "jwt:email", "JWT": "https://a.example/"}, "JWT", "'https://a.example/' is not"),
         ({"SIGN_OUT": "//evil.example/"}, "SIGN_OUT", "'//evil.example/' is no URL. Write a path"),
         ({"SIGN_OUT": "javascript:alert(1)"}, "SIGN_OUT", "'javascript:alert(1)' is no URL."),
         ({"SIGN_OUT": "/a b"}, "SIGN_OUT", "'/a b' is no URL."),
@@ -133,6 +164,7 @@ def test_sign_out_urls(settings: Any, value: str) -> None:
 # What each front sends where nobody configured it otherwise: user, groups and their separator.
 PRESETS = {
     "apache-basic": ("env:REMOTE_USER", None, ","),
+    "apache-certificate": ("env:SSL_CLIENT_SAN_Email_0", None, ","),
     "apache-kerberos": ("env:REMOTE_USER", None, ","),
     "authelia": ("header:Remote-User", "header:Remote-Groups", ","),
     "authentik": ("header:X-Authentik-Username", "header:X-Authentik-Groups", "|"),
@@ -141,9 +173,37 @@ PRESETS = {
     "oauth2-proxy-nginx": ("header:X-Auth-Request-User", "header:X-Auth-Request-Groups", ","),
     "shibboleth": ("env:REMOTE_USER", "env:isMemberOf", ";"),
 }
+# And what a signed token needs beside a preset.
+SIGNED = {
+    "cloudflare-access": {
+        "AUDIENCE": "4714",
+        "ISSUER": "https://shop.cloudflareaccess.com",
+        "KEYS": "https://shop.cloudflareaccess.com/cdn-cgi/access/certs",
+    },
+    "google-iap": {"AUDIENCE": "/projects/4714/apps/shop"},
+}
 
 
-@pytest.mark.parametrize("preset", sso.PRESETS)
+def test_every_preset_is_here() -> None:
+    """Those of tokens are tried with keys in test_signed.py."""
+    assert {*PRESETS, *SIGNED} == set(sso.PRESETS)
+
+
+@pytest.mark.parametrize("preset", SIGNED)
+def test_presets_of_signed_tokens(settings: Any, preset: str) -> None:
+    """Each lacks only what is the site's own, and says so."""
+    policy, problems = read(settings, PRESET=preset, JWT=SIGNED[preset])
+    assert problems == {}
+    assert policy
+    assert str(policy.user) == "jwt:email"
+    assert policy.signature
+    assert policy.signature.audience == SIGNED[preset]["AUDIENCE"]
+    settings.DEPLOYKIT = {"IDENTITY": {"PRESET": preset}}
+    _, missing = sso.configured()
+    assert [sentence.partition("=None ")[0] for _, sentence in missing] == list(SIGNED[preset])
+
+
+@pytest.mark.parametrize("preset", PRESETS)
 def test_presets(settings: Any, preset: str) -> None:
     """Each stands for what that front sends, by itself; nothing is created or promoted."""
     policy, problems = read(settings, PRESET=preset)
@@ -156,14 +216,15 @@ def test_presets(settings: Any, preset: str) -> None:
     assert not any(written)
 
 
-@pytest.mark.parametrize("preset", sso.PRESETS)
+@pytest.mark.parametrize("preset", PRESETS)
 def test_presets_sign_in(front: Front, alice: User, preset: str) -> None:
     """The name where a preset looks for it signs in; and in no place of another preset."""
     ours = Source(*PRESETS[preset][0].split(":"))
     for user, _, _ in PRESETS.values():
         source = Source(*user.split(":"))
         key = contract.environ_key(source.name) if source.is_header else source.name
-        answer = front.believe(PRESET=preset).client().get("/", **{key: "alice"})
+        said = {key: "alice", "SSL_CLIENT_VERIFY": "SUCCESS"}
+        answer = front.believe(PRESET=preset).client().get("/", **said)
         assert answer.content == (b"alice" if source == ours else b"")
 
 

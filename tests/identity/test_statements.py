@@ -452,6 +452,33 @@ def test_i10_who_becomes_staff_is_asked_again(front: Front, alice: User, flag: s
     assert who(client, **ALICE) == ""
 
 
+@pytest.mark.parametrize("flag", ["is_staff", "is_superuser"])
+def test_i10_who_becomes_staff_is_asked_again_in_silence(
+    front: Front, alice: User, flag: str
+) -> None:
+    """I10: also while a persistent session lasts without the front's word."""
+    client = front.believe(MODE="persistent").client()
+    assert who(client, **ALICE) == "alice"
+    assert who(client) == "alice"
+    User.objects.update(**{flag: True})
+    assert who(client) == ""
+    assert SESSION_KEY not in session(client)
+
+
+def test_i10_powers_of_a_persistent_session(front: Front, alice: User) -> None:
+    """I10: those that PRIVILEGED or FLAGS give last as long as it does, and as the setting."""
+    User.objects.create(username="root", is_superuser=True)
+    flags = {"GROUPS": "env:MEMBER_OF", "FLAGS": {"is_staff": ["it"]}}
+    client = front.believe(MODE="persistent", PRIVILEGED=["root"], **flags).client()
+    assert who(client, **ALICE, MEMBER_OF="it") == "alice"
+    assert who(client) == "alice"
+    assert who(client, REMOTE_USER="root") == "root"
+    assert who(client) == "root"
+    fewer = front.believe(MODE="persistent", **flags).client()
+    fewer.cookies = client.cookies
+    assert who(fewer) == ""
+
+
 # I11: refusals
 
 
@@ -657,6 +684,27 @@ def test_i14_without_a_sign_out_the_page_says_so(front: Front, alice: User) -> N
 def test_i14_only_by_post(front: Front) -> None:
     """I14: an image on another site signs nobody out."""
     assert front.client().get("/logout/").status_code == 405
+
+
+# I16: certificates
+
+CERTIFICATE = {"SSL_CLIENT_SAN_Email_0": "alice", "SSL_CLIENT_VERIFY": "SUCCESS"}
+
+
+@pytest.mark.parametrize(
+    "verdict", ["NONE", "GENEROUS", "FAILED:self-signed certificate", "success", "", None]
+)
+def test_i16_a_certificate_that_nobody_verified(front: Front, alice: User, verdict: str) -> None:
+    """I16: its names count where the server says that it verified it, and nowhere else; nor does
+    anything beside them, nor a header that says so."""
+    client = front.believe(PRESET="apache-certificate").client()
+    assert who(client, **CERTIFICATE) == "alice"
+    unverified = {**CERTIFICATE, "SSL_CLIENT_VERIFY": verdict}
+    assert who(client, **unverified) == ""
+    assert who(client, **unverified, HTTP_SSL_CLIENT_VERIFY="SUCCESS") == ""
+    mixed = front.believe(ATTRIBUTES={"email": "env:SSL_CLIENT_SAN_Email_0"}).client()
+    assert who(mixed, **ALICE, **unverified) == ""
+    assert who(mixed, **ALICE, **CERTIFICATE) == "alice"
 
 
 # I18: the log

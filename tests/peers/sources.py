@@ -8,15 +8,15 @@ from importlib.metadata import version
 from pathlib import Path
 
 
-def source(name: str, cache: Path) -> Path | None:
-    """The unpacked source distribution of the installed version of a package; None where it
-    cannot be had. It is downloaded once, and unpacked at every call."""
+def source(name: str, cache: Path, unpacked: Path) -> Path | None:
+    """The source distribution of the installed version of a package, unpacked into a directory of
+    the caller's own; None where it cannot be had. It is downloaded once."""
     archives = cache / f"{name}-{version(name)}"
     if not any(archives.glob("*.tar.gz")):
         _download(f"{name}=={version(name)}", archives)
     for archive in archives.glob("*.tar.gz"):
-        subprocess.run(("tar", "-xzf", archive.name), cwd=archives, check=True)
-        return archives / archive.name.removesuffix(".tar.gz")
+        subprocess.run(("tar", "-xzf", archive, "--directory", unpacked), check=True)
+        return unpacked / archive.name.removesuffix(".tar.gz")
     return None
 
 

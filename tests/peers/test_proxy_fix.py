@@ -32,9 +32,11 @@ DIFFERENT = {
 
 
 @pytest.fixture(scope="module")
-def theirs(request: pytest.FixtureRequest) -> Path:
+def theirs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Their tests; the wheel of werkzeug has none."""
-    directory = source("werkzeug", request.config.cache.mkdir("peers"))
+    directory = source(
+        "werkzeug", request.config.cache.mkdir("peers"), tmp_path_factory.mktemp("werkzeug")
+    )
     harness.require("werkzeug's source distribution", directory)
     assert directory
     return directory / TESTS

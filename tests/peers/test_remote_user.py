@@ -45,9 +45,13 @@ NOT_IN_META = {
 
 
 @pytest.fixture(scope="module")
-def ran(request: pytest.FixtureRequest) -> tuple[Outcomes, str]:
+def ran(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Outcomes, str]:
     """What each of Django's tests said, and where they put the address."""
-    directory = source("django", request.config.cache.mkdir("peers"))
+    directory = source(
+        "django", request.config.cache.mkdir("peers"), tmp_path_factory.mktemp("django")
+    )
     harness.require("the source distribution of Django", directory)
     command = [sys.executable, "-m", "tests.peers.remote_user", str(directory)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

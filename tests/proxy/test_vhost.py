@@ -17,17 +17,20 @@ from django_deploykit import asgi, wsgi
 from django_deploykit.middleware import TrustedProxyMiddleware
 from django_deploykit.proxy import vhost
 from django_deploykit.proxy.decision import Refused
+from django_deploykit.trust import Policy
 from tests.proxy.asking import PROXY, VISITOR, ask, policy, scope, written, written_scope
 from tests.proxy.conftest import Site
 
-KNOWN = policy(VHOST={"MARKER": "vhost"})
+PREFIXES = {"ALLOWED": ["/app", "/a/b"]}
+KNOWN = policy(VHOST={"MARKER": "vhost"}, PREFIX=PREFIXES)
+ZOPE = policy(VHOST={"MARKER": "VirtualHostBase"}, PREFIX=PREFIXES)
 STRANGER = {"REMOTE_ADDR": VISITOR}
 
 
-def status(**keys: Any) -> int:
+def status(known: Policy = KNOWN, **keys: Any) -> int:
     """The status of a refusal, 200 if there is none."""
     try:
-        ask(KNOWN, **keys)
+        ask(known, **keys)
     except Refused as refused:
         return refused.status
     return 200
@@ -35,7 +38,7 @@ def status(**keys: Any) -> int:
 
 @pytest.fixture
 def vhosts() -> Site:
-    return Site(VHOST={"MARKER": "vhost"})
+    return Site(VHOST={"MARKER": "vhost"}, PREFIX=PREFIXES)
 
 
 # V1
@@ -248,19 +251,97 @@ def test_V5_a_prefix_in_the_path(rest: str, prefix: str, path: str) -> None:
     )
 
 
-@pytest.mark.parametrize("segment", ["_vh_", "_vh_..", "_vh_a%", "_vh_a b", "_vh_a\\b"])
-def test_V5_what_is_no_prefix_is_refused(segment: str) -> None:
-    """V5. The rules for prefixes hold."""
-    assert status(path=f"/vhost/http/real.example/{segment}/x") == 400
+@pytest.mark.parametrize(
+    "segments", ["_vh_", "_vh_..", "_vh_app%", "_vh_a b", "_vh_a", "_vh_app/_vh_x", "_vh_APP"]
+)
+def test_V5_a_prefix_has_to_be_allowed(segments: str) -> None:
+    """V5, P2. What is not listed is refused, behind the proxy's own segments too."""
+    assert status(path=f"/vhost/http/real.example/{segments}/x") == 400
+    assert status(policy(VHOST={}), path="/vhost/http/real.example/_vh_app/x") == 400
+
+
+def test_V5_no_visitor_gets_a_page_under_the_url_of_another(vhosts: Site) -> None:
+    """V5, P11. With a segment of his own he would have the first page's contents kept in a cache
+    as the page /news/."""
+    with vhosts.settings():
+        for path in ("/_vh_news/", "/_vh_app/_vh_news/"):
+            assert vhosts.get(f"/vhost/https/real.example{path}").status == 400
 
 
 def test_V5_an_encoded_prefix_is_refused() -> None:
     """V5. A prefix is spelled plainly too, so that it ends where it seems to."""
     keys = {
-        "path": "/vhost/http/real.example/_vh_a/b",
-        "RAW_URI": "/vhost/http/real.example/_vh_a%2Fb",
+        "path": "/vhost/http/real.example/_vh_app/b",
+        "RAW_URI": "/vhost/http/real.example/_vh_app%2Fb",
     }
     assert status(**keys) == 400
+
+
+# V in Zope's form
+
+BASE = "/VirtualHostBase/https/real.example:443"
+
+
+@pytest.mark.parametrize(
+    ("rest", "prefix", "path"),
+    [
+        ("", "", "/"),
+        ("/", "", "/"),
+        ("/x/y", "", "/x/y"),
+        ("//x", "", "//x"),
+        ("/_vh_app/x", "/app", "/x"),
+        ("/_vh_a/_vh_b", "/a/b", "/"),
+        ("/VirtualHostRoot/_vh_app/x", "", "/VirtualHostRoot/_vh_app/x"),
+        ("/x/VirtualHostBase/http/evil.example:80", "", "/x/VirtualHostBase/http/evil.example:80"),
+    ],
+)
+def test_V_zopes_form(rest: str, prefix: str, path: str) -> None:
+    """V5. /VirtualHostBase/<scheme>/<host:port>/VirtualHostRoot/_vh_<prefix>/<path>."""
+    place = ask(ZOPE, path=f"{BASE}/VirtualHostRoot{rest}").place
+    assert (place.scheme, place.host, place.port) == ("https", "real.example", 443)
+    assert (place.prefix, place.script_name, place.path) == (prefix, prefix, path)
+    raw = f"{BASE}/VirtualHostRoot/a%2Fb?c"
+    made = written(ZOPE, path=f"{BASE}/VirtualHostRoot/a/b", RAW_URI=raw, QUERY_STRING="c")
+    assert (made["PATH_INFO"], made["RAW_URI"]) == ("/a/b", "/a%2Fb?c")
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        (BASE, 404),
+        (f"{BASE}/", 404),
+        (f"{BASE}/page", 404),
+        (f"{BASE}/site/VirtualHostRoot/page", 404),
+        (f"{BASE}/VirtualHostRootX/page", 404),
+        (f"{BASE}/_vh_app/VirtualHostRoot/page", 404),
+        (f"{BASE}/virtualhostroot/page", 404),
+        ("/VirtualHostBase/https", 404),
+        ("/VirtualHostBase/ftp/real.example:21/VirtualHostRoot/", 400),
+        ("/VirtualHostBase/https/*:443/VirtualHostRoot/", 400),
+        (f"{BASE}/VirtualHostRoot{BASE}/VirtualHostRoot/", 404),
+        (f"{BASE}/VirtualHostRoot/_vh_app{BASE}/VirtualHostRoot/", 404),
+        (f"{BASE}/VirtualHostRoot/_vh_evil/", 400),
+    ],
+)
+def test_V_zopes_form_is_whole_or_nothing(path: str, expected: int) -> None:
+    """V2, V3. The second marker follows the host at once, and neither counts a second time."""
+    assert status(ZOPE, path=path) == expected
+
+
+def test_V_zopes_markers_are_spelled_plainly() -> None:
+    """V3. Where the request line shows that the second marker was encoded, it is refused."""
+    raw = f"{BASE}/Virtual%48ostRoot/x"
+    assert status(ZOPE, path=f"{BASE}/VirtualHostRoot/x", RAW_URI=raw) == 400
+
+
+def test_V_zopes_form_is_for_trusted_proxies(vhosts: Site) -> None:
+    """V1. A stranger's is an unknown URL, under its own name alone; a proxy's moves the site."""
+    vhosts.section["VHOST"]["MARKER"] = "VirtualHostBase"
+    path = f"{BASE}/VirtualHostRoot/_vh_app/urls/"
+    with vhosts.settings():
+        assert vhosts.get(path, **STRANGER).status == 404
+        seen = json.loads(vhosts.get(path).body)
+    assert (seen["absolute"], seen["reverse"]) == ("https://real.example/app/urls/", "/app/urls/")
 
 
 # V6, V7, V10
@@ -271,6 +352,7 @@ def test_V6_headers_are_ignored() -> None:
     made = written(
         policy(
             VHOST={},
+            PREFIX=PREFIXES,
             HEADERS=["X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Script-Name"],
         ),
         path="/vhost/https/real.example/_vh_app/x",

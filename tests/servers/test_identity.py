@@ -5,20 +5,24 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
+import json
 import os
 import re
 import shutil
 import signal
+import ssl
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http.client import HTTPSConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import product
 from pathlib import Path
 
 import pytest
+import trustme
 
 from django_deploykit import contract
 from django_deploykit.config.access import group_name
@@ -29,6 +33,7 @@ from tests.servers.stacks import STACKS, Stack
 
 _SECONDS = 20
 _NAMES = ("bob", "alice", "root")
+_ADDRESS = "alice@example.com"
 
 SETTINGS = """
 INSTALLED_APPS += [
@@ -89,6 +94,9 @@ APACHE_HTTP = APACHE + shown("RequestHeader set Remote-User")
 NGINX_HTTP = shown("auth_basic_user_file", "proxy_set_header Remote-User $remote_user;")
 NGINX_UWSGI = shown("auth_basic_user_file", "uwsgi_param REMOTE_USER")
 LIGHTTPD = shown("auth.backend")
+CERTIFICATES = shown("SSLVerifyClient")
+CERTIFICATES_HTTP = CERTIFICATES + shown("RequestHeader set X-Remote-User")
+AUTHORITY = "/etc/shop/people.pem"  # as the how-to has it
 AUTHELIA = shown("auth_request /internal/authelia;")
 KEY, HEADER = "env:REMOTE_USER", "header:Remote-User"
 
@@ -145,9 +153,9 @@ class Site:
         for path in (own.parent.parent, own.parent):
             path.chmod(0o755)
         _enable_modules(self.front.stack.target, self.directory)
-        self._reload()
+        self.reload()
 
-    def _reload(self) -> None:
+    def reload(self) -> None:
         """Let the front read its files again, and wait until nobody answers by the old ones."""
         target = self.front.stack.target
         front = _front_process(self.server, target)
@@ -190,13 +198,13 @@ def _front_process(server: Server, target: str) -> int:
     raise AssertionError(f"{target} does not run")
 
 
-def _project(directory: Path, source: str) -> Project:
+def _project(directory: Path, source: str, more: str = "") -> Project:
     database = directory / "data" / "db.sqlite3"
-    settings = SETTINGS.format(database=str(database), source=source)
+    settings = SETTINGS.format(database=str(database), source=source) + more
     project = small_projects.make(directory / "project", {"first": settings})
     (directory / "project" / "first" / "urls.py").write_text(URLS)
     database.parent.mkdir()
-    for command in (("migrate", "-v0"), ("shell", "-c", USERS.format(names=_NAMES))):
+    for command in (("migrate", "-v0"), ("shell", "-c", USERS.format(names=(*_NAMES, _ADDRESS)))):
         made = project.manage(*command)
         assert made.returncode == 0, made.stderr
     if user := harness.server_user():
@@ -226,14 +234,14 @@ def users(public: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _running(front: Front, public: Path) -> Iterator[Site]:
+def _running(front: Front, public: Path, more: str = "", *choices: str) -> Iterator[Site]:
     directory = Path(tempfile.mkdtemp(dir=public))  # Short: a socket's path has to fit below it.
     directory.chmod(0o755)
-    project = _project(directory / "site", front.source)
+    project = _project(directory / "site", front.source, more)
     scratch = directory / "run"
     scratch.mkdir(mode=0o755)
     environ = {"TMPDIR": str(scratch)}
-    with harness.deployrun(project, *front.stack.arguments, environ=environ) as server:
+    with harness.deployrun(project, *front.stack.arguments, *choices, environ=environ) as server:
         (home,) = scratch.glob("deployrun-*")
         yield Site(front, server, home)
 
@@ -362,3 +370,74 @@ def test_the_answer_of_the_server_that_was_asked(asked: Site, name: str) -> None
     """Its name counts, also where it names nobody; a client's header beside it does not."""
     _spoofed(asked, name, "bob", ("Cookie", "sso=bob"))
     _spoofed(asked, name, "", ("Cookie", "sso=nobody"))
+
+
+@dataclass
+class Certified:
+    """A site that asks for certificates, the authority it trusts with them, and how to reach it."""
+
+    site: Site
+    port: int
+    trust: trustme.CA
+    people: trustme.CA
+
+    def who(self, certificate: trustme.LeafCert | None, *headers: tuple[str, str]) -> str:
+        """Whom Django takes the holder of a certificate for. Raise OSError where TLS ends it."""
+        context = ssl.create_default_context()
+        self.trust.configure_trust(context)
+        if certificate:
+            certificate.configure_cert(context)
+        connection = HTTPSConnection("localhost", self.port, timeout=_SECONDS, context=context)
+        with contextlib.closing(connection):
+            connection.request("GET", "/", headers=dict(headers))
+            answer = connection.getresponse()
+            assert answer.status == 200
+            return str(json.load(answer)["user"])
+
+
+USER = "X-Remote-User", "root"
+CERTIFYING = [
+    Front(
+        STACKS["apache/mod_wsgi from the package index"],
+        "env:SSL_CLIENT_SAN_Email_0",
+        CERTIFICATES,
+    ),
+    Front(STACKS["apache/http/gunicorn"], "header:X-Remote-User", CERTIFICATES_HTTP),
+]
+
+
+@pytest.fixture(params=CERTIFYING, ids=str)
+def certified(request: pytest.FixtureRequest, public: Path) -> Iterator[Certified]:
+    """Apache, as the how-to has it."""
+    front: Front = request.param
+    front.stack.require()
+    trust, people = trustme.CA(), trustme.CA()
+    directory = Path(tempfile.mkdtemp(dir=public))
+    directory.chmod(0o755)
+    issued = trust.issue_cert("localhost")
+    issued.private_key_and_cert_chain_pem.write_to_path(str(directory / "site.pem"))
+    people.cert_pem.write_to_path(str(directory / "people.pem"))
+    pem, port = str(directory / "site.pem"), harness.free_port()
+    more = f'DEPLOYKIT["SITE"] = {{"TLS": {{"CERTIFICATE": {pem!r}, "KEY": {pem!r}}}}}\n'
+    with _running(front, public, more, "--set", f"tls_listen=127.0.0.1:{port}") as site:
+        site.write_own(front.own.replace(AUTHORITY, str(directory / "people.pem")))
+        yield Certified(site, port, trust, people)
+
+
+def test_a_certificate_that_apache_verified(certified: Certified) -> None:
+    """Its holder is the user; without one, or with that of another authority, TLS ends it. And
+    where Apache is told to take any, one that it could not verify names nobody."""
+    own, forged = (one.issue_cert(_ADDRESS) for one in (certified.people, trustme.CA()))
+    claims = ("SSL-Client-Verify", "SUCCESS"), ("Ssl-Client-San-Email-0", "root"), USER
+    assert certified.who(own) == _ADDRESS
+    assert certified.who(own, *claims) == _ADDRESS
+    assert certified.who(certified.people.issue_cert("nobody@example.com"), *claims) == ""
+    for other in (None, forged):
+        with pytest.raises(OSError, match=r"(?i)ssl|reset|closed|alert"):
+            certified.who(other)
+    directives = certified.site.directory / "deploykit" / "first" / "auth.conf"
+    directives.write_text(directives.read_text().replace("require", "optional_no_ca"))
+    certified.site.reload()
+    assert certified.who(own, *claims) == _ADDRESS
+    for other in (None, forged):
+        assert certified.who(other, *claims) == ""

@@ -139,7 +139,7 @@ def _certificate(directory: Path, authority: trustme.CA) -> Tls:
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_the_request_line_is_exact(front: Front, prefix: str, tls: bool, target: str) -> None:
-    """Marker, scheme, host and port stand before the path, which keeps prefix and bytes."""
+    """V9. Marker, scheme, host and port stand before the path, which keeps prefix and bytes."""
     line = f"{front.before(tls=tls)}{prefix}{TARGETS[target]} HTTP/1.1"
     assert front.sent(f"{prefix}{target}", tls=tls) == (200, line)
 

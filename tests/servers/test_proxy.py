@@ -1,4 +1,4 @@
-"""The middleware in a project with a wsgi.py of its own, behind a real gunicorn."""
+"""The middleware in a project with entry scripts of its own, behind a real gunicorn and uvicorn."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
@@ -19,8 +19,12 @@ from typing import Any
 import pytest
 
 from django_deploykit import contract
+from django_deploykit.config.deployment import Address
+from django_deploykit.config.facts import Hosts
+from django_deploykit.config.stack import renderers
+from tests.cases import site
 from tests.projects import ROOT
-from tests.servers import harness
+from tests.servers import emitted, harness
 
 VISITOR = "203.0.113.9"
 PROJECT = """
@@ -65,8 +69,8 @@ WSGI = """
 
 
 @dataclass
-class Gunicorn(harness.Server):
-    """gunicorn on a port, or on a unix socket."""
+class AppServer(harness.Server):
+    """An application server on a port, or on a unix socket."""
 
     path: Path | None = None
 
@@ -92,41 +96,57 @@ class Gunicorn(harness.Server):
 @contextlib.contextmanager
 def gunicorn(
     directory: Path, deploykit: dict[str, Any], *, unix: bool = False, stack: str = ""
-) -> Iterator[Gunicorn]:
-    harness.require("gunicorn", importlib.util.find_spec("gunicorn"))
-    (directory / "proxied.py").write_text(dedent(PROJECT))
-    (directory / "proxied_wsgi.py").write_text(dedent(WSGI))
+) -> Iterator[AppServer]:
     port = harness.free_port()
     bind = f"unix:{directory / 'g.sock'}" if unix else f"127.0.0.1:{port}"
     # gunicorn itself is told to believe everybody: it must not matter.
-    command = [sys.executable, "-m", "gunicorn", "-b", bind, "--forwarded-allow-ips", "*"]
+    command = ["gunicorn", "-b", bind, "--forwarded-allow-ips", "*", "--no-control-socket"]
+    path = directory / "g.sock" if unix else None
+    with _serving([*command, "proxied_wsgi:application"], directory, deploykit, stack) as process:
+        yield _awaited(AppServer(port, "", process, [], path=path))
+
+
+@contextlib.contextmanager
+def uvicorn(directory: Path, deploykit: dict[str, Any]) -> Iterator[AppServer]:
+    port = harness.free_port()
+    command = ["uvicorn", "--port", str(port), "--no-proxy-headers", "proxied_asgi:application"]
+    with _serving(command, directory, deploykit) as process:
+        yield _awaited(AppServer(port, "", process, []))
+
+
+@contextlib.contextmanager
+def _serving(
+    command: list[str], directory: Path, deploykit: dict[str, Any], stack: str = ""
+) -> Iterator[subprocess.Popen[str]]:
+    harness.require(command[0], importlib.util.find_spec(command[0]))
+    (directory / "proxied.py").write_text(dedent(PROJECT))
+    (directory / "proxied_wsgi.py").write_text(dedent(WSGI))
+    (directory / "proxied_asgi.py").write_text(dedent(WSGI).replace("wsgi", "asgi"))
     environ = {**os.environ, "TEST_DEPLOYKIT": json.dumps(deploykit), contract.STACK_KEY: stack}
     environ["PYTHONPATH"] = os.pathsep.join([str(directory), str(ROOT)])
     environ.pop("DJANGO_SETTINGS_MODULE", None)
     process = subprocess.Popen(
-        [*command, "--no-control-socket", "proxied_wsgi:application"],
+        [sys.executable, "-m", *command],
         cwd=directory,
         env=environ,
         stderr=subprocess.PIPE,
         text=True,
     )
     try:
-        server = Gunicorn(port, "", process, [], path=directory / "g.sock" if unix else None)
-        _await(server)
-        yield server
+        yield process
     finally:
         harness.stop(process)
         assert process.stderr
         process.stderr.close()
 
 
-def _await(server: Gunicorn) -> None:
+def _awaited(server: AppServer) -> AppServer:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline and server.process.poll() is None:
         with contextlib.suppress(OSError), server.connect():
-            return
+            return server
         time.sleep(0.05)
-    raise AssertionError("gunicorn did not start")
+    raise AssertionError("the application server did not start")
 
 
 SAID = (("X-Forwarded-For", f"1.1.1.1, {VISITOR}"), ("X-Forwarded-Proto", "https"))
@@ -174,14 +194,47 @@ def _forms(name: str) -> Iterator[list[tuple[str, str]]]:
 
 
 @pytest.mark.parametrize("peer", ["10.0.0.1", "127.0.0.1"], ids=["untrusted", "trusted"])
-def test_no_header_but_those_listed_changes_anything(peer: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("serving", [gunicorn, uvicorn])
+def test_no_header_but_those_listed_changes_anything(
+    serving: Callable[..., contextlib.AbstractContextManager[AppServer]],
+    peer: str,
+    tmp_path: Path,
+) -> None:
     """Each header of the contract, in any spelling, twice, or named in Connection: Django sees
     the same request, from a stranger and from a proxy that may not say this."""
     section = {"TRUSTED": [peer], "HEADERS": BELIEVED}
     names = {*contract.CLIENT_FORBIDDEN_HEADERS, contract.PROOF_HEADER}
     names -= set(BELIEVED) if peer == "127.0.0.1" else set()
-    with gunicorn(tmp_path, {"PROXY": section}) as server:
+    with serving(tmp_path, {"PROXY": section}) as server:
         honest = server.seen()
         for name in sorted(names):
             for headers in _forms(name):
                 assert server.seen(*headers) == honest, headers
+
+
+PATH_HOSTS = [(one.name, name) for one in renderers().values() for name in one.path_hosts or ()]
+
+
+@pytest.mark.parametrize("marker", ["kX3-vhost", contract.ZOPE_MARKER])
+@pytest.mark.parametrize("front", PATH_HOSTS, ids="-".join)
+def test_hosts_in_the_path_from_end_to_end(front: tuple[str, str], marker: str) -> None:
+    """V9, V10. What a front writes into the path is what Django reads there; what a client writes
+    there ends in the front, and what it writes behind it is no prefix."""
+    section = {"TRUSTED": ["127.0.0.1"], "VHOST": {"MARKER": marker, "REQUIRED": True}}
+    with harness.public_directory() as directory, gunicorn(directory, {"PROXY": section}) as behind:
+        assert behind.get("/", ("Host", "shop.example")).status == 404
+        made = site(root=str(directory), hosts=Hosts(names=("shop.example",)))
+        backend = Address("127.0.0.1", behind.port)
+        with emitted.front(*front, made, backend, vhost_path=marker) as server:
+            seen = AppServer(server.port, "", server.process, server.log).seen()
+            assert seen["trusted"] is True
+            assert (seen["host"], seen["port"]) == (f"shop.example:{server.port}", str(server.port))
+            assert (seen["path"], seen["reversed"]) == ("/", "/")
+            claims = {
+                f"/{marker}/https/evil.example:443{contract.ZOPE_ROOT}/": 404,
+                f"//{marker}/https/evil.example:443/": 404,
+                "/_vh_news/": 400,
+                "/%5Fvh_news/": 400,
+            }
+            for path, status in claims.items():
+                assert server.get(path, ("Host", "shop.example")).status == status, path

@@ -77,7 +77,8 @@ def _check_stock(context: Context) -> None:
 
 
 def _check_interface(context: Context, policy: sso.Policy) -> None:
-    if _asgi(context) and not context.settings.WSGI_APPLICATION and not policy.user.is_header:
+    is_key = policy.user.kind == "env"
+    if _asgi(context) and not context.settings.WSGI_APPLICATION and is_key:
         message = f"'{policy.user}' names nobody under ASGI, which has no environ."
         context.find(findings.KEY_UNDER_ASGI, f"{sso.IDENTITY}['USER']", message)
 

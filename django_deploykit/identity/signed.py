@@ -1,0 +1,125 @@
+"""Reads tokens that an issuer has signed. PyJWT verifies them; here stands what is demanded."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from threading import Lock
+from types import ModuleType
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied
+
+from django_deploykit.signatures import Signature, is_url
+from django_deploykit.sso import IDENTITY
+
+log = logging.getLogger("django_deploykit.identity")
+
+# Seconds: by which two clocks may differ; that a fetch of keys may take, and between two of them.
+_LEEWAY, _PATIENCE, _PAUSE = 60, 5, 10
+# For so long fetched keys are good, and where no others can be fetched.
+_AN_HOUR, _A_DAY = 60 * 60, 24 * 60 * 60
+_LONG_AGO = float("-inf")
+
+Keys = Mapping[str | None, Any]
+
+
+class KeysUnavailable(Exception):
+    """Nobody can be asked whether a signature is good."""
+
+
+class Verifier:
+    """Verifies tokens by one policy. Raise ImproperlyConfigured if it lacks what it needs."""
+
+    def __init__(self, signature: Signature) -> None:
+        self._signature, self._jwt = signature, _library()
+        place = signature.keys
+        self._key = _Fetched(self._jwt, place).key if is_url(place) else _of_file(self._jwt, place)
+
+    def claims(self, token: str) -> Mapping[str, Any]:
+        """What a token says. Raise PermissionDenied for one that is not as it has to be, and
+        KeysUnavailable where that cannot be known."""
+        signature = self._signature
+        try:
+            found: Mapping[str, Any] = self._jwt.decode(
+                token,
+                self._key(self._jwt.get_unverified_header(token).get("kid")),
+                algorithms=[signature.algorithm],
+                audience=signature.audience,
+                issuer=signature.issuer,
+                leeway=_LEEWAY,
+                options={"require": ["aud", "exp", "iss"]},
+            )
+        except self._jwt.PyJWTError as error:
+            log.warning("%s is refused: %r", signature.header, str(error))
+            raise PermissionDenied(f"{signature.header} is refused.") from None
+        return found
+
+
+class _Fetched:
+    """Keys at a URL, which change: fetched when they are old, and when a token names another.
+
+    PyJWT follows no redirect, since 2.14: it could lead to plain HTTP.
+    """
+
+    def __init__(self, library: ModuleType, url: str) -> None:
+        self._jwt = library
+        self._client = library.PyJWKClient(url, cache_jwk_set=False, timeout=_PATIENCE)
+        self._lock, self._keys = Lock(), _by_name(())
+        self._asked = self._fetched = _LONG_AGO
+
+    def key(self, name: str | None) -> Any:
+        """A key. Raise PyJWKError for an unknown one, and KeysUnavailable where none is known.
+
+        Nobody who sends tokens with invented names has keys fetched again and again.
+        """
+        with self._lock:
+            now = time.monotonic()
+            is_wanted = name not in self._keys or now - self._fetched > _AN_HOUR
+            if is_wanted and now - self._asked > _PAUSE:
+                self._asked = now
+                self._fetch()
+            if now - self._fetched > _A_DAY:
+                raise KeysUnavailable
+            return _named(self._jwt, self._keys, name)
+
+    def _fetch(self) -> None:
+        try:
+            self._keys = _by_name(self._client.get_signing_keys())
+        except (self._jwt.PyJWTError, OSError, ValueError) as error:
+            log.error("%s: no keys: %r", self._client.uri, str(error))
+        else:
+            self._fetched = self._asked
+
+
+def _of_file(library: ModuleType, place: str) -> Callable[[str | None], Any]:
+    """Looks for keys in those of a file. Raise ImproperlyConfigured if there are none."""
+    try:
+        found = library.PyJWKSet.from_json(Path(place).read_text(encoding="utf-8"))
+    except (library.PyJWTError, OSError, ValueError, AttributeError) as error:
+        problem = f"{IDENTITY}['JWT']: cannot read the keys in {place!r}: {error}."
+        raise ImproperlyConfigured(problem) from None
+    keys = _by_name(found.keys)
+    return lambda name: _named(library, keys, name)
+
+
+def _by_name(keys: Iterable[Any]) -> Keys:
+    return {key.key_id: key for key in keys}
+
+
+def _named(library: ModuleType, keys: Keys, name: str | None) -> Any:
+    if name not in keys:
+        raise library.PyJWKError(f"nobody knows a key {name!r}")
+    return keys[name]
+
+
+def _library() -> ModuleType:
+    try:
+        import cryptography  # noqa: F401  # PyJWT does without it, and then knows no such algorithm
+        import jwt
+    except ImportError:
+        problem = f"{IDENTITY}['JWT'] needs PyJWT: pip install 'django-deploykit[jwt]'."
+        raise ImproperlyConfigured(problem) from None
+    return jwt

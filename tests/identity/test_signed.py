@@ -1,0 +1,363 @@
+"""Tokens that an issuer signed (I15), with real keys, and a real server of keys over TLS."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import json
+import logging
+import ssl
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+import trustme
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from django.contrib.auth import SESSION_KEY
+from django.contrib.auth.models import Group, User
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpResponse
+from django.test import AsyncClient
+
+from django_deploykit.identity import signed
+from django_deploykit.middleware import ProxyIdentityMiddleware
+from tests.identity.conftest import Front
+
+A_DAY = 24 * 60 * 60
+ISSUER, AUDIENCE = "https://login.example.com", "shop"
+RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+RSA_OTHER = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+EC_KEY = ec.generate_private_key(ec.SECP256R1())
+
+
+def jwk(key: Any, name: str) -> dict[str, Any]:
+    """A public key, as issuers publish it."""
+    is_rsa = isinstance(key, rsa.RSAPrivateKey)
+    kind = jwt.algorithms.RSAAlgorithm if is_rsa else jwt.algorithms.ECAlgorithm
+    published: dict[str, Any] = kind.to_jwk(key.public_key(), as_dict=True)
+    return {**published, "kid": name, "use": "sig", "alg": "RS256" if is_rsa else "ES256"}
+
+
+def keys(**named: Any) -> str:
+    return json.dumps({"keys": [jwk(key, name) for name, key in named.items()]})
+
+
+def token(
+    key: Any = RSA_KEY, algorithm: str = "RS256", kid: str | None = "one", **claims: Any
+) -> str:
+    """A token as it has to be, but for what is said otherwise; None leaves a claim out."""
+    said = {
+        "iss": ISSUER,
+        "aud": [AUDIENCE, "other"],
+        "exp": time.time() + A_DAY,
+        "email": "alice",
+        **claims,
+    }
+    payload = {name: value for name, value in said.items() if value is not None}
+    return jwt.encode(payload, key, algorithm, headers={"kid": kid} if kid else None)
+
+
+def section(place: str, **own: Any) -> dict[str, Any]:
+    """What settings say of it."""
+    demanded = {"HEADER": "X-Token", "ALGORITHM": "RS256", "ISSUER": ISSUER, "AUDIENCE": AUDIENCE}
+    return {"USER": "jwt:email", "JWT": {**demanded, "KEYS": place}, **own}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A file of keys: two of RSA, one of an elliptic curve."""
+    path = tmp_path / "keys.json"
+    path.write_text(keys(one=RSA_KEY, two=RSA_OTHER, curve=EC_KEY), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def signing(front: Front, file: Path, alice: User) -> Front:
+    """A site that believes them."""
+    return front.believe(**section(str(file)))
+
+
+def answer(front: Front, text: str, **more: str) -> tuple[int, str]:
+    """Status and page for a token."""
+    found = front.client().get("/", headers={"X-Token": text}, **more)
+    return found.status_code, found.content.decode()
+
+
+def test_i15_a_good_token_signs_in(signing: Front) -> None:
+    """I15: whatever peer brings it, for the signature is its issuer's; and each of its keys."""
+    assert answer(signing, token()) == (200, "alice")
+    assert answer(signing, token(RSA_OTHER, kid="two")) == (200, "alice")
+    assert answer(signing, token(aud=AUDIENCE), REMOTE_ADDR="203.0.113.9") == (200, "alice")
+    assert answer(signing, token(exp=time.time() - 30)) == (200, "alice")
+
+
+def _with_public_key_as_secret() -> str:
+    """A token that is signed with what everybody knows, which PyJWT would not make."""
+    public = RSA_KEY.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    signed_part, _, _ = token("x" * 64, "HS256").rpartition(".")
+    digest = hmac.digest(public, signed_part.encode(), "sha256")
+    return f"{signed_part}.{base64.urlsafe_b64encode(digest).rstrip(b'=').decode()}"
+
+
+FORGED = {
+    "another's signature": token(RSA_OTHER),
+    "a known key under another's name": token(kid="two"),
+    "an unknown key": token(kid="three"),
+    "no key": token(kid=None),
+    "another issuer": token(iss="https://evil.example"),
+    "no issuer": token(iss=None),
+    "another audience": token(aud="mail"),
+    "no audience": token(aud=None),
+    "expired beyond what clocks differ": token(exp=time.time() - 70),
+    "no end": token(exp=None),
+    "not yet": token(nbf=time.time() + A_DAY),
+    "no algorithm": token(None, "none"),
+    "the public key as a secret": _with_public_key_as_secret(),
+    "another algorithm of the same key": token(algorithm="RS512"),
+    "another algorithm of a known key": token(EC_KEY, "ES256", "curve"),
+    "two tokens": f"{token()},{token()}",
+    "a name": "alice",
+    "three parts": "a.b.c",
+    "not ASCII": "\xe9",
+}
+
+
+@pytest.mark.parametrize("text", FORGED.values(), ids=FORGED)
+def test_i15_anything_else_is_refused(signing: Front, text: str) -> None:
+    """I15: with 403, never taken for a request without a token, nor for anybody's."""
+    status, page = answer(signing, text)
+    assert (status, "alice" in page) == (403, False)
+
+
+def test_i15_a_changed_token_is_refused(signing: Front) -> None:
+    """I15: each part is under the signature."""
+    head, payload, signature = token().split(".")
+    _, root, _ = token(email="root").split(".")
+    for text in (f"{head}.{root}.{signature}", f"{head}.{payload}.", f"{head}.{payload}"):
+        assert answer(signing, text)[0] == 403
+
+
+def test_i15_without_a_token(signing: Front, file: Path) -> None:
+    """I15: nobody, whose session ends; with REQUIRED, refused. No other header names anybody."""
+    client = signing.client()
+    assert client.get("/", headers={"X-Token": token()}).content == b"alice"
+    assert client.get("/", HTTP_REMOTE_USER="alice", REMOTE_USER="alice").content == b""
+    assert SESSION_KEY not in client.session
+    assert signing.believe(**section(str(file), REQUIRED=True)).client().get("/").status_code == 403
+
+
+def test_i15_a_local_session_does_not_outlast_a_bad_token(signing: Front, root: User) -> None:
+    """I15: the request that brings it is answered to nobody at all."""
+    client = signing.client()
+    client.force_login(root, "django.contrib.auth.backends.ModelBackend")
+    assert client.get("/", headers={"X-Token": token(RSA_OTHER)}).status_code == 403
+
+
+@pytest.mark.parametrize("name", [None, "", 5, ["alice"], {"a": "alice"}, True])
+def test_i15_a_name_is_text(signing: Front, name: Any) -> None:
+    """I3, I15: a claim that is missing, or is no text, names nobody."""
+    assert answer(signing, token(email=name)) == (200, "")
+
+
+def test_i15_claims_are_text_of_json(signing: Front) -> None:
+    """I4, I15: not bytes of an environ; the same rules for names hold."""
+    User.objects.create(username="zo\u00eb")
+    found = signing.client().get("/", headers={"X-Token": token(email="zoe\u0308")})
+    assert found.content.decode() == "zo\u00eb"
+    assert answer(signing, token(email="alice,root"))[0] == 400
+
+
+def test_i12_i15_groups_are_a_list(front: Front, file: Path, alice: User) -> None:
+    """I12, I15: as tokens have them, or in one text; absent changes nothing, empty takes away."""
+    Group.objects.create(name="Editors")
+    more = {"GROUPS": "jwt:groups", "GROUP_MAP": {"press": "Editors"}}
+    client = front.believe(**section(str(file), **more)).client()
+    for said, member in [
+        (["press", 5], True),
+        (None, True),
+        ([], False),
+        ("all,press", True),
+        (["press,all"], False),
+    ]:
+        client.get("/", headers={"X-Token": token(groups=said)})
+        assert alice.groups.exists() is member
+
+
+def test_i15_under_asgi(signing: Front) -> None:
+    """I15: the same."""
+    for text, status in ((token(), 200), (token(RSA_OTHER), 403)):
+        found = signing.get_async(AsyncClient(), "/async/", X_Token=text)
+        assert found.status_code == status
+
+
+def test_i18_a_token_is_not_in_the_log(signing: Front, caplog: pytest.LogCaptureFixture) -> None:
+    """I18: why it was refused is, with what it says quoted."""
+    text = token(kid="a\nb")
+    with caplog.at_level(logging.INFO, "django_deploykit"):
+        answer(signing, text)
+    (record,) = (one for one in caplog.records if one.name == "django_deploykit.identity")
+    assert "X-Token is refused: " in record.getMessage()
+    assert "\n" not in record.getMessage()
+    assert text not in caplog.text
+
+
+@pytest.mark.parametrize("text", [None, "", "[]", "{}", '{"keys": []}', '{"keys": [5]}'])
+def test_i15_a_file_without_keys(front: Front, tmp_path: Path, text: str | None) -> None:
+    """I15: the site does not start, and says why."""
+    path = tmp_path / "none.json"
+    if text is not None:
+        path.write_text(text, encoding="utf-8")
+    front.believe(**section(str(path)))
+    with pytest.raises(ImproperlyConfigured, match=r"\['JWT'\]: cannot read the keys in '/"):
+        ProxyIdentityMiddleware(lambda request: HttpResponse())
+
+
+@pytest.mark.parametrize("module", ["jwt", "cryptography"])
+def test_i15_without_the_library(
+    signing: Front, monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
+    """I15: nor where PyJWT, or what it needs for these algorithms, is not installed."""
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ImproperlyConfigured, match=r"pip install 'django-deploykit\[jwt\]'"):
+        ProxyIdentityMiddleware(lambda request: HttpResponse())
+
+
+# Keys at a URL
+
+
+class Issuer(ThreadingHTTPServer):
+    """Serves keys over TLS, and counts how often."""
+
+    published, asked, status = keys(one=RSA_KEY), 0, 200
+
+    @property
+    def url(self) -> str:
+        return f"https://localhost:{self.server_port}/keys"
+
+
+class _Keys(BaseHTTPRequestHandler):
+    server: Issuer
+
+    def do_GET(self) -> None:
+        self.server.asked += 1
+        self.send_response(self.server.status)
+        self.send_header("Location", "https://localhost/")
+        self.end_headers()
+        self.wfile.write(self.server.published.encode())
+
+    def log_message(self, *args: object) -> None:
+        """Nothing."""
+
+
+@contextmanager
+def _listening(certificate: trustme.LeafCert) -> Iterator[Issuer]:
+    with Issuer(("127.0.0.1", 0), _Keys) as server:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        certificate.configure_cert(context)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+class Clock:
+    """What time it is."""
+
+    now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    found = Clock()
+    monkeypatch.setattr(signed, "time", found)
+    return found
+
+
+@pytest.fixture
+def issuer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Issuer]:
+    """An issuer whose certificate is trusted here."""
+    authority = trustme.CA()
+    path = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    with _listening(authority.issue_cert("localhost")) as server:
+        yield server
+
+
+def test_i15_keys_are_fetched(front: Front, alice: User, issuer: Issuer, clock: Clock) -> None:
+    """I15: once an hour, and when a token names another key; not for every invented name."""
+    client = front.believe(**section(issuer.url)).client()
+
+    def status(text: str) -> int:
+        return int(client.get("/", headers={"X-Token": text}).status_code)
+
+    assert [status(token()), status(token()), issuer.asked] == [200, 200, 1]
+    assert [status(token(kid="junk")), status(token(kid="junk2")), issuer.asked] == [
+        403,
+        403,
+        1,
+    ]
+    clock.now += 11
+    issuer.published = keys(two=RSA_OTHER)
+    assert [status(token(RSA_OTHER, kid="two")), issuer.asked] == [200, 2]
+    assert [status(token()), issuer.asked] == [403, 2]
+    clock.now += 60 * 60 + 1
+    assert [status(token(RSA_OTHER, kid="two")), issuer.asked] == [200, 3]
+
+
+@pytest.mark.parametrize("status", [500, 302])
+def test_i15_where_no_keys_are_to_be_had(
+    front: Front, alice: User, issuer: Issuer, clock: Clock, status: int
+) -> None:
+    """I15: known ones are good for a day; after that, and before any is known, nobody is let in
+    as nobody: 503. A redirect is not followed."""
+    client = front.believe(**section(issuer.url)).client()
+
+    def answered() -> int:
+        return int(client.get("/", headers={"X-Token": token()}).status_code)
+
+    issuer.status = status
+    assert [answered(), answered(), issuer.asked] == [503, 503, 1]
+    clock.now += 11
+    issuer.status = 200
+    assert answered() == 200
+    issuer.status = status
+    clock.now += 60 * 60 + 1
+    assert [answered(), answered(), issuer.asked] == [200, 200, 3]
+    clock.now += 24 * 60 * 60
+    assert answered() == 503
+    assert client.get("/").status_code == 200
+
+
+def test_i15_what_is_no_set_of_keys(
+    front: Front, alice: User, issuer: Issuer, clock: Clock
+) -> None:
+    """I15: a page of another kind holds no keys: 503."""
+    client = front.believe(**section(issuer.url)).client()
+    for page in ("<html>", "[]", "{}", '{"keys": [{"kty": "oct", "k": "AA"}]}'):
+        issuer.published = page
+        clock.now += 11
+        assert client.get("/", headers={"X-Token": token()}).status_code == 503
+
+
+def test_i15_the_keys_server_has_to_be_itself(
+    front: Front, alice: User, issuer: Issuer, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """I15: with a certificate that nobody here trusts, it is not asked."""
+    monkeypatch.delenv("SSL_CERT_FILE")
+    client = front.believe(**section(issuer.url)).client()
+    assert client.get("/", headers={"X-Token": token()}).status_code == 503
+    assert issuer.asked == 0
