@@ -233,6 +233,15 @@ def socket_path(site: str) -> str:
     return f"/run/{site}/{site}.sock"
 
 
+def authorizer_path(site: str) -> str:
+    """Where a front asks the authorizer of a site, if it can ask over a unix socket."""
+    return f"/run/{site}-authorizer/{site}.sock"
+
+
+# And where it cannot: the first of a server's sites; each other has the next port.
+AUTHORIZER_HOST, AUTHORIZER_PORT = "127.0.0.1", 9010
+
+
 # Keys of SITE["ENVIRON"] arrive in request.META under this very name through every gateway.
 _ENVIRON_NAME = re.compile(r"[A-Z][A-Z0-9_]*\Z")
 _TAKEN_BY_CGI = re.compile(

@@ -78,7 +78,7 @@ class Case:
             app_server=stack.behind_front,
             interface=self._interface(renderer),
         )
-        return stack.with_service(plan)
+        return stack.with_service(stack.with_authorizers(plan))
 
     def _interface(self, renderer: type[Renderer]) -> str:
         gateway = self._gateway(renderer)

@@ -118,6 +118,7 @@ def test_apache_asks_for_a_password(fcgi: Server) -> None:
     ):
         response = fcgi.get("/files/basic/0.txt", *headers)
         assert (response.status, is_secret(response)) == (401, False)
+        assert response.headers["WWW-Authenticate"].startswith('Basic realm="Guarded"')
 
 
 def test_apache_asks_for_a_policy(fcgi: Server) -> None:

@@ -31,7 +31,8 @@ def django_and_own(plan: Plan, group: Group) -> list[Node]:
 def _own_urls(plan: Plan, site: SiteFacts) -> list[str]:
     """The URLs at and below which the server answers for a site, without asking Django."""
     mounts = [*plan.static_mounts(site), *([site.media] if site.media else [])]
-    return [*(mount.url for mount in mounts), *(file.url for file in site.root_files)]
+    guarded = [area.url for area in site.areas if area.directory]
+    return [*(mount.url for mount in mounts), *guarded, *(file.url for file in site.root_files)]
 
 
 def django(plan: Plan, group: Group, own: list[str]) -> list[Node]:
