@@ -134,6 +134,9 @@ AUTH_METHOD_HEADER = "X-Deploykit-Auth-Method"
 FORWARD_AUTH_URL_HEADER = "X-Forwarded-Uri"
 FORWARD_AUTH_METHOD_HEADER = "X-Forwarded-Method"
 
+# Where a browser that may not pass can log in, as an auth endpoint tells nginx beside its 401.
+AUTH_LOGIN_HEADER = "X-Deploykit-Login"
+
 # Who passed, as an auth endpoint tells the web server: user, groups, name, e-mail address.
 # Always all four, percent-encoded UTF-8, empty where unknown.
 AUTH_IDENTITY_HEADERS = ("Remote-User", "Remote-Groups", "Remote-Name", "Remote-Email")

@@ -217,6 +217,27 @@ def test_r21_r22_the_forward_dialect(alice: User, web: Client) -> None:
     assert web.get("/forward/staff/", **page, **basic()).status_code == 403
 
 
+def test_r22_the_way_to_log_in_for_nginx(alice: User, web: Client) -> None:
+    """It stands beside a 401 that nginx understands, with the whole URL as one value; nginx itself
+    cannot write a URL into a query."""
+    url = contract.environ_key(contract.AUTH_URL_HEADER)
+    page, told = {"HTTP_ACCEPT": "text/html"}, contract.AUTH_LOGIN_HEADER
+    response = web.get("/nginx/", **page, **{url: "/a.png?b=c&next=//evil.example/"})
+    assert response.status_code == 401
+    assert response[told] == (
+        "/accounts/login/?next=%2Fa.png%3Fb%3Dc%26next%3D%2F%2Fevil.example%2F"
+    )
+    assert web.get("/nginx/", **page, **{url: "//evil.example/"})[told] == "/accounts/login/"
+    for path, headers in (
+        ("/nginx/", {}),
+        ("/nginx/", {**page, **basic(password="x")}),
+        ("/nginx/", {**page, **basic()}),
+        ("/nginx/basic/", page),
+        ("/nginx/staff/", {**page, **basic()}),
+    ):
+        assert told not in web.get(path, **headers).headers
+
+
 def test_r23_identity(db: None, web: Client) -> None:
     """Four headers in percent-encoded UTF-8, whatever a name is made of."""
     zoe = user("zoé", first_name="Zoé\r\nX: y", last_name="日本", email="zoé@example.com")

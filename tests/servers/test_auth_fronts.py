@@ -301,8 +301,9 @@ http {{
         location /files/page/ {{
             auth_request /_auth/files/;
             error_page 401 = @login;
+            auth_request_set $login $upstream_http_x_deploykit_login;
         }}
-        location @login {{ return 302 /accounts/login/?next=$request_uri; }}
+        location @login {{ if ($login) {{ return 302 $login; }} return 401; }}
         location /_auth/ {{
             internal;
             proxy_pass http://127.0.0.1:{backend}/auth/;
@@ -388,9 +389,11 @@ def test_nginx_refuses_who_is_known_and_may_not(engine: Server, people: Guarded)
 
 def test_nginx_sends_browsers_to_log_in(engine: Server, people: Guarded) -> None:
     """By error_page, since a sub-request's own redirect would be an error."""
-    response = engine.get("/files/page/0.txt", PAGE)
+    response = engine.get("/files/page/0.txt?a=b&c", PAGE)
     assert response.status == 302
-    assert response.location.endswith("/accounts/login/?next=/files/page/0.txt")
+    assert response.location.endswith("/login/?next=%2Ffiles%2Fpage%2F0.txt%3Fa%3Db%26c")
+    assert "Deploykit" not in str(response.headers)
+    assert engine.get("/files/page/0.txt").status == 401
     assert is_secret(engine.get("/files/page/0.txt", people.cookie("alice")))
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from django_deploykit import contract
@@ -20,6 +22,10 @@ _SERVE = """
         # Each question names its policy: one without gets an error.
         call_command("runauthorizer", bind=<<bind>>, policy="", realm=<<realm>>)
 """
+
+
+# No settings are loaded for a check: those of the project were read to write this.
+_PARSE = "import ast, pathlib, sys; ast.parse(pathlib.Path(sys.argv[1]).read_text())"
 
 
 class AuthorizerRenderer(Renderer):
@@ -46,7 +52,8 @@ class AuthorizerRenderer(Renderer):
 
     def foreground(self, directory: Path, user: str | None) -> Foreground:
         name = self._file_name(self.plan.sites[0])
-        return launcher.foreground(self.plan, "django", directory / name)
+        run = launcher.foreground(self.plan, "django", directory / name)
+        return replace(run, check=(sys.executable, "-c", _PARSE, str(directory / name)))
 
     def service(self) -> Service:
         site = self.plan.sites[0]
