@@ -34,6 +34,7 @@ class AuthorizerRenderer(Renderer):
     name = "authorizer"
     summary = "a program by which Apache without mod_wsgi, or lighttpd, knows Django's users"
     gateways = ("fastcgi",)
+    answers_clients = False
 
     @classmethod
     def companions(cls, plan: Plan) -> Sequence[tuple[str, Plan]]:
