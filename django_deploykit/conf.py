@@ -42,7 +42,14 @@ SITE_KEYS = (
 PROXY_KEYS = ("HEADERS", "HOPS", "PREFIX", "REQUIRED", "TRUSTED", "VHOST")
 SITES_KEYS = ("hosts", "prefix", "settings")
 SENDFILE_KEYS = ("BACKEND", "INLINE")
-AUTH_KEYS = ("CACHE", "CONCURRENCY", "POLICIES", "REVALIDATE", "THROTTLE")
+AUTH_KEYS = (
+    "CACHE",
+    "CONCURRENCY",
+    "INACTIVE_IS_UNKNOWN",
+    "POLICIES",
+    "REVALIDATE",
+    "THROTTLE",
+)
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ class Authenticator:
         self._failures = Failures(options.throttle) if options.throttle else None
         self._backends = backends.cacheable(options.cache.BACKENDS)
         self._turns, self._key = Turns(), secrets.token_bytes(32)
+        self._inactive_is_unknown = options.inactive_is_unknown
         self._places = threading.BoundedSemaphore(options.concurrency)
 
     def by_password(self, credentials: Credentials, request: HttpRequest, policy: str) -> Decision:
@@ -134,11 +135,14 @@ class Authenticator:
             self._give_back(who)
             raise
         if user is None:
-            known = self._account(credentials.login).user is not None
-            return Reason.WRONG if known else Reason.UNKNOWN
+            return Reason.WRONG if self._is_known(credentials.login) else Reason.UNKNOWN
         self._give_back(who)
         self._remember(user, credentials)
         return Account(user)
+
+    def _is_known(self, login: str) -> bool:
+        account = self._account(login)
+        return account.is_active if self._inactive_is_unknown else account.user is not None
 
     def _give_back(self, who: tuple[str, str]) -> None:
         if self._failures:

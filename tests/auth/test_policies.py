@@ -172,6 +172,7 @@ def test_an_unknown_policy_is_an_error(alice: User, auth: Callable[..., None]) -
         ({"REVALIDATE": float("nan")}, "['REVALIDATE']: nan is not a number from 0 on."),
         ({"REVALIDATE": "1"}, "['REVALIDATE']: '1' is not a number from 0 on."),
         ({"CONCURRENCY": 0}, "['CONCURRENCY']: 0 is not a whole number from 1 on."),
+        ({"INACTIVE_IS_UNKNOWN": "no"}, "['INACTIVE_IS_UNKNOWN']: 'no' is neither True nor False."),
         ({"CONCURRENCY": True}, "['CONCURRENCY']: True is not a whole number from 1 on."),
         ({"CACHE": {"SECONDS": -5}}, "['CACHE']['SECONDS']: -5 is not a number from 0 on."),
         ({"CACHE": {"ENTRIES": 0}}, "['CACHE']['ENTRIES']: 0 is not a whole number from 1 on."),

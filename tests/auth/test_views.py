@@ -106,6 +106,19 @@ def test_r20_throttled_is_403_for_nginx(
     assert web.get("/forward/", **basic()).status_code == 429
 
 
+@pytest.mark.parametrize("slash", [True, False])
+def test_r20_an_endpoint_that_has_its_url_is_not_redirected(
+    alice: User, web: Client, settings: Any, slash: bool
+) -> None:
+    """APPEND_SLASH mends what leads nowhere; emitted configuration asks at the very URL. A name
+    that is not in ALLOWED_HOSTS opens nothing."""
+    settings.APPEND_SLASH = slash
+    assert web.get("/nginx/", **basic()).status_code == 200
+    assert web.get("/nginx/").status_code == 401
+    settings.ALLOWED_HOSTS = ["example.com"]
+    assert web.get("/nginx/", **basic(), HTTP_HOST="elsewhere.invalid").status_code == 400
+
+
 def test_r20_never_cached(alice: User, web: Client) -> None:
     """An answer is for one request, and Django's cache keeps none."""
     for given in ({}, basic()):

@@ -217,3 +217,27 @@ def test_nginx_looks_up_no_guarded_file() -> None:
     plan = stack.plan([replace(GUARDED, areas=(inside,), static=static)], chosen, DIRECTORY)
     with pytest.raises(ChoiceError, match="holds guarded files"):
         stack.render(plan)
+
+
+def _apache_areas() -> list[tuple[str, list[str]]]:
+    """Every <Location> of the golden files that asks for a group, with the blocks around it."""
+    found = []
+    for path in sorted((Path(__file__).parents[1] / "golden/apache").glob("areas*.conf")):
+        within: list[str] = []
+        for line in map(str.strip, path.read_text().splitlines()):
+            if line.startswith("</"):
+                within.pop()
+            elif line.startswith("<"):
+                within.append(line)
+            elif line.startswith("Require ") and any("<Location " in one for one in within):
+                found.append((line, [*within]))
+    return found
+
+
+def test_r40_all_rules_of_an_area_have_to_hold() -> None:
+    """Side by side, one would be enough. Groups are mod_wsgi's, not mod_authz_groupfile's."""
+    found = [(line, within) for line, within in _apache_areas() if "all denied" not in line]
+    assert {line.split()[1] for line, _ in found} == {"valid-user", "wsgi-group", "expr"}
+    assert all(within[-1] == "<RequireAll>" for _, within in found)
+    text = written("apache", GUARDED)["apache/shop.conf"]
+    assert "AuthzSendForbiddenOnFailure On" in text
