@@ -21,8 +21,10 @@ stacks: ## Run every stack through the behaviour table, print which rows hold
 	@scripts/servers
 	@PYTEST_ARGS="tests/servers -k behaviour --stacks -q --no-cov" scripts/test
 
-bench: ## Measure what TrustedProxyMiddleware costs, beside werkzeug's ProxyFix
-	@scripts/bench
+bench: ## Measure what a decision costs: on a proxy, beside ProxyFix; on a user, through each front
+	@scripts/bench proxy
+	@scripts/servers
+	@scripts/bench auth
 
 lint: ## Check style and types
 	@scripts/lint
