@@ -318,6 +318,34 @@ def _target(web: Web, area: str, spelling: str) -> str:
     return spelling.format(p=web.server.prefix, a=area, e=encoded, u=area.upper())
 
 
+_HOSTILE: list[list[tuple[str, str]]] = [
+    [("Authorization", "Basic")],
+    [("Authorization", "Basic !!!")],
+    [basic("alice\0", "x")],
+    [basic("alice\r\nStatus: 200 OK", "x")],
+    [basic("a" * 2000, "b" * 5000)],
+    [("Authorization", "Basic /////w==")],
+    [("Authorization", "Bearer x")],
+    [("Cookie", "sessionid=" + "a" * 4000)],
+    [("Cookie", "sessionid=\udcff\udcfe; sessionid; =;")],
+    [("Accept", "text/html"), ("Host", "localhost:1")],
+    [("Status", "200 OK"), ("Variable-REMOTE_USER", "alice"), ("FCGI-ROLE", "AUTHORIZER")],
+    [("DEPLOYKIT_POLICY", "active"), ("Deploykit-User", "alice"), ("REMOTE_PASSWD", "x")],
+]
+
+
+def test_r15_what_is_no_answer_opens_nothing(sessions: Web) -> None:
+    """Whatever makes Django stumble, the front gets a refusal or an error; lighttpd would take an
+    answer without a status for a yes."""
+    targets = ("/files/1.txt", "/files/1.txt?\udcff=%0d%0aStatus:%20200", "/files/%ff%fe/../1.txt")
+    for headers in _HOSTILE:
+        for target in targets:
+            url = sessions.server.prefix + target
+            response = sessions.server.request("GET", url, headers)
+            assert not is_secret(response)
+            assert response.status in (302, 400, 401, 403, 404, 431, 500)
+
+
 def test_a_new_password_acts_at_once(web: Web) -> None:
     """Apache's own processes look at the same database as the site."""
     web.people.set_password("changer", "before")

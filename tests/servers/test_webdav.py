@@ -23,12 +23,15 @@ from tests.servers.harness import ROOT, Server
 # The modules that the emitted files need, and those that "Dav On" does.
 _MODULES = (
     *("auth_basic", "authn_core", "authnz_fcgi", "authz_user", "dav", "dav_fs", "dir", "logio"),
-    *("mime", "proxy", "proxy_http", "reqtimeout", "setenvif"),
+    *("include", "mime", "proxy", "proxy_http", "reqtimeout", "setenvif"),
 )
 _WHY = "for this test"
 _SETTINGS = """
 DEPLOYKIT["SITE"] = {
-    "AUTH_AREAS": {"/files/": {"POLICY": "active", "DIRECTORY": BASE_DIR / "files/basic"}},
+    "AUTH_AREAS": {
+        "/files/": {"POLICY": "active", "DIRECTORY": BASE_DIR / "files/basic"},
+        "/staff/": {"POLICY": "staff", "DIRECTORY": BASE_DIR / "files/staff"},
+    },
 }
 """
 
@@ -97,6 +100,8 @@ def _own_directives(directory: Path, people: Guarded) -> None:
         assert written in example
         example = example.replace(written, str(here))
     (own / "dav.conf").write_text(example)
+    pages = "Options +Includes\nSetOutputFilter INCLUDES"
+    (own / "ssi.conf").write_text(f'<Location "/files/page">\n{pages}\n</Location>\n')
 
 
 @contextlib.contextmanager
@@ -151,3 +156,19 @@ def test_who_may_read_may_write(web: Web) -> None:
         == 201
     )
     assert server.request("DELETE", "/files/moved.txt", [own]).status == 204
+
+
+def test_a_page_includes_nothing_of_another_area(web: Web) -> None:
+    """Apache asks for a part of a page as well, but still with the policy of the page; a session,
+    which it knows by its cookie there too, opens no more than its own area."""
+    page = web.people.files / "basic/page"
+    page.write_text('own, <!--#include virtual="/staff/1.txt" -->')
+    try:
+        for header in (basic("zoé"), web.people.cookie("zoé")):
+            mixed = web.server.get("/files/page", header)
+            assert (mixed.status == 200) == mixed.body.startswith(b"own,")
+            assert b"secret" not in mixed.body
+        assert web.server.get("/files/page", basic("zoé")).status == 200
+        assert b"secret staff" in web.server.get("/staff/1.txt", basic("alice")).body
+    finally:
+        page.unlink()
