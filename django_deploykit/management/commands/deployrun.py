@@ -94,18 +94,17 @@ def _planned(
     plan = stack.plan(project.sites, deployment, directory)
     if stack.app_server:
         plan = replace(plan, sockets=directory / "run")
-    plan = replace(plan, authorizers=_own_authorizers(stack, plan))
+    plan = replace(plan, authorizers=_own_authorizers(stack, plan, directory / "run"))
     for renderer in (stack.renderer(plan), *stack.running(plan), *stack.authorizers(plan)):
         renderer.foreground(directory, user)
     return stack, plan
 
 
-def _own_authorizers(stack: Stack, plan: Plan) -> dict[str, Path | Address]:
-    """Addresses of this run's own, beside those of an installed stack."""
-    if not stack.renderer.asks_over_sockets:
-        return {name: Address("127.0.0.1", _free_port()) for name in plan.authorizers}
-    run = plan.sockets or Path()
-    return {name: run / f"{name}-authorizer.sock" for name in plan.authorizers}
+def _own_authorizers(stack: Stack, plan: Plan, run: Path) -> dict[str, Path | Address]:
+    """Addresses of this run's own, whatever an installed stack has."""
+    if stack.renderer.asks_over_sockets:
+        return {name: run / f"{name}-authorizer.sock" for name in plan.authorizers}
+    return {name: Address("127.0.0.1", _free_port()) for name in plan.authorizers}
 
 
 def _free_port() -> int:
