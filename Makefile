@@ -21,7 +21,8 @@ stacks: ## Run every stack through the behaviour table, print which rows hold
 	@scripts/servers
 	@PYTEST_ARGS="tests/servers -k behaviour --stacks -q --no-cov" scripts/test
 
-bench: ## Measure what the proxy middleware and protected files cost, beside their peers
+bench: ## Measure what decisions cost beside their peers: of a proxy, a user, a protected file
+	@scripts/servers
 	@scripts/bench
 
 lint: ## Check style and types

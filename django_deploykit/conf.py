@@ -43,7 +43,14 @@ SITE_KEYS = (
 PROXY_KEYS = ("HEADERS", "HOPS", "PREFIX", "REQUIRED", "TRUSTED", "VHOST")
 SITES_KEYS = ("hosts", "prefix", "settings")
 SENDFILE_KEYS = ("BACKEND", "INLINE", "STORES")
-AUTH_KEYS = ("CACHE", "CONCURRENCY", "POLICIES", "REVALIDATE", "THROTTLE")
+AUTH_KEYS = (
+    "CACHE",
+    "CONCURRENCY",
+    "INACTIVE_IS_UNKNOWN",
+    "POLICIES",
+    "REVALIDATE",
+    "THROTTLE",
+)
 
 
 @dataclass(frozen=True)

@@ -138,6 +138,9 @@ AUTH_METHOD_HEADER = "X-Deploykit-Auth-Method"
 FORWARD_AUTH_URL_HEADER = "X-Forwarded-Uri"
 FORWARD_AUTH_METHOD_HEADER = "X-Forwarded-Method"
 
+# Where a browser that may not pass can log in, as an auth endpoint tells nginx beside its 401.
+AUTH_LOGIN_HEADER = "X-Deploykit-Login"
+
 # Who passed, as an auth endpoint tells the web server: user, groups, name, e-mail address.
 # Always all four, percent-encoded UTF-8, empty where unknown.
 AUTH_IDENTITY_HEADERS = ("Remote-User", "Remote-Groups", "Remote-Name", "Remote-Email")
@@ -288,6 +291,15 @@ def store_url(prefix: str, number: int) -> str:
 def socket_path(site: str) -> str:
     """Where the front server meets the application server of a site, unless told otherwise."""
     return f"/run/{site}/{site}.sock"
+
+
+def authorizer_path(site: str) -> str:
+    """Where a front asks the authorizer of a site, if it can ask over a unix socket."""
+    return f"/run/{site}-authorizer/{site}.sock"
+
+
+# And where it cannot: the first of a server's sites; each other has the next port.
+AUTHORIZER_HOST, AUTHORIZER_PORT = "127.0.0.1", 9010
 
 
 # Keys of SITE["ENVIRON"] arrive in request.META under this very name through every gateway.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import threading
 from typing import Any
@@ -22,6 +23,8 @@ from django_deploykit.auth.requests import address
 from django_deploykit.auth.throttle import Failures
 from django_deploykit.auth.verified import Verified, digest
 
+logger = logging.getLogger("django_deploykit.auth")
+
 
 class Authenticator:
     """Decides for one process. Every method may be called by many threads at once.
@@ -37,6 +40,7 @@ class Authenticator:
         self._failures = Failures(options.throttle) if options.throttle else None
         self._backends = backends.cacheable(options.cache.BACKENDS)
         self._turns, self._key = Turns(), secrets.token_bytes(32)
+        self._inactive_is_unknown = options.inactive_is_unknown
         self._places = threading.BoundedSemaphore(options.concurrency)
 
     def by_password(self, credentials: Credentials, request: HttpRequest, policy: str) -> Decision:
@@ -67,14 +71,15 @@ class Authenticator:
         """The groups of a user, then one for each named policy that holds; none if inactive.
 
         Apache cuts names at NUL, and a row of Group may not pass for a policy. "active" is not
-        among them: it goes without saying.
+        among them: it goes without saying. All policies are asked for each area; so one that
+        raises is logged and does not hold, and the areas of the others stay open.
         """
         account, prefix = self._account(login), contract.POLICY_GROUP_PREFIX
         if not account.is_active:
             return []
         rows = [name for name in account.groups if "\0" not in name and not name.startswith(prefix)]
         rules = [(name, rule) for name, rule in self._policies.items() if name != "active"]
-        held = [name for name, rule in rules if rule.holds(account, request)]
+        held = [name for name, rule in rules if _holds(name, rule, account, request)]
         return [*rows, *(prefix + name for name in held)]
 
     def rule(self, policy: str) -> policies.Rule:
@@ -130,11 +135,14 @@ class Authenticator:
             self._give_back(who)
             raise
         if user is None:
-            known = self._account(credentials.login).user is not None
-            return Reason.WRONG if known else Reason.UNKNOWN
+            return Reason.WRONG if self._is_known(credentials.login) else Reason.UNKNOWN
         self._give_back(who)
         self._remember(user, credentials)
         return Account(user)
+
+    def _is_known(self, login: str) -> bool:
+        account = self._account(login)
+        return account.is_active if self._inactive_is_unknown else account.user is not None
 
     def _give_back(self, who: tuple[str, str]) -> None:
         if self._failures:
@@ -145,6 +153,14 @@ class Authenticator:
             self._verified.remember(user, user.backend, credentials.password)
         # The hash may have been upgraded: the row that is known is not the one that is stored.
         self._accounts.forget_login(credentials.login)
+
+
+def _holds(name: str, rule: policies.Rule, account: Account, request: HttpRequest) -> bool:
+    try:
+        return rule.holds(account, request)
+    except Exception:
+        logger.exception("the policy %r raised, and so holds for nobody", name)
+        return False
 
 
 def _ask_backends(credentials: Credentials, request: HttpRequest) -> Any:

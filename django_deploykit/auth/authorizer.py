@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import logging
+import os
 import socket
 import socketserver
 import threading
@@ -60,7 +61,8 @@ class Authorizer:
         path = normalised(params.get("REQUEST_URI", ""))
         if path is None:
             return HTTPStatus.FORBIDDEN, []
-        secure = params.get("HTTPS", "").lower() in ("on", "1")
+        # mod_ssl sets HTTPS only after Apache has asked.
+        secure = params.get("REQUEST_SCHEME") == "https" or params.get("HTTPS") in ("on", "1")
         request = AreaRequest(params, path, params.get("REQUEST_METHOD", "GET"), secure=secure)
         return self._asked(params, request, params.get(contract.AUTH_POLICY_KEY) or self.policy)
 
@@ -79,7 +81,7 @@ class Authorizer:
     def _checked(self, decision: Decision, login: str) -> tuple[HTTPStatus, _Headers]:
         """The server keeps the name as it was typed; so no other spelling may pass."""
         if not decision.granted:
-            return answers.status(decision), []
+            return self._refused(answers.status(decision))
         if decision.account is None or decision.account.name != login:
             return HTTPStatus.FORBIDDEN, []
         return HTTPStatus.OK, _variables(login)
@@ -93,11 +95,15 @@ class Authorizer:
         if decision.granted and decision.account:
             return HTTPStatus.OK, _variables(decision.account.name)
         status = answers.status(decision)
-        if status is not HTTPStatus.UNAUTHORIZED:
-            return status, []
-        if answers.wants_page(request, authorization):
+        is_nobody = status is HTTPStatus.UNAUTHORIZED
+        if is_nobody and answers.wants_page(request, authorization):
             return HTTPStatus.FOUND, [("Location", answers.login_url(params["REQUEST_URI"]))]
-        return status, [answers.challenge(self.realm)]
+        return self._refused(status)
+
+    def _refused(self, status: HTTPStatus) -> tuple[HTTPStatus, _Headers]:
+        """Without a challenge, the client that sent a wrong password would not ask for another."""
+        asks = status is HTTPStatus.UNAUTHORIZED
+        return status, [answers.challenge(self.realm)] if asks else []
 
 
 def _variables(name: str) -> _Headers:
@@ -147,6 +153,12 @@ class Server(socketserver.TCPServer):
             threads, "authorizer", set_script_prefix, (settings.FORCE_SCRIPT_NAME or "/",)
         )
         super().__init__(address, _Handler)  # type: ignore[arg-type]  # a path is one, too
+
+    def server_bind(self) -> None:
+        """Nobody connects to a path but its owner and group, which may be the web server's."""
+        super().server_bind()
+        if isinstance(self.server_address, str):
+            os.chmod(self.server_address, 0o660)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Take no more connections than there are threads; the others wait with the kernel."""

@@ -44,6 +44,7 @@ class Options:
     throttle: Throttle | None = field(default_factory=Throttle)
     revalidate: float = 1.0
     concurrency: int = field(default_factory=lambda: os.cpu_count() or 1)
+    inactive_is_unknown: bool = False
 
 
 def _least(key: str, default: Any) -> float:
@@ -67,6 +68,7 @@ class _Reader:
             self._throttle(auth),
             self._number(PLACE, "REVALIDATE", auth.get("REVALIDATE", defaults.revalidate), 0.0),
             self._number(PLACE, "CONCURRENCY", auth.get("CONCURRENCY", defaults.concurrency), 1),
+            self._flag("INACTIVE_IS_UNKNOWN", auth.get("INACTIVE_IS_UNKNOWN", False)),
         )
 
     def _policies(self, value: Any) -> tuple[dict[str, policies.Rule], list[str]]:
@@ -108,6 +110,11 @@ class _Reader:
             self.wrong.append(f"{place}[{key!r}]: {value!r} is not {what} from {least:g} on.")
             return least
         return value
+
+    def _flag(self, key: str, value: Any) -> bool:
+        if not isinstance(value, bool):
+            self.wrong.append(f"{PLACE}[{key!r}]: {value!r} is neither True nor False.")
+        return value is True
 
     def _alias(self, place: str, value: Any) -> str | None:
         if value is None or isinstance(value, str):

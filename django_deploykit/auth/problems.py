@@ -19,6 +19,7 @@ from django_deploykit import policies
 from django_deploykit.auth.options import PLACE, Options, read
 from django_deploykit.auth.views import AuthRequestView
 
+_COMMON = "django.middleware.common.CommonMiddleware"
 _NOT_SHARED = ("DummyCache", "LocMemCache", "FileBasedCache")
 
 
@@ -50,6 +51,9 @@ def deployment_problems() -> Iterator[Problem]:
         if settings.SECURE_SSL_REDIRECT and not any(one.search(path) for one in exempt):
             message = f"redirects the auth endpoint {path!r}, where a redirect is an error."
             yield Problem("ENDPOINT_REDIRECTED", "SECURE_SSL_REDIRECT", message)
+    if paths and settings.PREPEND_WWW and _COMMON in settings.MIDDLEWARE:
+        message = f"redirects the auth endpoint {paths[0]!r}, where a redirect is an error."
+        yield Problem("ENDPOINT_REDIRECTED", "PREPEND_WWW", message)
     required = "django.contrib.auth.middleware.LoginRequiredMiddleware"
     if paths and required in settings.MIDDLEWARE and settings.SECRET_KEY_FALLBACKS:
         message = "changes session keys in answers that an auth endpoint's client never sees."

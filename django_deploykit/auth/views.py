@@ -49,8 +49,9 @@ class AuthRequestView(View):
     forward authentication of Traefik and Caddy.
 
     ``policy``   the name of a policy, or a rule
-    ``dialect``  ``"nginx"``, which understands 200, 401 and 403 only, or ``"forward"``, where the
-                 answer goes to the client: with 429, and the way to log in for a browser
+    ``dialect``  ``"nginx"``, which understands 200, 401 and 403 only, and is told the way to log in
+                 by a header; or ``"forward"``, where the answer goes to the client: with 429, and
+                 a redirect to log in for a browser
     ``schemes``  ``"session"``, ``"basic"``, or both
     ``realm``    what a password prompt says
 
@@ -113,11 +114,13 @@ class AuthRequestView(View):
         status = answers.nginx_status(decision) if is_nginx else answers.status(decision)
         if status is not HTTPStatus.UNAUTHORIZED:
             return _Answer(status, [])
-        if "session" in self.schemes and not is_nginx and answers.wants_page(held, authorization):
+        headers = [answers.challenge(self.realm)] if "basic" in self.schemes else []
+        if "session" in self.schemes and answers.wants_page(held, authorization):
             location = answers.login_url(held.META["REQUEST_URI"])
-            return _Answer(HTTPStatus.FOUND, [("Location", location)])
-        prompt = [answers.challenge(self.realm)] if "basic" in self.schemes else []
-        return _Answer(status, prompt)
+            if not is_nginx:
+                return _Answer(HTTPStatus.FOUND, [("Location", location)])
+            headers.append((contract.AUTH_LOGIN_HEADER, location))
+        return _Answer(status, headers)
 
 
 class AsyncAuthRequestView(AuthRequestView):

@@ -232,6 +232,13 @@ class Deployment:
         "Where front and application server meet: a path, or '127.0.0.1:9000'; default: "
         "'/run/NAME/NAME.sock'.",
     )
+    authorizer: Path | Address | None = _choice(
+        None,
+        _socket,
+        "Where Apache without mod_wsgi, or lighttpd, asks about users of AUTH_AREAS: a path "
+        "(lighttpd), or '127.0.0.1:9010'; default: '/run/NAME-authorizer/NAME.sock', with Apache "
+        "that port.",
+    )
     vhost_path: str | None = _choice(
         None,
         _segment,

@@ -174,7 +174,9 @@ CACHE_NOT_SHARED = _warning(
     91, "Name a cache that all processes reach, such as Redis, or None.", deploy=True
 )
 ENDPOINT_REDIRECTED = _warning(
-    92, "Add it to SECURE_REDIRECT_EXEMPT; the web server sends clients to HTTPS.", deploy=True
+    92,
+    "Add it to SECURE_REDIRECT_EXEMPT, and let the web server send clients to HTTPS and 'www.'.",
+    deploy=True,
 )
 KEYS_CHANGE = _warning(
     93,

@@ -6,7 +6,7 @@ A renderer never reads settings, never looks at the disk and never writes.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
@@ -29,6 +29,8 @@ class Plan:
     application server of the only site runs, ``logs`` how the front keeps its logs: the services
     of a stack are rendered from them.
     ``in_container`` says that paths are those of an image, of which a cluster runs several.
+    ``authorizers`` holds, by the names of sites, where the front asks who may enter their areas;
+    ``beside`` the plans by which those authorizers run as services.
     ``path_host`` stands in front of every path that the front sends on (:mod:`.path_hosts`).
     Without a ``directory`` only one text is wanted (it is printed, not written), and the
     project's own wsgi.py stands in for the emitted script wherever it can.
@@ -47,6 +49,8 @@ class Plan:
     in_container: bool = False
     service: Service | None = None
     logs: Logs | None = None
+    authorizers: Mapping[str, Path | Address] = field(default_factory=dict)
+    beside: tuple[Plan, ...] = ()
 
     @property
     def front(self) -> str:
@@ -68,6 +72,10 @@ class Plan:
         """The same, as Python's sockets take it."""
         found = self.socket(site)
         return (found.host, found.port) if isinstance(found, Address) else str(found)
+
+    def asking(self) -> list[SiteFacts]:
+        """The sites with areas about which the front asks an authorizer."""
+        return [site for site in self.sites if site.name in self.authorizers]
 
     def websockets(self, site: SiteFacts) -> tuple[str, ...]:
         """The paths below the prefix where ``site`` takes websockets, if they get that far.
@@ -231,7 +239,8 @@ class Service:
     the application is loaded anew and no request is lost, if there is one. ``notifies`` tells
     that the server says when it is ready (sd_notify(3)), ``takes_socket`` that it listens on a
     socket it is handed (sd_listen_fds(3)). ``stop_seconds`` is how long it lets running requests
-    end when it is stopped.
+    end when it is stopped. ``what`` it is stands in descriptions, ``kind`` in the names of its
+    units; ``address`` is where it listens, if that is not where the front meets the application.
     """
 
     command: tuple[str, ...]
@@ -239,6 +248,9 @@ class Service:
     reload: str = ""
     notifies: bool = False
     takes_socket: bool = False
+    what: str = "the application server"
+    kind: str = "django"
+    address: Path | Address | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -266,6 +278,9 @@ class Renderer(ABC):
     path_hosts: ClassVar[tuple[str, ...] | None] = None
     # Those of a front's gateways with which it writes SITE["AUTH_AREAS"].
     guards: ClassVar[tuple[str, ...]] = ()
+    # Those of them with which it asks an authorizer, and whether it can over a unix socket.
+    asks: ClassVar[tuple[str, ...]] = ()
+    asks_over_sockets: ClassVar[bool] = True
     # How it, or what it stands for, calls Python.
     interface: ClassVar[str] = "wsgi"
     # False for an application server that needs a front.

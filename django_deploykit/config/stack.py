@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from django_deploykit import config
+from django_deploykit.config import authorizers
 from django_deploykit.config.container import contained
 from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.facts import SiteFacts
@@ -59,9 +60,13 @@ class Stack:
         return self.placed(plan)
 
     def placed(self, plan: Plan) -> Plan:
-        """The plan with the paths of the place it is for, and for a service or platform that is
-        asked for alone, how its application server runs."""
-        return self._with_own_service(contained(plan) if self.renderer.in_container else plan)
+        """The plan with the paths of the place it is for, where its front asks about areas, and for
+        a service or platform that is asked for alone, how its application server runs.
+
+        Raise ChoiceError for a choice by which the front could not ask.
+        """
+        container = self.renderer.in_container
+        return self._with_own_service(contained(plan) if container else self._asking(plan))
 
     def check(self, deployment: Deployment, sites: Sequence[SiteFacts] = ()) -> None:
         """Raise ChoiceError for a choice that the front does not have, and for areas that it
@@ -86,11 +91,10 @@ class Stack:
         answers = self.renderer.path_hosts is not None or self._subject.stands_alone
         if not areas or not answers or self.gateway in self.renderer.guards:
             return
-        able = [f"{one.name} with {name!r}" for one in renderers().values() for name in one.guards]
+        able = [one.name for one in renderers().values() if one.guards]
         raise ChoiceError(
             f"{areas[0].setting}: target {self.renderer.name!r} with gateway {self.gateway!r} "
-            f"cannot guard an area yet, and would serve it to anybody. These can: "
-            f"{', '.join(able)}."
+            f"cannot guard an area, and would serve it to anybody. These can: {', '.join(able)}."
         )
 
     @property
@@ -100,6 +104,14 @@ class Stack:
             return self.app_server.name
         needs_front = self._subject.protocols and not self._subject.stands_alone
         return self._subject.name if needs_front else ""
+
+    def _asking(self, plan: Plan) -> Plan:
+        """The plan with where the front asks about areas, if it asks a program for that."""
+        if plan.gateway not in self.renderer.asks:
+            return plan
+        over_sockets = self.renderer.asks_over_sockets
+        found = authorizers.addresses(plan.sites, plan.deployment, over_sockets=over_sockets)
+        return replace(plan, authorizers=found)
 
     def _with_own_service(self, plan: Plan) -> Plan:
         if not (self.renderer.runs_app_server and self.app_server):
@@ -122,6 +134,7 @@ class Stack:
             rendered += [one.render() for one in self.app_servers(plan)]
             companions = self.renderer.companions(plan)
             rendered += [known[name](part).render() for name, part in companions]
+            rendered += [one.render() for one in self.authorizers(plan)]
             rendered += [one.render() for one in self.services(plan) if services]
         return rendered
 
@@ -130,7 +143,13 @@ class Stack:
         container there is none to tell."""
         if plan.in_container:
             return []
-        whole = replace(plan, logs=self.renderer.logs)
+        beside = [
+            replace(
+                plan.for_site(authorizers.without_files(one.plan.sites[0])), service=one.service()
+            )
+            for one in self.authorizers(plan)
+        ]
+        whole = replace(plan, logs=self.renderer.logs, beside=tuple(beside))
         sites = [self._with_service(whole.for_site(site)) for site in whole.sites]
         return [
             renderer(part)
@@ -150,6 +169,11 @@ class Stack:
         if self.app_server is None:
             return []
         return [self.app_server(plan.for_site(site)) for site in plan.sites]
+
+    def authorizers(self, plan: Plan) -> list[Renderer]:
+        """What the front asks about areas, one program for each site that has some."""
+        asked = renderers()["authorizer"]
+        return [asked(plan.for_site(site)) for site in plan.asking()]
 
     def running(self, plan: Plan) -> list[Renderer]:
         """Those of them that have to be run, because the front does not start them itself."""

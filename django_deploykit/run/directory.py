@@ -14,7 +14,7 @@ from pathlib import Path
 from django_deploykit.config.deployment import Address
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.output import output_files, write
-from django_deploykit.config.renderer import Foreground, Plan
+from django_deploykit.config.renderer import Foreground, Plan, Renderer
 from django_deploykit.config.stack import Stack
 from django_deploykit.exceptions import CannotRun
 
@@ -52,18 +52,18 @@ def lay_out(stack: Stack, plan: Plan, directory: Path, user: str | None) -> list
     """
     if stack.app_server and plan.gateway in stack.app_server.spawned:
         plan = _with_environment(plan, directory, user)
-    renderers = [*stack.running(plan), stack.renderer(plan)]
+    where = {one: plan.socket(one.plan.sites[0]) for one in stack.running(plan)}
+    asked = {one: plan.authorizers[one.plan.sites[0].name] for one in stack.authorizers(plan)}
+    meeting: dict[Renderer, Path | Address | None] = {**where, **asked, stack.renderer(plan): None}
     write(output_files(stack.render(plan, services=False), directory, "manage.py deployrun"))
     if user:
         for name in ("log", "run"):  # Some servers open their logs after they have dropped.
             shutil.chown(directory / name, user)
     processes = []
-    for renderer in renderers:
+    for renderer, socket in meeting.items():
         foreground = renderer.foreground(directory, user)
         for name, text in foreground.files.items():
             (directory / name).write_text(text, encoding="utf-8")
-        is_front = renderer is renderers[-1]
-        socket = None if is_front else plan.socket(renderer.plan.sites[0])
         processes.append(Process(foreground, socket, None if foreground.drops else user))
     return processes
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from django.db import connection, connections
 
 from django_deploykit.auth import hashing, state, throttle
 from django_deploykit.auth.accounts import Accounts
+from django_deploykit.auth.bounded import Bounded
 from django_deploykit.auth.credentials import Credentials
 from django_deploykit.auth.hashing import Busy
 from django_deploykit.auth.options import Cache, Throttle
@@ -328,6 +330,33 @@ def test_r38_one_authenticator_for_all_threads(monkeypatch: pytest.MonkeyPatch) 
 
     with ThreadPoolExecutor(8) as pool:
         assert len({id(one.result(20)) for one in [pool.submit(get) for _ in range(8)]}) == 1
+
+
+def test_r38_no_lock_is_missing() -> None:
+    """Threads that change places all the time, and, without the GIL, run at once, keep every bound
+    and lose no count."""
+    names = [f"user-{number}" for number in range(40)]
+    bounded: Bounded[str, str] = Bounded(8)
+    counts, failures = throttle.Counts(100, 300), 200
+
+    def work(seed: int) -> None:
+        for number in range(failures):
+            name = names[(seed * 7 + number) % len(names)]
+            bounded.put(name, name, time.monotonic() + 60)
+            assert bounded.get(name) in (name, None)
+            bounded.pop(names[number % len(names)])
+            counts.add(("one",), 1)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            for done in [pool.submit(work, seed) for seed in range(8)]:
+                done.result(60)
+    finally:
+        sys.setswitchinterval(before)
+    assert len(bounded) <= 8
+    assert counts.get([("one",)]) == {("one",): 8 * failures}
 
 
 # The shared tier

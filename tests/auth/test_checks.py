@@ -87,6 +87,11 @@ def test_r20_an_endpoint_that_is_redirected(settings: Any) -> None:
     ]
     settings.SECURE_SSL_REDIRECT = False
     assert auth_ids(deploy=True) == []
+    settings.PREPEND_WWW, settings.MIDDLEWARE = True, ["django.middleware.common.CommonMiddleware"]
+    (found_www,) = auth_ids(deploy=True)
+    assert found_www.startswith("W092 PREPEND_WWW: redirects the auth endpoint")
+    settings.MIDDLEWARE = []
+    assert auth_ids(deploy=True) == []
 
 
 def test_keys_that_change(settings: Any) -> None:

@@ -54,6 +54,21 @@ def test_r29_an_old_connection_is_not_used(monkeypatch: pytest.MonkeyPatch) -> N
     assert closed
 
 
+@pytest.mark.django_db(transaction=True)
+def test_r29_every_alias_and_a_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection of each alias is looked at, and one that is done with is closed by its own
+    wrapper: that hands a pooled one back, and asks an old one for its health."""
+    user("alice")
+    looked_at: list[str] = []
+    for alias in connections:
+        wrapper = connections[alias]
+        wrapper.ensure_connection()
+        seen = lambda alias=alias: looked_at.append(alias)  # noqa: E731
+        monkeypatch.setattr(wrapper, "close_if_unusable_or_obsolete", seen)
+    assert check_password(environ(), "alice", PASSWORD) is True
+    assert looked_at == [*connections] * 2
+
+
 @pytest.mark.django_db
 def test_r30_an_outage_is_an_error_and_ends() -> None:
     """A database that does not answer refuses nobody; when it is back, so are the users."""

@@ -47,6 +47,17 @@ def test_r2_who_is_known_is_refused(alice: User, policy: str) -> None:
     assert check_password(environ(), "alice", PASSWORD) is False
 
 
+def test_r2_an_inactive_user_may_be_left_to_the_next_provider(
+    alice: User, auth: Callable[..., None]
+) -> None:
+    """Where that was asked for, as Django's own handler does; a wrong password still is one."""
+    auth(INACTIVE_IS_UNKNOWN=True)
+    assert check_password(environ(), "alice", "wrong") is False
+    User.objects.update(is_active=False)
+    state.reset()
+    assert check_password(environ(), "alice", PASSWORD) is None
+
+
 def test_r2_throttled_is_refused(alice: User, auth: Callable[..., None]) -> None:
     """Beyond the limit even the right password is False, for the one who guessed."""
     auth(THROTTLE={"FAILURES": 2})

@@ -28,6 +28,10 @@ def truthy(user: Any, request: Any) -> Any:
     return "no"
 
 
+def broken(user: Any, request: Any) -> bool:
+    raise LookupError("the directory does not answer")
+
+
 def _spelled(value: Any) -> str:
     """The id of a parameter, the same in every process."""
     return (
@@ -168,6 +172,7 @@ def test_an_unknown_policy_is_an_error(alice: User, auth: Callable[..., None]) -
         ({"REVALIDATE": float("nan")}, "['REVALIDATE']: nan is not a number from 0 on."),
         ({"REVALIDATE": "1"}, "['REVALIDATE']: '1' is not a number from 0 on."),
         ({"CONCURRENCY": 0}, "['CONCURRENCY']: 0 is not a whole number from 1 on."),
+        ({"INACTIVE_IS_UNKNOWN": "no"}, "['INACTIVE_IS_UNKNOWN']: 'no' is neither True nor False."),
         ({"CONCURRENCY": True}, "['CONCURRENCY']: True is not a whole number from 1 on."),
         ({"CACHE": {"SECONDS": -5}}, "['CACHE']['SECONDS']: -5 is not a number from 0 on."),
         ({"CACHE": {"ENTRIES": 0}}, "['CACHE']['ENTRIES']: 0 is not a whole number from 1 on."),
@@ -199,3 +204,17 @@ def test_no_throttle(alice: User, auth: Callable[..., None]) -> None:
     for number in range(150):
         hooks("active").check_password(environ(), "alice", str(number))
     assert passes("active")
+
+
+def test_a_policy_that_raises_denies_only_itself(
+    editor: User, auth: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Apache wants to know all groups at once: the areas of the other policies stay open, and the
+    log says why this one is shut. Asked by itself, it is an error."""
+    auth(POLICIES={"broken": broken, "either": {"any": ["staff", broken]}, "svn": "group:editors"})
+    held = groups_for_user(environ(), "alice")
+    assert {name for name in held if name.startswith(b"@")} == {b"@either", b"@staff", b"@svn"}
+    assert "the policy 'broken' raised" in caplog.text
+    assert "the directory does not answer" in caplog.text
+    with pytest.raises(LookupError):
+        passes("broken")

@@ -106,6 +106,19 @@ def test_r20_throttled_is_403_for_nginx(
     assert web.get("/forward/", **basic()).status_code == 429
 
 
+@pytest.mark.parametrize("slash", [True, False])
+def test_r20_an_endpoint_that_has_its_url_is_not_redirected(
+    alice: User, web: Client, settings: Any, slash: bool
+) -> None:
+    """APPEND_SLASH mends what leads nowhere; emitted configuration asks at the very URL. A name
+    that is not in ALLOWED_HOSTS opens nothing."""
+    settings.APPEND_SLASH = slash
+    assert web.get("/nginx/", **basic()).status_code == 200
+    assert web.get("/nginx/").status_code == 401
+    settings.ALLOWED_HOSTS = ["example.com"]
+    assert web.get("/nginx/", **basic(), HTTP_HOST="elsewhere.invalid").status_code == 400
+
+
 def test_r20_never_cached(alice: User, web: Client) -> None:
     """An answer is for one request, and Django's cache keeps none."""
     for given in ({}, basic()):
@@ -215,6 +228,27 @@ def test_r21_r22_the_forward_dialect(alice: User, web: Client) -> None:
     assert web.get("/forward/", **page, **basic(password="x")).status_code == 401
     assert web.get("/forward/basic/", **page).status_code == 401
     assert web.get("/forward/staff/", **page, **basic()).status_code == 403
+
+
+def test_r22_the_way_to_log_in_for_nginx(alice: User, web: Client) -> None:
+    """It stands beside a 401 that nginx understands, with the whole URL as one value; nginx itself
+    cannot write a URL into a query."""
+    url = contract.environ_key(contract.AUTH_URL_HEADER)
+    page, told = {"HTTP_ACCEPT": "text/html"}, contract.AUTH_LOGIN_HEADER
+    response = web.get("/nginx/", **page, **{url: "/a.png?b=c&next=//evil.example/"})
+    assert response.status_code == 401
+    assert response[told] == (
+        "/accounts/login/?next=%2Fa.png%3Fb%3Dc%26next%3D%2F%2Fevil.example%2F"
+    )
+    assert web.get("/nginx/", **page, **{url: "//evil.example/"})[told] == "/accounts/login/"
+    for path, headers in (
+        ("/nginx/", {}),
+        ("/nginx/", {**page, **basic(password="x")}),
+        ("/nginx/", {**page, **basic()}),
+        ("/nginx/basic/", page),
+        ("/nginx/staff/", {**page, **basic()}),
+    ):
+        assert told not in web.get(path, **headers).headers
 
 
 def test_r23_identity(db: None, web: Client) -> None:

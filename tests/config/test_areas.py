@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from django_deploykit.config import servers
+from django_deploykit.config.deployment import Address
 from django_deploykit.config.facts import Area, Endpoint, Hosts, Mount, StaticFiles
 from django_deploykit.config.stack import renderers, resolve
 from django_deploykit.exceptions import ChoiceError
@@ -17,6 +18,7 @@ from tests.cases import DEPLOYMENT, DIRECTORY, site
 AREA = Area(url="/files/", policy="staff", setting="AREA", directory=Path("/srv/files"))
 GUARDED = site(areas=(AREA,), endpoints=(Endpoint(url="/auth/staff/", policy="staff"),))
 NGINX = replace(DEPLOYMENT, server_version=(1, 22, 1))
+LIGHTTPD = replace(DEPLOYMENT, server_version=(1, 4, 69))
 ANSWERING = [
     (name, gateway)
     for name, one in renderers().items()
@@ -30,11 +32,13 @@ def test_guarded_or_refused(target: str, gateway: str) -> None:
     """Whoever answers clients either writes the guard, or nothing at all."""
     stack = resolve(target, gateway)
     if gateway in renderers()[target].guards:
-        chosen = NGINX if target == "nginx" else DEPLOYMENT
+        versions = {"nginx": NGINX, "lighttpd": LIGHTTPD}
+        chosen = versions.get(target, DEPLOYMENT)
         text = stack.render(stack.plan([GUARDED], chosen, DIRECTORY))[0].text
-        assert "@staff" in text or "auth_request /auth/staff/" in text
+        guards = ("@staff", "auth_request /auth/staff/", "=staff", '"DEPLOYKIT_POLICY" => "staff"')
+        assert any(guard in text for guard in guards)
         return
-    with pytest.raises(ChoiceError, match=r"^AREA: target .* apache with 'mod_wsgi'"):
+    with pytest.raises(ChoiceError, match=r"^AREA: target .* can: apache, lighttpd, nginx\.$"):
         stack.plan([GUARDED], DEPLOYMENT, DIRECTORY)
 
 
@@ -98,6 +102,94 @@ def test_passwords_over_plain_http_are_worth_a_warning() -> None:
     assert "not only 'shop' but Apache's user too" in warnings
 
 
+def written(target: str, *sites: object, **choices: Any) -> dict[str, str]:
+    """The files of a written stack behind HTTP, by name."""
+    stack, usual = resolve(target, "http"), {"lighttpd": LIGHTTPD}.get(target, DEPLOYMENT)
+    plan = stack.plan(sites, replace(usual, **choices), DIRECTORY)  # type: ignore[arg-type]
+    return {one.filename: one.text for one in stack.render(plan)}
+
+
+def test_a_written_stack_holds_its_authorizer() -> None:
+    """The program, how it is run, and where it meets the front: over TCP, or at a socket in a
+    directory that the front alone may enter."""
+    over_tcp, over_socket = written("apache", GUARDED), written("lighttpd", GUARDED)
+    program, unit = "shop_authorizer.py", "systemd/authorizer-shop.service"
+    where = "/run/shop-authorizer/shop.sock"
+    assert "fcgi://127.0.0.1:9010/" in over_tcp["apache/shop.conf"]
+    assert "bind='127.0.0.1:9010'" in over_tcp[f"apache/{program}"]
+    assert f'"socket" => "{where}"' in over_socket["lighttpd/shop.conf"]
+    assert f"bind='{where}'" in over_socket[f"lighttpd/{program}"]
+    assert "d /run/shop-authorizer 2750 www-data" in over_socket["tmpfiles.d/django-shop.conf"]
+    for files, front in ((over_tcp, "apache"), (over_socket, "lighttpd")):
+        lines = files[unit].splitlines()
+        start = next(line for line in lines if line.startswith("ExecStart="))
+        assert start.replace(chr(34), "").endswith(f"bin/python {DIRECTORY}/{front}/{program}")
+        assert "NoNewPrivileges=yes" in lines
+    # Uploads and sockets of the application are none of its business.
+    writable = [line for line in over_socket[unit].splitlines() if line.startswith("ReadWrite")]
+    assert writable == ["ReadWritePaths=/run/shop-authorizer"]
+
+
+def test_without_areas_there_is_no_authorizer() -> None:
+    """Neither beside mod_wsgi, which asks Django itself."""
+    assert not [name for name in written("apache", site()) if "authorizer" in name]
+    stack = resolve("apache", "mod_wsgi")
+    plan = stack.plan([GUARDED], DEPLOYMENT, DIRECTORY)
+    assert not [one.filename for one in stack.render(plan) if "authorizer" in one.filename]
+
+
+def test_each_site_has_an_authorizer_of_its_own() -> None:
+    """Its users are others; where ports have to be told apart, they follow one another."""
+    blog = site("blog", hosts=Hosts(names=("blog.example.com",)), areas=(AREA,))
+    files = written("apache", GUARDED, blog)
+    assert "authn django-shop fcgi://127.0.0.1:9010/" in files["apache/sites.conf"]
+    assert "authn django-blog fcgi://127.0.0.1:9011/" in files["apache/sites.conf"]
+    assert "'blog.settings'" in files["apache/blog_authorizer.py"]
+    assert "9011" in files["apache/blog_authorizer.py"]
+    assert {"systemd/authorizer-blog.service", "systemd/authorizer-shop.service"} < set(files)
+
+
+def test_where_an_authorizer_is_may_be_chosen() -> None:
+    """An address of this host, or for lighttpd a path, whose directory is the operator's."""
+    chosen = Address("127.0.0.2", 9999)
+    assert (
+        "fcgi://127.0.0.2:9999/"
+        in written("apache", GUARDED, authorizer=chosen)["apache/shop.conf"]
+    )
+    files = written("lighttpd", GUARDED, authorizer=Path("/srv/sockets/auth.sock"))
+    assert '"socket" => "/srv/sockets/auth.sock"' in files["lighttpd/shop.conf"]
+    assert "ReadWritePaths=/srv/sockets" in files["systemd/authorizer-shop.service"]
+    assert "authorizer" not in files.get("tmpfiles.d/django-shop.conf", "")
+
+
+@pytest.mark.parametrize(
+    ("target", "authorizer", "sites", "message"),
+    [
+        ("apache", Path("/run/a.sock"), 1, "Apache asks over TCP alone"),
+        ("apache", Address("192.0.2.1", 9010), 1, "passwords would cross the network"),
+        ("lighttpd", Address("192.0.2.1", 9010), 1, "passwords would cross the network"),
+        ("lighttpd", Path("/run/a.sock"), 2, "several sites cannot share one"),
+    ],
+)
+def test_where_no_authorizer_can_be(target: str, authorizer: Any, sites: int, message: str) -> None:
+    """A front that cannot reach it would refuse everybody."""
+    blog = site("blog", hosts=Hosts(names=("blog.example.com",)), areas=(AREA,))
+    with pytest.raises(ChoiceError, match=f"^authorizer: .*{message}"):
+        written(target, *(GUARDED, blog)[:sites], authorizer=authorizer)
+
+
+def test_an_apache_that_cannot_ask() -> None:
+    """The authorizer would not see passwords."""
+    with pytest.raises(ChoiceError, match=r"^AREA: needs Apache 2\.4\.13 with gateway 'http'"):
+        written("apache", GUARDED, server_version=(2, 4, 12))
+
+
+def test_lighttpd_guards_files_alone() -> None:
+    """Which of its modules takes a request depends on the order in which they were loaded."""
+    with pytest.raises(ChoiceError, match="lighttpd guards files alone"):
+        written("lighttpd", site(areas=(replace(AREA, directory=None),)))
+
+
 @pytest.mark.parametrize(
     ("facts", "message"),
     [
@@ -125,3 +217,27 @@ def test_nginx_looks_up_no_guarded_file() -> None:
     plan = stack.plan([replace(GUARDED, areas=(inside,), static=static)], chosen, DIRECTORY)
     with pytest.raises(ChoiceError, match="holds guarded files"):
         stack.render(plan)
+
+
+def _apache_areas() -> list[tuple[str, list[str]]]:
+    """Every <Location> of the golden files that asks for a group, with the blocks around it."""
+    found = []
+    for path in sorted((Path(__file__).parents[1] / "golden/apache").glob("areas*.conf")):
+        within: list[str] = []
+        for line in map(str.strip, path.read_text().splitlines()):
+            if line.startswith("</"):
+                within.pop()
+            elif line.startswith("<"):
+                within.append(line)
+            elif line.startswith("Require ") and any("<Location " in one for one in within):
+                found.append((line, [*within]))
+    return found
+
+
+def test_r40_all_rules_of_an_area_have_to_hold() -> None:
+    """Side by side, one would be enough. Groups are mod_wsgi's, not mod_authz_groupfile's."""
+    found = [(line, within) for line, within in _apache_areas() if "all denied" not in line]
+    assert {line.split()[1] for line, _ in found} == {"valid-user", "wsgi-group", "expr"}
+    assert all(within[-1] == "<RequireAll>" for _, within in found)
+    text = written("apache", GUARDED)["apache/shop.conf"]
+    assert "AuthzSendForbiddenOnFailure On" in text

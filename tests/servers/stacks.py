@@ -27,6 +27,9 @@ BEHIND = {
 }
 
 
+# What some stacks run besides, and which tests run it there: tests/servers/test_areas.py.
+BESIDE = ("authorizer",)
+
 # A cell of the table of stacks: front server, gateway and application server.
 Cell = tuple[str, str, str]
 

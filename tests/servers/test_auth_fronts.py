@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -118,6 +119,7 @@ def test_apache_asks_for_a_password(fcgi: Server) -> None:
     ):
         response = fcgi.get("/files/basic/0.txt", *headers)
         assert (response.status, is_secret(response)) == (401, False)
+        assert response.headers["WWW-Authenticate"].startswith('Basic realm="Guarded"')
 
 
 def test_apache_asks_for_a_policy(fcgi: Server) -> None:
@@ -246,16 +248,56 @@ def test_lighttpd_serves_nothing_without_an_authorizer(people: Guarded, public: 
         assert (response.status, is_secret(response)) == (503, False)
 
 
+def _record(kind: int, content: bytes) -> bytes:
+    """A record of FastCGI, of the first request."""
+    return struct.pack("!BBHHBx", 1, kind, 1, len(content), 0) + content
+
+
 def _answering(listener: socket.socket, answer: bytes) -> None:
     """Another authorizer, which says what it likes."""
-    import struct
-
     connection, _ = listener.accept()
     with connection:
         connection.recv(65536)
-        head = struct.pack("!BBHHBx", 1, 6, 1, len(answer), 0)
-        end = struct.pack("!BBHHBx", 1, 3, 1, 8, 0) + bytes(8)
-        connection.sendall(head + answer + struct.pack("!BBHHBx", 1, 6, 1, 0, 0) + end)
+        connection.sendall(_record(6, answer) + _record(6, b"") + _record(3, bytes(8)))
+
+
+_STATUS = b"Status: 401 Unauthorized\r\n\r\n"
+_CUT = {
+    "nothing": b"",
+    "half a record's head": _record(6, _STATUS)[:5],
+    "half a status": _record(6, _STATUS[:4]),
+    "half a record": _record(6, _STATUS)[:20],
+    "a status without an end of the head": _record(6, _STATUS[:-2]),
+}
+
+
+@pytest.fixture(scope="module")
+def deaf(people: Guarded, public: Path) -> Iterator[tuple[Server, socket.socket]]:
+    """lighttpd, and where it asks."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        with lighttpd(people, public / "lighttpd-cut", f"127.0.0.1:{port}") as web:
+            yield web, listener
+
+
+@pytest.mark.parametrize("cut", _CUT)
+def test_lighttpd_serves_nothing_when_an_answer_is_cut_off(
+    deaf: tuple[Server, socket.socket], cut: str
+) -> None:
+    """An authorizer that is killed while it answers grants nothing."""
+    web, listener = deaf
+
+    def answer() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(_CUT[cut])
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    response = web.get("/files/basic/0.txt")
+    thread.join(10)
+    assert (response.status >= 400, is_secret(response)) == (True, False)
 
 
 def test_lighttpd_takes_silence_for_a_yes(people: Guarded, public: Path) -> None:
@@ -300,8 +342,9 @@ http {{
         location /files/page/ {{
             auth_request /_auth/files/;
             error_page 401 = @login;
+            auth_request_set $login $upstream_http_x_deploykit_login;
         }}
-        location @login {{ return 302 /accounts/login/?next=$request_uri; }}
+        location @login {{ if ($login) {{ return 302 $login; }} return 401; }}
         location /_auth/ {{
             internal;
             proxy_pass http://127.0.0.1:{backend}/auth/;
@@ -387,9 +430,11 @@ def test_nginx_refuses_who_is_known_and_may_not(engine: Server, people: Guarded)
 
 def test_nginx_sends_browsers_to_log_in(engine: Server, people: Guarded) -> None:
     """By error_page, since a sub-request's own redirect would be an error."""
-    response = engine.get("/files/page/0.txt", PAGE)
+    response = engine.get("/files/page/0.txt?a=b&c", PAGE)
     assert response.status == 302
-    assert response.location.endswith("/accounts/login/?next=/files/page/0.txt")
+    assert response.location.endswith("/login/?next=%2Ffiles%2Fpage%2F0.txt%3Fa%3Db%26c")
+    assert "Deploykit" not in str(response.headers)
+    assert engine.get("/files/page/0.txt").status == 401
     assert is_secret(engine.get("/files/page/0.txt", people.cookie("alice")))
 
 

@@ -20,9 +20,9 @@ def group(deployment: Deployment) -> str | None:
     return deployment.group or (None if deployment.user else FRONT)
 
 
-def unit_name(site: SiteFacts) -> str:
+def unit_name(site: SiteFacts, kind: str = "django") -> str:
     """The name of a site's units: never that of a unit of the system, such as ``ssh``."""
-    return f"django-{site.name}"
+    return f"{kind}-{site.name}"
 
 
 def file_name(plan: Plan) -> str:

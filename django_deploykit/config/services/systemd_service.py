@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from django_deploykit import contract
+from django_deploykit.config.deployment import Address
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.renderer import (
     Needs,
@@ -86,7 +87,7 @@ class SystemdServiceRenderer(Renderer):
 
     @classmethod
     def accompanies(cls, stack: Plan, sites: Sequence[Plan]) -> Sequence[Plan]:
-        return [plan for plan in sites if plan.service]
+        return [*(plan for plan in sites if plan.service), *stack.beside]
 
     def render(self) -> Rendered:
         site, service = only_site(self.plan, self.name)
@@ -95,11 +96,9 @@ class SystemdServiceRenderer(Renderer):
             ("Service", self._service(site, service)),
             ("Install", [directive("WantedBy", "multi-user.target", why="started with the host")]),
         ]
-        head = Comment(
-            f"{site.name}: the application server of {self.plan.label}, for systemd 247+"
-        )
+        head = Comment(f"{site.name}: {service.what} of {self.plan.label}, for systemd 247+")
         return Rendered(
-            filename=f"systemd/{unit_name(site)}.service",
+            filename=f"systemd/{unit_name(site, service.kind)}.service",
             lines=tuple(systemd.unit_lines(dialect, [head], sections)),
             warnings=self._warnings(site),
             needs=Needs(access=tuple(site_access(self.plan, site))),
@@ -107,7 +106,7 @@ class SystemdServiceRenderer(Renderer):
 
     def _unit(self, site: SiteFacts, service: Service) -> list[Node]:
         nodes: list[Node] = [
-            directive("Description", f"Django site {site.name}", why="for lists and logs"),
+            directive("Description", _description(site, service), why="for lists and logs"),
             directive("After", "network.target", why="on shutdown, it ends before the network"),
         ]
         if service.takes_socket:
@@ -212,10 +211,13 @@ class SystemdServiceRenderer(Renderer):
 
     def _writable(self, site: SiteFacts) -> dict[Path, str]:
         found = {one.path: one.why for one in site_access(self.plan, site) if one.write}
-        if self.plan.service and self.plan.service.takes_socket:
+        service = self.plan.service
+        if service and service.takes_socket:
             return found
+        if service and service.address:
+            return {**found, **_directory(service.address, "authorizer")}
         socket = None if self.plan.stands_alone else self.plan.socket(site)
-        return {**found, socket.parent: "socket"} if isinstance(socket, Path) else found
+        return {**found, **_directory(socket, "socket")}
 
     def _used(self, site: SiteFacts) -> list[Path]:
         base = [site.interpreter.base] if site.interpreter.base else []
@@ -241,6 +243,16 @@ def only_site(plan: Plan, target: str) -> tuple[SiteFacts, Service]:
     if plan.service is None:
         raise ChoiceError(f"target {target!r}: there is no application server to run.")
     return plan.sites[0], plan.service
+
+
+def _description(site: SiteFacts, service: Service) -> str:
+    what = "" if service.kind == "django" else f", {service.what}"
+    return f"Django site {site.name}{what}"
+
+
+def _directory(address: Path | Address | None, setting: str) -> dict[Path, str]:
+    """Where a socket is made, with the choice that says so."""
+    return {address.parent: setting} if isinstance(address, Path) else {}
 
 
 def _sandbox() -> list[Node]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from argparse import ArgumentParser
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from django.core.management.base import BaseCommand
 
 from django_deploykit.config import report
 from django_deploykit.config.access import denied, server_account
-from django_deploykit.config.deployment import Deployment, parse_choices
+from django_deploykit.config.deployment import Address, Deployment, parse_choices
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.renderer import SCRIPT, Plan
 from django_deploykit.config.stack import Stack, needs_asgi, resolve
@@ -93,9 +94,24 @@ def _planned(
     plan = stack.plan(project.sites, deployment, directory)
     if stack.app_server:
         plan = replace(plan, sockets=directory / "run")
-    for renderer in (stack.renderer(plan), *stack.running(plan)):
+    plan = replace(plan, authorizers=_own_authorizers(stack, plan, directory / "run"))
+    for renderer in (stack.renderer(plan), *stack.running(plan), *stack.authorizers(plan)):
         renderer.foreground(directory, user)
     return stack, plan
+
+
+def _own_authorizers(stack: Stack, plan: Plan, run: Path) -> dict[str, Path | Address]:
+    """Addresses of this run's own, whatever an installed stack has."""
+    if stack.renderer.asks_over_sockets:
+        return {name: run / f"{name}-authorizer.sock" for name in plan.authorizers}
+    return {name: Address("127.0.0.1", _free_port()) for name in plan.authorizers}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def _user(deployment: Deployment) -> str | None:

@@ -15,6 +15,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 
+from django_deploykit import contract
 from django_deploykit.auth import authenticator
 from django_deploykit.auth.authorizer import Authorizer, Server
 from django_deploykit.exceptions import DeploykitError
@@ -29,10 +30,15 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--bind",
-            default="127.0.0.1:9010",
+            default=f"{contract.AUTHORIZER_HOST}:{contract.AUTHORIZER_PORT}",
             help="Address and port, or the path of a socket; default %(default)s.",
         )
-        parser.add_argument("--policy", default="active", help="Who may pass; default %(default)s.")
+        parser.add_argument(
+            "--policy",
+            default="active",
+            help="Who may pass where the web server names no policy; default %(default)s. "
+            "Empty: nobody, and the answer is an error.",
+        )
         parser.add_argument("--realm", default="Restricted", help="What a password prompt says.")
         parser.add_argument("--threads", type=int, default=8, help="Default %(default)s.")
         parser.add_argument(
@@ -49,7 +55,8 @@ class Command(BaseCommand):
             raise CommandError(str(error), returncode=MISTAKE) from error
 
     def _serve(self, options: dict[str, Any]) -> None:
-        authenticator().rule(options["policy"])
+        if options["policy"]:
+            authenticator().rule(options["policy"])
         token = _token(options["token_file"])
         address = _address(options["bind"], remote=options["allow_remote"])
         authorizer = Authorizer(options["policy"], options["realm"], token)

@@ -28,6 +28,7 @@ from django_deploykit.config.renderer import (
 )
 from django_deploykit.config.servers.apache import (
     areas,
+    asking,
     gateways,
     hosts,
     installed,
@@ -45,9 +46,10 @@ class ApacheRenderer(Renderer):
 
     name = "apache"
     summary = "Apache httpd 2.4 (2.2 on request) with mod_wsgi, daemon or embedded, or mod_proxy"
-    gateways = ("mod_wsgi", "mod_wsgi-embedded", *proxy.SPEAKS, *gateways.STARTS)
+    asks = (*proxy.SPEAKS, *gateways.STARTS)
+    gateways = guards = ("mod_wsgi", "mod_wsgi-embedded", *asks)
     path_hosts = ("http",)
-    guards = ("mod_wsgi", "mod_wsgi-embedded")
+    asks_over_sockets = False
     logs = Logs(owner="root", group="adm", reopen="invoke-rc.d apache2 reload")
 
     @classmethod
@@ -57,7 +59,7 @@ class ApacheRenderer(Renderer):
     @classmethod
     def companions(cls, plan: Plan) -> Sequence[tuple[str, Plan]]:
         scripts = [(plan.interface, plan.for_site(site)) for site in plan.sites]
-        scripts += [("apache-auth", plan.for_site(site)) for site in areas.guarded(plan)]
+        scripts += [("apache-auth", plan.for_site(site)) for site in areas.hooked(plan)]
         # Elsewhere no Python runs in Apache itself, and the locale is that of other processes.
         return [*scripts, ("apache-envvars", plan)] if gateways.is_mod_wsgi(plan) else scripts
 
@@ -66,6 +68,7 @@ class ApacheRenderer(Renderer):
         nodes = [
             *self._introduction(),
             *gateways.of(self.plan).server_level(self.plan),
+            *asking.server_level(self.plan),
             *hosts.virtual_hosts(self.plan),
         ]
         return Rendered(
@@ -119,7 +122,7 @@ def _modules(plan: Plan) -> tuple[str, ...]:
     modern = Version.of(plan.deployment).modern
     modules = {"alias", "dir", "env", "headers", "mime", "reqtimeout"}
     modules.add("authz_core" if modern else "authz_host")
-    modules |= gateways.of(plan).modules(plan)
+    modules |= gateways.of(plan).modules(plan) | areas.modules(plan)
     if protected.uses_module(plan):
         modules.add(protected.MODULE)
     if protected.redirects(plan):

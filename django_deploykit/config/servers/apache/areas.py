@@ -1,4 +1,4 @@
-"""Areas for those alone whom Django lets in, by mod_wsgi's authentication hooks.
+"""Areas for those alone whom Django lets in: by mod_wsgi's authentication hooks, or an authorizer.
 
 Manuals: https://httpd.apache.org/docs/2.4/howto/auth.html and
 https://modwsgi.readthedocs.io/en/latest/user-guides/access-control-mechanisms.html.
@@ -13,7 +13,7 @@ from django_deploykit.config.facts import Area, Mount, SiteFacts
 from django_deploykit.config.fronts import Group, groups
 from django_deploykit.config.renderer import SCRIPT, Access, Plan
 from django_deploykit.config.scripts import apache_auth
-from django_deploykit.config.servers.apache import content
+from django_deploykit.config.servers.apache import asking, content
 from django_deploykit.config.servers.apache.dialect import Version
 from django_deploykit.config.syntax.nodes import (
     Comment,
@@ -26,12 +26,24 @@ from django_deploykit.config.syntax.nodes import (
 )
 from django_deploykit.exceptions import ChoiceError
 
-MODULES = {"auth_basic", "authn_core", "authz_user"}
+_MODULES = {"auth_basic", "authn_core", "authz_user"}
 
 
 def guarded(plan: Plan) -> list[SiteFacts]:
     """The sites with areas."""
     return [site for site in plan.sites if site.areas]
+
+
+def hooked(plan: Plan) -> list[SiteFacts]:
+    """Those about which Apache's own processes ask Django: mod_wsgi runs a script in them."""
+    return [] if plan.asking() else guarded(plan)
+
+
+def modules(plan: Plan) -> set[str]:
+    """What areas need, by the server's own names."""
+    if plan.asking():
+        return asking.MODULES
+    return _MODULES if guarded(plan) else set()
 
 
 def check(plan: Plan) -> None:
@@ -40,7 +52,8 @@ def check(plan: Plan) -> None:
     if sites and not Version.of(plan.deployment).modern:
         where = sites[0].areas[0].setting
         raise ChoiceError(f"{where}: Apache 2.2 has no <RequireAll>. Use Apache 2.4.")
-    if len(sites) > 1:
+    asking.check(plan)
+    if len(hooked(plan)) > 1:
         _check_one_process(sites)
     for group in groups(plan.sites):
         _check_neighbours(group)
@@ -105,7 +118,7 @@ def guards(plan: Plan, sites: Iterable[SiteFacts]) -> list[Node]:
 
 def access(plan: Plan) -> list[Access]:
     """What the processes of Apache read besides."""
-    scripts = [plan.emitted(site, apache_auth.file_name(site)) for site in guarded(plan)]
+    scripts = [plan.emitted(site, apache_auth.file_name(site)) for site in hooked(plan)]
     return [Access(script, SCRIPT) for script in scripts]
 
 
@@ -119,7 +132,7 @@ def warnings(plan: Plan) -> list[str]:
                 f"{where}: passwords for it come over plain HTTP, unless a proxy in front of this "
                 "server speaks HTTPS. Give DEPLOYKIT['SITE']['TLS']."
             )
-        if plan.deployment.user:
+        if plan.deployment.user and site in hooked(plan):
             found.append(
                 f"{where}: Apache's own processes ask for users; so not only "
                 f"{plan.deployment.user!r} but Apache's user too has to read the project and its "
@@ -129,6 +142,8 @@ def warnings(plan: Plan) -> list[str]:
 
 
 def _rules(plan: Plan, site: SiteFacts, area: Area) -> list[Node]:
+    if site in plan.asking():
+        return asking.rules(site, area)
     setting = area.setting
     return [
         directive("AuthType", Raw("Basic"), why="a name and a password", setting=setting),

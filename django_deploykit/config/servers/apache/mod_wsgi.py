@@ -84,8 +84,7 @@ def warnings(plan: Plan) -> list[str]:
 
 def modules(plan: Plan) -> set[str]:
     # A module that is not the distribution's is loaded by the site itself.
-    own = set() if plan.deployment.mod_wsgi_module else {"wsgi"}
-    return own | (areas.MODULES if areas.guarded(plan) else set())
+    return set() if plan.deployment.mod_wsgi_module else {"wsgi"}
 
 
 def packages(plan: Plan) -> tuple[str, ...]:

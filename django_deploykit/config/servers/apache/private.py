@@ -44,7 +44,7 @@ def foreground(plan: Plan, site: Rendered, directory: Path, user: str | None) ->
 
 def _environment(plan: Plan) -> dict[str, str]:
     """What envvars would set: needed where Python runs in Apache's own children."""
-    if plan.gateway != "mod_wsgi-embedded" and not areas.guarded(plan):
+    if plan.gateway != "mod_wsgi-embedded" and not areas.hooked(plan):
         return {}
     return dict.fromkeys(("LANG", "LC_ALL"), plan.deployment.locale)
 

@@ -33,7 +33,8 @@ def _own_urls(plan: Plan, site: SiteFacts) -> list[str]:
     mounts = [*plan.static_mounts(site), *([site.media] if site.media else [])]
     if protected.redirects(plan):
         mounts += site.protected
-    return [*(mount.url for mount in mounts), *(file.url for file in site.root_files)]
+    guarded = [area.url for area in site.areas if area.directory]
+    return [*(mount.url for mount in mounts), *guarded, *(file.url for file in site.root_files)]
 
 
 def django(plan: Plan, group: Group, own: list[str]) -> list[Node]:

@@ -30,6 +30,7 @@ from django_deploykit.config.renderer import (
     site_access,
 )
 from django_deploykit.config.servers.lighttpd import (
+    areas,
     content,
     gateway,
     hosts,
@@ -55,6 +56,7 @@ class LighttpdRenderer(Renderer):
     summary = "lighttpd in front of an application server (http, uwsgi, fastcgi or scgi), or CGI"
     gateways = ("http", "uwsgi", "fastcgi", "scgi", "cgi")
     path_hosts = ("http",)
+    guards = asks = gateways
     logs = Logs(owner="www-data", group="www-data", reopen="invoke-rc.d lighttpd reopen-logs")
 
     @classmethod
@@ -81,6 +83,7 @@ class LighttpdRenderer(Renderer):
     def _check(self) -> None:
         check_version(self.deployment)
         check_applications(self.plan)
+        areas.check(self.plan)
         check_sockets(self.plan)
         if self.plan.finds_files:
             # Measured: mod_setenv works once for a request, before mod_rewrite looks for a file
@@ -125,7 +128,9 @@ class LighttpdRenderer(Renderer):
             found.append("mod_deflate")
         if self._secure():
             found.append("mod_openssl")
-        return [*found, gateway.module(self.plan), "mod_accesslog"]
+        if self.plan.asking():
+            found.append(areas.MODULE)
+        return [*dict.fromkeys([*found, gateway.module(self.plan)]), "mod_accesslog"]
 
     def _compresses(self) -> bool:
         return any(self.plan.static_mounts(site) for site in self.plan.sites)
@@ -137,6 +142,7 @@ class LighttpdRenderer(Renderer):
         return (
             *limits.contradictions(self.plan.sites, self.deployment),
             *path_hosts.warnings(self.plan),
+            *areas.warnings(self.plan),
             *without_websockets(self.plan),
         )
 
@@ -168,4 +174,4 @@ def _parse_options() -> Node:
 
 
 def _serves_files(site: SiteFacts) -> bool:
-    return bool(site.static or site.media or site.root_files or site.documents)
+    return bool(site.static or site.media or site.root_files or site.documents or site.areas)

@@ -91,15 +91,28 @@ _HIDDEN_WHY = "names with a leading dot (.git, .env) do not exist for a client"
 
 
 def _hidden(plan: Plan, site: SiteFacts) -> list[Block]:
-    """Nothing: no condition inside gives these URLs an alias, so that they lead nowhere."""
     mounts = [*plan.static_mounts(site), *([site.media] if site.media else [])]
-    if not mounts:
-        return []
+    return [hidden(*mounts)] if mounts else []
+
+
+def hidden(*mounts: Mount) -> Block:
+    """Nothing: no condition inside gives these URLs an alias, so that they lead nowhere."""
     urls = "|".join(regex(mount.url) for mount in mounts)
     where = directive("server.document-root", NOWHERE, why="404: neither a page nor a list")
     why = f"no listing; and {_HIDDEN_WHY}"
     pattern = rf"^(?:{urls})(?:(?:.*/)?\.(?!well-known/)|(?:.*/)?$)"
-    return [when(URL, pattern, [where], why, mounts[0].setting)]
+    return when(URL, pattern, [where], why, mounts[0].setting)
+
+
+def guarded(plan: Plan, site: SiteFacts, mount: Mount, secure: bool) -> list[Node]:
+    """The files of an area; and for no cache but the client's own."""
+    why = "what one may see is not for the next"
+    headers: _Headers = (
+        *_security(replace(site.headers, nosniff=True)),
+        *hsts(site, secure),
+        ("Cache-Control", "private, no-cache", why, ""),
+    )
+    return [_alias(mount), *_serving(plan, mount.setting), *response_headers(headers)]
 
 
 def _static(plan: Plan, site: SiteFacts, mount: Mount, secure: bool) -> Block:

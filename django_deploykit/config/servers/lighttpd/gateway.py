@@ -10,6 +10,7 @@ from pathlib import Path
 
 from django_deploykit import contract
 from django_deploykit.config import limits
+from django_deploykit.config.deployment import Address
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.launcher import locale_variables
 from django_deploykit.config.renderer import Plan
@@ -123,10 +124,10 @@ def _backend(plan: Plan, site: SiteFacts) -> list[Node]:
         PAIR,
         "" if plan.gateway == "http" else "/",
         children=[
-            *_address(plan, site),
+            *address(plan.socket(site), "where the application server listens", "socket"),
             *_path(plan),
             *protected.sending(site),
-            *_timeouts(plan),
+            *timeouts(plan),
         ],
         why="every URL that comes here",
     )
@@ -150,13 +151,13 @@ def _websockets(plan: Plan, site: SiteFacts) -> list[Node]:
     return [when(URL, f"^(?:{'|'.join(urls)})", [header], why, setting)]
 
 
-def _address(plan: Plan, site: SiteFacts) -> list[Node]:
-    socket, why = plan.socket(site), "where the application server listens"
-    if isinstance(socket, Path):
-        return [pair("socket", str(socket), why=why, setting="socket")]
+def address(where: Path | Address, why: str, setting: str) -> list[Node]:
+    """Where a program listens, as an entry of ``fastcgi.server`` and its like has it."""
+    if isinstance(where, Path):
+        return [pair("socket", str(where), why=why, setting=setting)]
     return [
-        pair("host", socket.host, why=why, setting="socket"),
-        pair("port", socket.port, why=why, setting="socket"),
+        pair("host", where.host, why=why, setting=setting),
+        pair("port", where.port, why=why, setting=setting),
     ]
 
 
@@ -170,7 +171,8 @@ def _path(plan: Plan) -> list[Node]:
     ]
 
 
-def _timeouts(plan: Plan) -> list[Node]:
+def timeouts(plan: Plan) -> list[Node]:
+    """How long lighttpd waits for a program, and that it asks the only one there is again."""
     # Until 1.4.60 lighttpd waits as long as the application server takes.
     if not Version.of(plan.deployment).at_least(1, 4, 60):
         return [_one_server()]

@@ -11,7 +11,7 @@ from django_deploykit.config.facts import SiteFacts, Tls
 from django_deploykit.config.fronts import Group, exempt_patterns, groups
 from django_deploykit.config.path_hosts import each_name, in_path
 from django_deploykit.config.renderer import Plan
-from django_deploykit.config.servers.lighttpd import content, gateway, vhost_path
+from django_deploykit.config.servers.lighttpd import areas, content, gateway, vhost_path
 from django_deploykit.config.servers.lighttpd.dialect import (
     HOST,
     NOTHING,
@@ -228,9 +228,13 @@ def _limits(deployment: Deployment) -> list[Node]:
 def _urls(plan: Plan, group: Group, secure: bool) -> list[Node]:
     """Everything that answers a URL of these names, as one chain of conditions."""
     ordered = sorted(group.sites, key=lambda site: (-len(site.prefix), site.name))
-    served = [one for site in ordered for one in content.blocks(plan, site, secure)]
+    served = [one for site in ordered for one in _served(plan, site, secure)]
     plan = in_path(plan, group, secure=secure)
     return chain([*vhost_path.denied(plan), *served, *applications(plan, ordered, secure)])
+
+
+def _served(plan: Plan, site: SiteFacts, secure: bool) -> list[Block]:
+    return [*content.blocks(plan, site, secure), *areas.blocks(plan, site, secure)]
 
 
 def applications(plan: Plan, sites: list[SiteFacts], secure: bool) -> list[Block]:

@@ -13,7 +13,6 @@ from django_deploykit.config.facts import Area, Endpoint, Mount, SiteFacts
 from django_deploykit.config.renderer import Plan
 from django_deploykit.config.servers.nginx import content, gateways
 from django_deploykit.config.servers.nginx.dialect import variable
-from django_deploykit.config.syntax import nginx
 from django_deploykit.config.syntax.nodes import Comment, Node, Raw, block, directive
 from django_deploykit.exceptions import ChoiceError
 
@@ -38,7 +37,7 @@ def serve(
     for area in site.areas:
         nodes += [
             Comment(f"Only for those for whom the policy {area.policy!r} holds: {area.url}"),
-            *_area(site, area, hsts),
+            *_area(plan, site, area, hsts),
         ]
     for endpoint in dict.fromkeys(_endpoint(site, area) for area in site.areas):
         nodes += [
@@ -48,37 +47,25 @@ def serve(
     return [*nodes, *(_login(plan, site) if site.areas else [])]
 
 
-def maps(plan: Plan) -> list[Node]:
-    """Whether a request comes from a browser that may log in; they stand at http level."""
-    if not any(site.areas and site.login_url for site in plan.sites):
-        return []
-    why = "a page is wanted, and no password was sent: the way to log in, and no prompt"
-    values = [("default", "0"), (nginx.literal("~^ .*text/html"), "1")]
-    return [
-        Comment("Of areas: who is sent to the login page."),
-        block(
-            "map",
-            Raw('"$http_authorization $http_accept"'),
-            variable(plan, "page"),
-            children=[directive(key, value, why=why) for key, value in values],
-            why=why,
-        ),
-    ]
-
-
 def _login(plan: Plan, site: SiteFacts) -> list[Node]:
-    """Where 401 leads: for a browser the login page, for any other client a prompt."""
+    """Where 401 leads: for a browser the login page, for any other client a prompt.
+
+    Django says where, with the URL to come back to: nginx cannot write that into a query.
+    """
     if not site.login_url:
         return []
-    why = "who is not logged in, and has sent no password, can log in"
-    # A plain path needs no escapes in a URL.
-    go = directive("return", 302, Raw(f"{site.login_url}?next=$request_uri"), why=why)
-    condition = Raw(f"({variable(plan, 'page').text})")
+    why = "who is not logged in, wants a page, and has sent no password, can log in"
+    where = _where(plan)
+    go = directive("return", 302, where, why=why)
     children: list[Node] = [
-        block("if", condition, children=[go], why=why, setting="LOGIN_URL"),
+        block("if", Raw(f"({where.text})"), children=[go], why=why, setting="LOGIN_URL"),
         directive("return", 401, why="with the endpoint's own challenge"),
     ]
     return [block("location", Raw(f"@{site.name}_login"), children=children, why=why)]
+
+
+def _where(plan: Plan) -> Raw:
+    return variable(plan, "login")
 
 
 def _endpoint(site: SiteFacts, area: Area) -> Endpoint:
@@ -92,7 +79,7 @@ def _endpoint(site: SiteFacts, area: Area) -> Endpoint:
     )
 
 
-def _area(site: SiteFacts, area: Area, hsts: list[Node]) -> Iterator[Node]:
+def _area(plan: Plan, site: SiteFacts, area: Area, hsts: list[Node]) -> Iterator[Node]:
     if area.directory is None:
         raise AssertionError(area)  # check() has refused it.
     mount = Mount(url=area.url, directory=area.directory, setting=area.setting)
@@ -104,10 +91,19 @@ def _area(site: SiteFacts, area: Area, hsts: list[Node]) -> Iterator[Node]:
         why="200 lets the request through, 401 and 403 do not, and all else is an error",
         setting=area.setting,
     )
+    yield content.guarded(site, mount, [ask, *_lead(plan, site)], hsts)
+
+
+def _lead(plan: Plan, site: SiteFacts) -> list[Node]:
+    if not site.login_url:
+        return []
     why = "the way to log in, or a prompt"
+    said = contract.AUTH_LOGIN_HEADER.lower().replace("-", "_")
     login = Raw("="), Raw(f"@{site.name}_login")
-    lead = [directive("error_page", 401, *login, why=why)] if site.login_url else []
-    yield content.guarded(site, mount, [ask, *lead], hsts)
+    return [
+        directive("auth_request_set", _where(plan), Raw(f"$upstream_http_{said}"), why=why),
+        directive("error_page", 401, *login, why=why),
+    ]
 
 
 def _asked(plan: Plan, site: SiteFacts, sites: tuple[SiteFacts, ...], endpoint: Endpoint) -> Node:

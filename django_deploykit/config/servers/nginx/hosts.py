@@ -32,7 +32,6 @@ def http_level(plan: Plan) -> list[Node]:
         *gateways.host_map(plan),
         *gateways.upgrade_maps(plan),
         *content.maps(plan),
-        *areas.maps(plan),
         Comment("Logs"),
         directive("log_format", shared_name(file_name(plan)), Raw(f"'{_LOG_FORMAT}'"), why=why),
     ]

@@ -1,0 +1,223 @@
+"""What it costs to ask for a user whose password is known: a guarded file beside an open one.
+
+Each front runs as ``manage.py deployrun`` runs it, and ``ab`` (Debian: apache2-utils) asks for two
+files of the same size, one in an area and one of STATIC_ROOT. In every round all take turns; a
+figure is the median of its rounds. Django's own handler hashes the password each time, and so is
+asked far less often.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+import django
+
+from django_deploykit.config.syntax.nodes import Node, Raw, block, directive
+from tests.projects import Project, start_project
+from tests.servers import harness
+from tests.servers.apache_process import apache, wsgi_modules
+
+CLIENTS = 8
+OWN = "Apache, Django's own handler"
+PASSWORD = "correct horse battery staple"
+# How many times more seldom Django's own handler is asked.
+SELDOM = 500
+
+SETTINGS = """
+ALLOWED_HOSTS = ["localhost"]
+ROOT_URLCONF = "shop.bench_urls"
+STATIC_ROOT = BASE_DIR / "static"
+DEPLOYKIT = {
+    "SITE": {"AUTH_AREAS": {"/files/": {"POLICY": "active", "DIRECTORY": BASE_DIR / "files"}}},
+}
+"""
+
+URLS = """
+from django.urls import path
+
+from django_deploykit.views import AuthRequestView
+
+urlpatterns = [path("auth/active/", AuthRequestView.as_view())]
+"""
+
+OWN_HANDLER = """
+import os
+import sys
+
+sys.path.insert(0, {directory!r})
+os.environ["DJANGO_SETTINGS_MODULE"] = "shop.settings"
+
+import django
+
+django.setup()
+
+from django.contrib.auth.handlers.modwsgi import check_password
+"""
+
+
+@dataclass
+class Candidate:
+    """A way to ask, where its two files are, and what was measured, in requests a second."""
+
+    name: str
+    port: int
+    seldom: bool = False
+    opened: list[float] = field(default_factory=list)
+    guarded: list[float] = field(default_factory=list)
+
+    def measure(self, requests: int) -> None:
+        """Ask for both files."""
+        self.opened.append(_rate(self.port, "/static/file.txt", requests))
+        fewer = max(CLIENTS, requests // SELDOM) if self.seldom else requests
+        self.guarded.append(_rate(self.port, "/files/file.txt", fewer))
+
+
+def _rate(port: int, path: str, requests: int) -> float:
+    """Requests that were answered in a second. Raise AssertionError if one was refused."""
+    command = ["ab", "-q", "-k", "-n", str(requests), "-c", str(CLIENTS), "-H", "Host: localhost"]
+    command += ["-A", f"alice:{PASSWORD}", f"http://127.0.0.1:{port}{path}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "Non-2xx responses" not in done.stdout, done.stdout
+    found = re.search(r"^Requests per second: +([\d.]+)", done.stdout, re.MULTILINE)
+    assert found, done.stdout
+    return float(found[1])
+
+
+def _project(directory: Path) -> Project:
+    """A project with one user, an open file and a guarded one."""
+    project = start_project(directory, SETTINGS)
+    project.write("shop/bench_urls.py", URLS)
+    for kind in ("static", "files"):
+        project.write(f"{kind}/file.txt", "x" * 1000)
+    people = "from django.contrib.auth.models import User\n"
+    people += f"User.objects.create_user('alice', password={PASSWORD!r})"
+    for command in (("migrate", "-v0"), ("shell", "-v0", "-c", people)):
+        done = project.manage(*command)
+        assert done.returncode == 0, done.stderr
+    if user := harness.server_user():
+        for path in (directory, directory / "db.sqlite3"):
+            shutil.chown(path, user)
+    return project
+
+
+@contextlib.contextmanager
+def _deployed(project: Project, *stack: str) -> Iterator[int]:
+    """Run a stack until the block ends; its port."""
+    port = harness.free_port()
+    command = [sys.executable, "manage.py", "deployrun", *stack, "--listen", f"127.0.0.1:{port}"]
+    process = subprocess.Popen(
+        command,
+        cwd=project.directory,
+        env=project.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        assert process.stdout
+        assert process.stdout.readline().startswith("ready "), f"{stack} did not start"
+        yield port
+    finally:
+        harness.stop(process)
+        if process.stdout:
+            process.stdout.close()
+
+
+def _own_handler(project: Project) -> list[Node]:
+    """Django's own handler, as its documentation has it."""
+    why, directory = "for this benchmark", project.directory
+    script = project.write("own.py", OWN_HANDLER.format(directory=str(directory)))
+    asks = [
+        directive("AuthType", Raw("Basic"), why=why),
+        directive("AuthName", "Files", why=why),
+        directive("AuthBasicProvider", Raw("wsgi"), why=why),
+        directive("WSGIAuthUserScript", str(script), why=why),
+        directive("Require", Raw("valid-user"), why=why),
+    ]
+    everybody = [directive("Require", Raw("all"), Raw("granted"), why=why)]
+    nodes: list[Node] = []
+    for kind, rules in (("static", everybody), ("files", asks)):
+        nodes += [
+            directive("Alias", f"/{kind}", str(directory / kind), why=why),
+            block("Directory", str(directory / kind), children=rules, why=why),
+        ]
+    return nodes
+
+
+@contextlib.contextmanager
+def _own_apache(project: Project) -> Iterator[int]:
+    """Run that handler until the block ends; its port."""
+    directory = project.directory.with_name("own")
+    directory.mkdir()
+    directory.chmod(0o777)
+    modules = ("auth_basic", "authn_core", "authz_user")
+    nodes = _own_handler(project)
+    with apache(directory, nodes, modules=modules, wsgi=wsgi_modules()[0]) as server:
+        yield server.port
+
+
+@contextlib.contextmanager
+def _candidates(directory: Path, only: str) -> Iterator[list[Candidate]]:
+    """Every way to ask whose name holds ``only``, each with its servers running."""
+    project = _project(directory / "project")
+    ways = {
+        OWN: _own_apache(project),
+        "Apache, hooks": _deployed(project, "apache", "--gateway", "mod_wsgi"),
+        "Apache, authorizer": _deployed(project, "apache", "--gateway", "http"),
+        "lighttpd, authorizer": _deployed(project, "lighttpd", "--gateway", "http"),
+        "nginx, endpoint": _deployed(project, "nginx", "--gateway", "http"),
+    }
+    with contextlib.ExitStack() as running:
+        yield [
+            Candidate(name, running.enter_context(way), seldom=name == OWN)
+            for name, way in ways.items()
+            if only in name
+        ]
+
+
+def _print(candidates: list[Candidate]) -> None:
+    """A table: requests a second, in parts of the open file and of Django's own handler."""
+    owns = [median(one.guarded) for one in candidates if one.name == OWN]
+    print(f"\n{'requests/s':30} {'open':>9} {'guarded':>9} {'÷ open':>7} {'÷ own':>8}")
+    for one in candidates:
+        opened, guarded = median(one.opened), median(one.guarded)
+        parts = f"{guarded / opened:7.4f}" + "".join(f" {guarded / own:8.0f}" for own in owns)
+        print(f"{one.name:30} {opened:9.0f} {guarded:9.1f} {parts}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--requests", type=int, default=5000, help="for each file, in each round")
+    parser.add_argument("--only", default="", help="those whose name holds this, such as nginx")
+    options = parser.parse_args()
+    with (
+        harness.public_directory() as directory,
+        _candidates(directory, options.only) as candidates,
+    ):
+        for one in candidates:  # Processes start, and remember a password that they have verified.
+            one.measure(max(CLIENTS, options.requests // 10))
+            one.opened.clear()
+            one.guarded.clear()
+        for _ in range(options.rounds):
+            for one in candidates:
+                one.measure(options.requests)
+    print(
+        f"Python {platform.python_version()}, Django {django.__version__}; "
+        f"{options.rounds} rounds of {options.requests} requests, {CLIENTS} clients"
+    )
+    _print(candidates)
+
+
+if __name__ == "__main__":
+    main()
