@@ -233,6 +233,12 @@ def socket_path(site: str) -> str:
     return f"/run/{site}/{site}.sock"
 
 
+def route_cookie(site: str) -> str:
+    """The cookie in which a client says to which application server it is bound: a number of the
+    front's, and nothing that Django reads."""
+    return f"{site.replace('-', '_')}_route"
+
+
 # Keys of SITE["ENVIRON"] arrive in request.META under this very name through every gateway.
 _ENVIRON_NAME = re.compile(r"[A-Z][A-Z0-9_]*\Z")
 _TAKEN_BY_CGI = re.compile(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from django_deploykit.config.deployment import Address, Deployment, Version
+from django_deploykit.config.deployment import Address, Backend, Deployment, Version
 from django_deploykit.config.facts import (
     Application,
     Area,
@@ -165,6 +165,13 @@ PROTECTED = Mount(
     url="/protected/",
     directory=Path("/srv/shop/private"),
     setting="DEPLOYKIT['SITE']['PROTECTED']",
+)
+BACKENDS = (
+    Backend(where=Path("/run/shop/shop.sock")),
+    Backend(where=Address("10.0.0.6", 8000), weight=3),
+    Backend(where=Address("::1", 8000), role="drain"),
+    Backend(where=Address("10.0.0.7", 8000), role="backup"),
+    Backend(where=Address("10.0.0.8", 8000)),
 )
 PUBLIC = Path("/srv/www/example.com")
 AWKWARD = '/srv/it\'s #1 ("böse") 100%'
@@ -415,6 +422,35 @@ CASES: dict[str, Case] = {
         deployment=replace(DEPLOYMENT, server_version=(2, 4, 46)),
         gateway="http",
         app_server="uvicorn",
+    ),
+    # Several application servers: what the cookie binds to, over each kind of gateway.
+    **{
+        f"backends_{gateway}": Case(
+            sites=(site(tls=TLS, prefix="/shop", headers=HSTS, redirect_exempt=(r"^health/$",)),),
+            deployment=replace(DEPLOYMENT, backends=BACKENDS, sticky=True),
+            gateway=gateway,
+        )
+        for gateway in ("http", "uwsgi")
+    },
+    # What every front can do that has several application servers.
+    "backends_equal": Case(
+        sites=(site(websockets=("/ws/",)),),
+        deployment=replace(
+            DEPLOYMENT,
+            backends=(
+                Backend(where=Path("/run/shop/shop.sock")),
+                Backend(where=Address("10.0.0.6", 8000), role="down"),
+                Backend(where=Address("::1", 8000)),
+            ),
+            balance="round-robin",
+        ),
+        gateway="http",
+        app_server="uvicorn",
+    ),
+    "backends_sticky": Case(
+        sites=(site(),),
+        deployment=replace(DEPLOYMENT, backends=BACKENDS[:1] + BACKENDS[4:], sticky=True),
+        gateway="scgi",
     ),
     "admin_alias": Case(sites=(site(),), deployment=replace(DEPLOYMENT, admin_static="alias")),
 }

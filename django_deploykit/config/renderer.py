@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from django_deploykit import contract
-from django_deploykit.config.deployment import Address, Deployment
+from django_deploykit.config.deployment import Address, Backend, Deployment
 from django_deploykit.config.facts import Mount, SiteFacts
 from django_deploykit.config.syntax.printer import Line
 from django_deploykit.exceptions import CannotRun, ChoiceError
@@ -66,6 +66,27 @@ class Plan:
         """The same, as Python's sockets take it."""
         found = self.socket(site)
         return (found.host, found.port) if isinstance(found, Address) else str(found)
+
+    def backends(self, site: SiteFacts) -> tuple[Backend, ...]:
+        """The application servers of ``site``, in the order in which they were named."""
+        return self.deployment.backends or (Backend(where=self.socket(site)),)
+
+    @property
+    def balances(self) -> bool:
+        """Whether requests are spread over several application servers."""
+        return len(self.deployment.backends) > 1
+
+    @property
+    def sticks(self) -> bool:
+        """Whether a client stays with one of them."""
+        return self.balances and self.deployment.sticky
+
+    @property
+    def runs_application(self) -> bool:
+        """Whether an application server of this stack runs on this host: the one at ``socket``,
+        unless ``backends`` names others alone."""
+        named = [one.where for one in self.deployment.backends]
+        return not named or any(self.socket(site) in named for site in self.sites)
 
     def websockets(self, site: SiteFacts) -> tuple[str, ...]:
         """The paths below the prefix where ``site`` takes websockets, if they get that far.
@@ -262,6 +283,8 @@ class Renderer(ABC):
     stands_alone: ClassVar[bool] = False
     # A front's gateways that write the host into the path; None for what is no front.
     path_hosts: ClassVar[tuple[str, ...] | None] = None
+    # Those of a front's gateways with several application servers.
+    balancing: ClassVar[tuple[str, ...]] = ()
     # Those of a front's gateways with which it writes SITE["AUTH_AREAS"].
     guards: ClassVar[tuple[str, ...]] = ()
     # How it, or what it stands for, calls Python.

@@ -33,7 +33,7 @@ from django_deploykit.config.servers.apache import (
     installed,
     private,
     protected,
-    proxy,
+    workers,
 )
 from django_deploykit.config.servers.apache.dialect import Version, dialect
 from django_deploykit.config.syntax.nodes import Comment, Node
@@ -45,7 +45,8 @@ class ApacheRenderer(Renderer):
 
     name = "apache"
     summary = "Apache httpd 2.4 (2.2 on request) with mod_wsgi, daemon or embedded, or mod_proxy"
-    gateways = ("mod_wsgi", "mod_wsgi-embedded", *proxy.SPEAKS, *gateways.STARTS)
+    gateways = ("mod_wsgi", "mod_wsgi-embedded", *workers.SPEAKS, *gateways.STARTS)
+    balancing = tuple(workers.SPEAKS)
     path_hosts = ("http",)
     guards = ("mod_wsgi", "mod_wsgi-embedded")
     logs = Logs(owner="root", group="adm", reopen="invoke-rc.d apache2 reload")

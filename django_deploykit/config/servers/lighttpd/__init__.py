@@ -30,6 +30,7 @@ from django_deploykit.config.renderer import (
     site_access,
 )
 from django_deploykit.config.servers.lighttpd import (
+    backends,
     content,
     gateway,
     hosts,
@@ -55,6 +56,7 @@ class LighttpdRenderer(Renderer):
     summary = "lighttpd in front of an application server (http, uwsgi, fastcgi or scgi), or CGI"
     gateways = ("http", "uwsgi", "fastcgi", "scgi", "cgi")
     path_hosts = ("http",)
+    balancing = ("http", "uwsgi", "fastcgi", "scgi")
     logs = Logs(owner="www-data", group="www-data", reopen="invoke-rc.d lighttpd reopen-logs")
 
     @classmethod
@@ -82,6 +84,7 @@ class LighttpdRenderer(Renderer):
         check_version(self.deployment)
         check_applications(self.plan)
         check_sockets(self.plan)
+        backends.check(self.plan)
         if self.plan.finds_files:
             # Measured: mod_setenv works once for a request, before mod_rewrite looks for a file
             # (url.rewrite-if-not-file), and not again for the URL that it rewrites to.
@@ -138,6 +141,7 @@ class LighttpdRenderer(Renderer):
             *limits.contradictions(self.plan.sites, self.deployment),
             *path_hosts.warnings(self.plan),
             *without_websockets(self.plan),
+            *backends.warnings(self.plan),
         )
 
     def _needs(self) -> Needs:
