@@ -119,7 +119,7 @@ PROOF_HEADER = "Deploykit-Proxy-Secret"
 
 # The front servers whose emitted configuration overwrites, over HTTP, the two headers above in
 # every request. Behind any other name in STACK_KEY, no header is believed.
-FRONTS = ("apache", "lighttpd", "nginx")
+FRONTS = ("apache", "haproxy", "lighttpd", "nginx")
 
 # Where the decision on a request stands: in the WSGI environ or the ASGI scope. No header arrives
 # under a key with small letters and a dot.

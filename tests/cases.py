@@ -38,7 +38,7 @@ DEPLOYMENT = Deployment(
 )
 
 # Of the servers whose version is not that of Apache, as in DEPLOYMENT.
-VERSIONS = {"lighttpd": (1, 4, 69), "nginx": (1, 22, 1)}
+VERSIONS = {"haproxy": (2, 6, 12), "lighttpd": (1, 4, 69), "nginx": (1, 22, 1)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +77,7 @@ class Case:
             stands_alone=(stack.app_server or renderer).stands_alone,
             app_server=stack.behind_front,
             interface=self._interface(renderer),
+            front_sends_files=renderer.sends_files,
         )
         return stack.with_service(plan)
 
@@ -149,6 +150,8 @@ TLS = Tls(
     key=Path("/etc/letsencrypt/live/example.com/privkey.pem"),
     acme_webroot=Path("/var/www/html"),
 )
+# As HAProxy wants it.
+ONE_FILE = replace(TLS, certificate=Path("/etc/ssl/shop.pem"), key=Path("/etc/ssl/shop.pem"))
 SHARED = Interpreter(
     prefix=Path("/srv/venv"),
     packages=Path("/srv/venv/lib/python3.11/site-packages"),
@@ -426,7 +429,9 @@ CASES: dict[str, Case] = {
     # Several application servers: what the cookie binds to, over each kind of gateway.
     **{
         f"backends_{gateway}": Case(
-            sites=(site(tls=TLS, prefix="/shop", headers=HSTS, redirect_exempt=(r"^health/$",)),),
+            sites=(
+                site(tls=ONE_FILE, prefix="/shop", headers=HSTS, redirect_exempt=(r"^health/$",)),
+            ),
             deployment=replace(DEPLOYMENT, backends=BACKENDS, sticky=True),
             gateway=gateway,
         )

@@ -24,7 +24,8 @@ class Plan:
 
     ``stands_alone`` says that no web server stands in front of the application server, which is
     otherwise named by ``app_server``; without both, the front runs Python itself. ``interface``
-    is how Python is called, "wsgi" or "asgi".
+    is how Python is called, "wsgi" or "asgi". ``front_sends_files`` says whether the web server
+    answers for static files.
     ``sockets`` is a directory for sockets in place of the usual ones. ``service`` is how the
     application server of the only site runs, ``logs`` how the front keeps its logs: the services
     of a stack are rendered from them.
@@ -41,6 +42,7 @@ class Plan:
     stands_alone: bool = False
     app_server: str = ""
     interface: str = "wsgi"
+    front_sends_files: bool = True
     sockets: Path | None = None
     path_host: str = ""
     service: Service | None = None
@@ -287,6 +289,8 @@ class Renderer(ABC):
     balancing: ClassVar[tuple[str, ...]] = ()
     # Those of a front's gateways with which it writes SITE["AUTH_AREAS"].
     guards: ClassVar[tuple[str, ...]] = ()
+    # False for a front that sends no files by itself.
+    sends_files: ClassVar[bool] = True
     # How it, or what it stands for, calls Python.
     interface: ClassVar[str] = "wsgi"
     # False for an application server that needs a front.

@@ -54,6 +54,7 @@ class Stack:
             stands_alone=self._subject.stands_alone,
             app_server=self.behind_front,
             interface=(self.app_server or self.renderer).interface,
+            front_sends_files=self.renderer.sends_files,
         )
         return self.with_service(plan)
 

@@ -81,8 +81,10 @@ def _serve(listener: socket.socket, backend: Backend, speak: Callable[..., None]
 
 
 def _http(connection: socket.socket, stream: BinaryIO, backend: Backend) -> None:
-    lines = iter(stream.readline, b"\r\n")
-    head = b"".join(lines)
+    first = stream.readline()
+    if not first:  # Only to see whether somebody listens.
+        return
+    head = first + b"".join(iter(stream.readline, b"\r\n"))
     backend.requests.append(Request(head=head))
     if length := re.search(rb"(?i)\r\ncontent-length: *(\d+)", head):
         stream.read(int(length[1]))

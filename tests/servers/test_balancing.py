@@ -31,6 +31,7 @@ EQUAL = ("", "", "down")
 WAYS = [
     *(("apache", gateway) for gateway in ("http", "uwsgi", "fastcgi", "scgi")),
     *(("nginx", gateway) for gateway in ("http", "fastcgi")),
+    ("haproxy", "http"),
     *(("lighttpd", gateway) for gateway in ("http", "fastcgi")),
 ]
 NGINX = [way for way in WAYS if way[0] == "nginx"]
@@ -129,7 +130,9 @@ def test_a_client_stays_where_it_was(balanced: Balanced) -> None:
     first = balanced.get()
     (cookie,) = first.headers.get_all("Set-Cookie", [])
     pair, *attributes = cookie.split("; ")
-    assert attributes == [f"Path={PREFIX}", "HttpOnly", "SameSite=Lax"]
+    # Of two paths the last one counts (RFC 6265 5.2.4); HAProxy always says the first.
+    attributes = attributes[attributes[:1] == ["path=/"] :]
+    assert sorted(attributes) == ["HttpOnly", f"Path={PREFIX}", "SameSite=Lax"]
     assert balanced.answers(6, f"other=1; {pair}") == {first.text}
     assert balanced.get(pair).headers["Set-Cookie"] is None
     in_drain = pair.replace(first.text, "3")
@@ -176,7 +179,9 @@ def test_a_dead_backend_is_missed_by_nobody(balanced: Balanced) -> None:
         assert moved.startswith(f"{balanced.cookie(2)};")
         pool.stop(2)
         last = [balanced.get(balanced.cookie(1)) for _ in range(5)][-1]
-        assert (last.text, last.headers["Set-Cookie"]) == ("4", None)
+        assert last.text == "4"
+        # Bound to nobody; HAProxy takes the cookie back.
+        assert (last.headers["Set-Cookie"] or f"{COOKIE}=;").startswith(f"{COOKIE}=;")
         pool.start(2)
     pool.start(1)
     started = time.monotonic()
