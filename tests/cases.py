@@ -457,6 +457,10 @@ CASES: dict[str, Case] = {
         deployment=replace(DEPLOYMENT, backends=BACKENDS[:1] + BACKENDS[4:], sticky=True),
         gateway="scgi",
     ),
+    "health": Case(
+        sites=(site(hosts=Hosts(names=(".example.com",)), prefix="/shop", static=None),),
+        deployment=replace(DEPLOYMENT, health="/health/", socket=Address("127.0.0.1", 9000)),
+    ),
     "admin_alias": Case(sites=(site(),), deployment=replace(DEPLOYMENT, admin_static="alias")),
 }
 

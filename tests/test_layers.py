@@ -44,6 +44,7 @@ RUNTIME = tuple(
         "auth",
         "backends",
         "handlers",
+        "health",
         "identity",
         "middleware",
         "proxy",

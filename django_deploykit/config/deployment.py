@@ -151,6 +151,12 @@ def _yes(text: str) -> bool:
     return known[text]
 
 
+def _url(text: str) -> str:
+    if not re.fullmatch(r"/[A-Za-z0-9_~./-]{0,255}", text) or "//" in text:
+        raise Invalid("a path such as '/health/', of letters, digits, '/', '-', '_', '.' and '~'")
+    return text
+
+
 def _segment(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_~-]{1,64}", text):
         raise Invalid("one part of a URL's path: at most 64 letters, digits, '-', '_' and '~'")
@@ -244,6 +250,12 @@ class Deployment:
     )
     sticky: bool = _choice(
         False, _yes, "Bind each client to one of several application servers, by a cookie."
+    )
+    health: str | None = _choice(
+        None,
+        _url,
+        "The URL, below the prefix, that says whether an application server is well: HealthView; "
+        "default: it is well if it can be reached.",
     )
     vhost_path: str | None = _choice(
         None,

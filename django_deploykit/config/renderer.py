@@ -287,6 +287,8 @@ class Renderer(ABC):
     path_hosts: ClassVar[tuple[str, ...] | None] = None
     # Those of a front's gateways with several application servers.
     balancing: ClassVar[tuple[str, ...]] = ()
+    # Whether a front asks application servers how they are, with a Host that Django accepts.
+    asks_health: ClassVar[bool] = False
     # Those of a front's gateways with which it writes SITE["AUTH_AREAS"].
     guards: ClassVar[tuple[str, ...]] = ()
     # False for a front that sends no files by itself.

@@ -100,6 +100,13 @@ class Stack:
                 f"backends: target {self.renderer.name!r} with gateway {self.gateway!r} has no "
                 f"application server to choose. These have: {', '.join(able)}."
             )
+        if deployment.health and not self.renderer.asks_health:
+            able = [one.name for one in renderers().values() if one.asks_health]
+            raise ChoiceError(
+                f"health: target {self.renderer.name!r} cannot ask an application server for a "
+                "page with a Host, and the words of its front, that Django believes. Leave it out: "
+                f"requests that fail say as much. These can: {', '.join(able)}."
+            )
         if deployment.sticky and len(deployment.backends) < 2:
             raise ChoiceError("sticky: there is one application server. Name more in 'backends'.")
 

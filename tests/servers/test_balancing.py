@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -214,3 +215,38 @@ def test_what_changes_nothing_is_asked_again(balanced: Balanced) -> None:
     balanced.pool.revive(1)
     assert answer.status == 200
     assert answer.text != "1"
+
+
+def test_haproxy_asks_how_they_are() -> None:
+    """With a Host that Django accepts and the words of the front; one that is not well is out, and
+    is asked again once it is."""
+    with backends.listening("http") as one, backends.listening("http") as other:
+        one.answer, other.answer = (
+            b"Status: %d\r\nContent-Type: text/plain\r\n\r\n" % status + body
+            for status, body in ((200, b"well"), (503, b"not well"))
+        )
+        named = tuple(Backend(where=Address("127.0.0.1", toy.port)) for toy in (one, other))
+        site = cases.site(prefix=PREFIX, static=None, admin_static=None)
+        choices = {"backends": named, "balance": "round-robin", "health": "/health/"}
+        with emitted.front("haproxy", "http", site, named[0].where, **choices) as server:
+            asked = _until(lambda: other.requests and other.last.head)
+            assert asked.startswith(b"GET /shop/health/ HTTP/1.1\r\n")
+            lines = asked.lower().split(b"\r\n")
+            assert {b"host: example.com", b"x-forwarded-proto: http"} <= {*lines}
+            assert b"x-forwarded-for: 127.0.0.1" in lines
+            _until(lambda: _said(server, 6) == {"well"})
+            other.answer = one.answer.replace(b"well", b"well again")
+            _until(lambda: _said(server, 6) == {"well", "well again"})
+
+
+def _said(server: Server, times: int) -> set[str]:
+    return {server.get("/", ("Host", "example.com")).text for _ in range(times)}
+
+
+def _until(found: Callable[[], Any]) -> Any:
+    """What is found, once it is."""
+    deadline = time.monotonic() + 30
+    while not (result := found()):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return result

@@ -42,6 +42,7 @@ class HaproxyRenderer(Renderer):
     gateways = balancing = ("http",)
     path_hosts = ()
     sends_files = False
+    asks_health = True
 
     @classmethod
     def installed(cls, deployment: Deployment) -> Deployment:

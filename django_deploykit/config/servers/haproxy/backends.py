@@ -37,7 +37,7 @@ def sections(plan: Plan) -> list[tuple[Directive, list[Node]]]:
     return [
         (
             directive("backend", shared_name(site.name), defaults, why=f"the site {site.name!r}"),
-            [*_conduct(plan, site), *_told(site), *_servers(plan, site)],
+            [*_conduct(plan, site), *_health(plan, site), *_told(site), *_servers(plan, site)],
         )
         for site in plan.sites
     ]
@@ -69,6 +69,26 @@ def _conduct(plan: Plan, site: SiteFacts) -> Iterator[Node]:
     why = "what may do something twice is never sent twice"
     yield directive("http-request", safe, why=why, setting="backends")
     yield from _cookie(plan, site)
+
+
+def _health(plan: Plan, site: SiteFacts) -> Iterator[Node]:
+    """The question how an application server is, in the words in which it believes its front."""
+    if not plan.deployment.health:
+        return
+    headers = {
+        "Host": site.hosts.names[0].removeprefix(".").replace("*", "localhost"),
+        contract.CLIENT_ADDRESS_HEADER: "127.0.0.1",
+        contract.SCHEME_HEADER: "https" if site.tls else "http",
+        "Connection": "close",
+    }
+    words: list[Argument] = [Raw("meth GET uri"), site.prefix + plan.deployment.health]
+    words.append(Raw("ver HTTP/1.1"))
+    for name, value in headers.items():
+        words += [Raw(f"hdr {name}"), value]
+    why = "with a Host that Django accepts, and what the front says in every request"
+    yield directive("option", "httpchk", why="well is what answers so", setting="health")
+    yield directive("http-check", Raw("send"), *words, why=why, setting="health")
+    yield directive("http-check", Raw("expect status 200"), why="as HealthView", setting="health")
 
 
 def _cookie(plan: Plan, site: SiteFacts) -> Iterator[Node]:
@@ -113,7 +133,7 @@ def _where(backend: Backend) -> str:
 
 
 def _words(plan: Plan, backend: Backend) -> Iterator[Raw]:
-    if plan.balances:
+    if plan.balances or plan.deployment.health:
         yield Raw(f"check inter {_EVERY}s fall {_OUT} rise {_IN}")
         # Between two looks, requests that do not get through tell as much.
         yield Raw(f"observe layer4 error-limit {limits.BACKEND_FAILURES} on-error mark-down")
