@@ -234,5 +234,5 @@ def test_nobody_is_bound_to_the_only_one() -> None:
 @pytest.mark.parametrize("target", ["apache", "lighttpd", "nginx"])
 def test_who_cannot_ask_for_health_says_so(target: str) -> None:
     """The message names who can."""
-    with pytest.raises(ChoiceError, match="health: .*These can: haproxy"):
+    with pytest.raises(ChoiceError, match=r"health: .*These can: haproxy"):
         resolve(target, "http").plan([site()], replace(DEPLOYMENT, health="/health/"))

@@ -217,6 +217,24 @@ def test_what_changes_nothing_is_asked_again(balanced: Balanced) -> None:
     assert answer.text != "1"
 
 
+def test_lighttpd_binds_by_address() -> None:
+    """Without a cookie, and with a warning: one client, one application server, while that is
+    there."""
+    with backends.listening("http") as one:
+        one.answer = b"Status: 200 OK\r\nContent-Type: text/plain\r\n\r\none"
+        other = contextlib.ExitStack()
+        second = other.enter_context(backends.listening("http"))
+        second.answer = one.answer.replace(b"one", b"other")
+        named = tuple(Backend(where=Address("127.0.0.1", toy.port)) for toy in (one, second))
+        site = cases.site(prefix=PREFIX, static=None, admin_static=None)
+        choices = {"backends": named, "sticky": True}
+        with other, emitted.front("lighttpd", "http", site, named[0].where, **choices) as server:
+            assert len(_said(server, 8)) == 1
+            assert server.get("/", ("Host", "example.com")).headers["Set-Cookie"] is None
+            other.close()
+            assert _said(server, 8) == {"one"}
+
+
 def test_haproxy_asks_how_they_are() -> None:
     """With a Host that Django accepts and the words of the front; one that is not well is out, and
     is asked again once it is."""
