@@ -204,6 +204,12 @@ class Deployment:
         os.cpu_count() or 1, _count, "Application processes; default: this machine's cores."
     )
     threads: int = _choice(5, _count, "Threads in each application process.")
+    database_connections: int | None = _choice(
+        None,
+        _count,
+        "Connections that the database has for all application servers together; default: they "
+        "are not counted.",
+    )
     request_timeout: int = _choice(
         60, _count, "Seconds after which a request that hangs costs its process."
     )

@@ -7,7 +7,7 @@ round: the front refuses first, so that what it lets in arrives.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.facts import SiteFacts
@@ -63,12 +63,32 @@ def reload_timeout(deployment: Deployment) -> int:
     return application_timeout(deployment)
 
 
-def contradictions(sites: Iterable[SiteFacts], deployment: Deployment) -> list[str]:
+def contradictions(sites: Sequence[SiteFacts], deployment: Deployment) -> list[str]:
     """What settings and choices say against each other, in numbers."""
     limit = deployment.body_limit
-    return [
+    too_small = [
         f"{site.name}: DATA_UPLOAD_MAX_MEMORY_SIZE is {site.limits.upload_memory}, but the "
         f"server refuses bodies above {limit} bytes (--set body_limit=...)."
         for site in sites
         if site.limits.upload_memory and site.limits.upload_memory > limit
+    ]
+    return [*too_small, *_too_many_connections(len(sites), deployment)]
+
+
+def _too_many_connections(sites: int, deployment: Deployment) -> list[str]:
+    """Each thread of Django's has a connection of its own to each database."""
+    allowed, servers = deployment.database_connections, len(deployment.backends) or 1
+    needed = deployment.processes * deployment.threads * sites * servers
+    if allowed is None or needed <= allowed:
+        return []
+    parts = (
+        (deployment.processes, "processes"),
+        (deployment.threads, "threads"),
+        (sites, "sites"),
+        (servers, "application servers"),
+    )
+    product = " × ".join(f"{number} {what}" for number, what in parts if number > 1)
+    return [
+        f"database_connections is {allowed}, but up to {needed} are opened: {product}. Lower "
+        "processes or threads, or put a pool in front of the database."
     ]

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from django_deploykit.config import limits
-from django_deploykit.config.deployment import Deployment
+from django_deploykit.config.deployment import Address, Backend, Deployment
 from django_deploykit.config.facts import Limits
 from django_deploykit.config.stack import renderers
 from tests.cases import DEPLOYMENT, Case, site
@@ -45,6 +45,25 @@ def test_a_limit_that_can_never_be_reached_is_said(
         assert f"is {memory}, but the server refuses bodies above {body} bytes" in text
 
 
+@pytest.mark.parametrize(
+    ("allowed", "servers", "said"),
+    [
+        (None, 3, None),
+        (60, 3, None),
+        (59, 3, "up to 60 are opened: 2 processes × 5 threads × 2 sites × 3 application servers"),
+        (19, 0, "up to 20 are opened: 2 processes × 5 threads × 2 sites"),
+    ],
+)
+def test_connections_to_the_database_are_counted(
+    allowed: int | None, servers: int, said: str | None
+) -> None:
+    """Every thread of every process may open one; more than there are is said before it happens."""
+    backends = tuple(Backend(where=Address("10.0.0.5", 8000 + one)) for one in range(servers))
+    chosen = Deployment(processes=2, threads=5, database_connections=allowed, backends=backends)
+    found = limits.contradictions([site(), site("blog")], chosen)
+    assert [f"{said}." in text for text in found] == ([True] if said else [])
+
+
 def _written(target: str, gateway: str, seconds: int) -> str:
     renderer = renderers()[target]
     deployment = replace(DEPLOYMENT, request_timeout=seconds)
@@ -68,6 +87,8 @@ def test_what_is_written_keeps_the_order(seconds: int) -> None:
     for gateway in ("http", "uwsgi", "fastcgi", "scgi"):
         (front,) = _numbers(_written("apache", gateway, seconds), r" timeout=(\d+)")
         assert seconds < front
+    (front,) = _numbers(_written("haproxy", "http", seconds), r"timeout server (\d+)s")
+    assert seconds < front
     options = (rf'{name}-timeout="(\d+)"' for name in ("queue", "request", "socket"))
     queue, request, socket = _numbers(_written("apache", "mod_wsgi", seconds), *options)
     assert max(queue, request) < socket
