@@ -104,3 +104,9 @@ def test_any_host_is_answered_where_settings_say_so() -> None:
     text = rendered(site(hosts=Hosts(names=("*",)))).text
     assert "always_true" in text
     assert "deny_status 403" not in text
+
+
+def test_every_address_is_two_sockets() -> None:
+    """A client of IPv4 keeps the address that it has."""
+    text = rendered(site(), listen=(Address("", 80),)).text
+    assert "    bind *:80\n    bind [::]:80 v6only\n" in text

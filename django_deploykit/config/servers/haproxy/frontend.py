@@ -83,7 +83,8 @@ def _frontend(plan: Plan) -> list[Node]:
 
 def _binds(plan: Plan, found: list[Group]) -> Iterator[Node]:
     for address in plan.deployment.listen:
-        yield directive("bind", *_where(address), why="listen", setting="listen")
+        for where in _where(address):
+            yield directive("bind", Raw(where), why="listen", setting="listen")
     certificates = [group.tls.certificate for group in found if group.tls]
     if not certificates:
         return
@@ -94,16 +95,17 @@ def _binds(plan: Plan, found: list[Group]) -> Iterator[Node]:
     words += [Raw(f"ciphers {':'.join(guideline.CIPHERS)}"), Raw("no-tls-tickets")]
     words += [Raw(f"curves {':'.join(guideline.curves(plan.deployment.openssl_version))}")]
     for address in plan.deployment.tls_listen:
-        why = f"with HTTP/2; {guideline.WHY}"
-        yield directive("bind", *_where(address), *words, why=why, setting=_TLS)
+        for where in _where(address):
+            why = f"with HTTP/2; {guideline.WHY}"
+            yield directive("bind", Raw(where), *words, why=why, setting=_TLS)
 
 
-def _where(address: Address) -> list[Argument]:
-    """Every address means those of IPv6 too."""
-    if address.host:
-        host = f"[{address.host}]" if ":" in address.host else address.host
-        return [Raw(f"{host}:{address.port}")]
-    return [Raw(f":::{address.port}"), Raw("v4v6")]
+def _where(address: Address) -> list[str]:
+    """Every address means those of IPv6 too; on one socket for both, a client of IPv4 would have an
+    address of IPv6."""
+    if not address.host:
+        return [f"*:{address.port}", f"[::]:{address.port} v6only"]
+    return [str(address)]
 
 
 def _names(found: list[Group]) -> Iterator[Node]:
