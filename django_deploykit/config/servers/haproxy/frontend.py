@@ -198,7 +198,9 @@ def _hygiene(plan: Plan) -> Iterator[Node]:
     allowed = f"unless {' or '.join(upgrades)}" if upgrades else ""
     why, setting = "a connection becomes a websocket where Django takes one", "ASGI_APPLICATION"
     words = [Raw(allowed)] if allowed else []
-    yield directive("http-request", Raw("del-header Upgrade"), *words, why=why, setting=setting)
+    for name in ("Upgrade", "Connection"):
+        header = Raw(f"del-header {name}")
+        yield directive("http-request", header, *words, why=why, setting=setting)
 
 
 def _told() -> Iterator[Node]:
