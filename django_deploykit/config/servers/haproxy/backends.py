@@ -15,6 +15,7 @@ from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.fronts import file_name, routes
 from django_deploykit.config.renderer import Plan
 from django_deploykit.config.servers.haproxy.dialect import shared_name
+from django_deploykit.config.syntax.haproxy import quoted
 from django_deploykit.config.syntax.nodes import (
     Argument,
     Comment,
@@ -37,7 +38,13 @@ def sections(plan: Plan) -> list[tuple[Directive, list[Node]]]:
     return [
         (
             directive("backend", shared_name(site.name), defaults, why=f"the site {site.name!r}"),
-            [*_conduct(plan, site), *_health(plan, site), *_told(site), *_servers(plan, site)],
+            [
+                *_conduct(plan, site),
+                *_health(plan, site),
+                *_upgrades(plan, site),
+                *_told(site),
+                *_servers(plan, site),
+            ],
         )
         for site in plan.sites
     ]
@@ -99,6 +106,19 @@ def _cookie(plan: Plan, site: SiteFacts) -> Iterator[Node]:
     words += ['attr "SameSite=Lax"', *([f'attr "Path={site.prefix}"'] if site.prefix else [])]
     name, why = contract.route_cookie(site.name), "a client stays where it was, while that answers"
     yield directive("cookie", name, *map(Raw, words), why=why, setting="sticky")
+
+
+def _upgrades(plan: Plan, site: SiteFacts) -> Iterator[Node]:
+    """Only for websockets of this site does HAProxy hand on a wish for another protocol."""
+    tests = [
+        f"{{ path{'_beg' if url.endswith('/') else ''} {quoted(site.prefix + url)} }}"
+        for url in plan.websockets(site)
+    ]
+    words = [Raw(f"unless {' or '.join(tests)}")] if tests else []
+    why, setting = "a connection becomes a websocket where Django takes one", "ASGI_APPLICATION"
+    for name in ("Upgrade", "Connection"):
+        header = Raw(f"del-header {name}")
+        yield directive("http-request", header, *words, why=why, setting=setting)
 
 
 def _told(site: SiteFacts) -> Iterator[Node]:

@@ -190,17 +190,6 @@ def _hygiene(plan: Plan) -> Iterator[Node]:
     names = (*contract.CLIENT_FORBIDDEN_HEADERS, *data, "Proxy-Authorization")
     for name in dict.fromkeys(names):
         yield directive("http-request", Raw("del-header"), name, why=why)
-    upgrades = [
-        f"{{ path{'_beg' if url.endswith('/') else ''} {quoted(site.prefix + url)} }}"
-        for site in plan.sites
-        for url in plan.websockets(site)
-    ]
-    allowed = f"unless {' or '.join(upgrades)}" if upgrades else ""
-    why, setting = "a connection becomes a websocket where Django takes one", "ASGI_APPLICATION"
-    words = [Raw(allowed)] if allowed else []
-    for name in ("Upgrade", "Connection"):
-        header = Raw(f"del-header {name}")
-        yield directive("http-request", header, *words, why=why, setting=setting)
 
 
 def _told() -> Iterator[Node]:
