@@ -123,7 +123,7 @@ PROOF_HEADER = "Deploykit-Proxy-Secret"
 
 # The front servers whose emitted configuration overwrites, over HTTP, the two headers above in
 # every request. Behind any other name in STACK_KEY, no header is believed.
-FRONTS = ("apache", "lighttpd", "nginx")
+FRONTS = ("apache", "haproxy", "lighttpd", "nginx")
 
 # Where the decision on a request stands: in the WSGI environ or the ASGI scope. No header arrives
 # under a key with small letters and a dot.
@@ -300,6 +300,12 @@ def authorizer_path(site: str) -> str:
 
 # And where it cannot: the first of a server's sites; each other has the next port.
 AUTHORIZER_HOST, AUTHORIZER_PORT = "127.0.0.1", 9010
+
+
+def route_cookie(site: str) -> str:
+    """The cookie in which a client says to which application server it is bound: a number of the
+    front's, and nothing that Django reads."""
+    return f"{site.replace('-', '_')}_route"
 
 
 # Keys of SITE["ENVIRON"] arrive in request.META under this very name through every gateway.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from django_deploykit.health import HealthView
 from django_deploykit.sendfile.views import (
     ProtectedFileView,
     ProtectedObjectFileView,
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AsyncAuthRequestView",
     "AuthRequestView",
+    "HealthView",
     "ProtectedFileView",
     "ProtectedObjectFileView",
     "ProtectedStorageFileView",

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from django_deploykit.config.deployment import Address, Deployment, Version
+from django_deploykit.config.deployment import Address, Backend, Deployment, Version
 from django_deploykit.config.facts import (
     Application,
     Area,
@@ -38,7 +38,7 @@ DEPLOYMENT = Deployment(
 )
 
 # Of the servers whose version is not that of Apache, as in DEPLOYMENT.
-VERSIONS = {"lighttpd": (1, 4, 69), "nginx": (1, 22, 1)}
+VERSIONS = {"haproxy": (2, 6, 12), "lighttpd": (1, 4, 69), "nginx": (1, 22, 1)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +77,7 @@ class Case:
             stands_alone=(stack.app_server or renderer).stands_alone,
             app_server=stack.behind_front,
             interface=self._interface(renderer),
+            front_sends_files=renderer.sends_files,
         )
         return stack.placed(plan)
 
@@ -149,6 +150,8 @@ TLS = Tls(
     key=Path("/etc/letsencrypt/live/example.com/privkey.pem"),
     acme_webroot=Path("/var/www/html"),
 )
+# As HAProxy wants it.
+ONE_FILE = replace(TLS, certificate=Path("/etc/ssl/shop.pem"), key=Path("/etc/ssl/shop.pem"))
 SHARED = Interpreter(
     prefix=Path("/srv/venv"),
     packages=Path("/srv/venv/lib/python3.11/site-packages"),
@@ -165,6 +168,13 @@ PROTECTED = Mount(
     url="/protected/",
     directory=Path("/srv/shop/private"),
     setting="DEPLOYKIT['SITE']['PROTECTED']",
+)
+BACKENDS = (
+    Backend(where=Path("/run/shop/shop.sock")),
+    Backend(where=Address("10.0.0.6", 8000), weight=3),
+    Backend(where=Address("::1", 8000), role="drain"),
+    Backend(where=Address("10.0.0.7", 8000), role="backup"),
+    Backend(where=Address("10.0.0.8", 8000)),
 )
 PUBLIC = Path("/srv/www/example.com")
 AWKWARD = '/srv/it\'s #1 ("böse") 100%'
@@ -450,8 +460,43 @@ CASES: dict[str, Case] = {
             replicas=3,
             max_replicas=6,
             ingress_class="nginx",
-            health_path="/shop/healthz/",
+            health="/healthz/",
         ),
+    ),
+    # Several application servers: what the cookie binds to, over each kind of gateway.
+    **{
+        f"backends_{gateway}": Case(
+            sites=(
+                site(tls=ONE_FILE, prefix="/shop", headers=HSTS, redirect_exempt=(r"^health/$",)),
+            ),
+            deployment=replace(DEPLOYMENT, backends=BACKENDS, sticky=True),
+            gateway=gateway,
+        )
+        for gateway in ("http", "uwsgi")
+    },
+    # What every front can do that has several application servers.
+    "backends_equal": Case(
+        sites=(site(websockets=("/ws/",)),),
+        deployment=replace(
+            DEPLOYMENT,
+            backends=(
+                Backend(where=Path("/run/shop/shop.sock")),
+                Backend(where=Address("10.0.0.6", 8000), role="down"),
+                Backend(where=Address("::1", 8000)),
+            ),
+            balance="round-robin",
+        ),
+        gateway="http",
+        app_server="uvicorn",
+    ),
+    "backends_sticky": Case(
+        sites=(site(),),
+        deployment=replace(DEPLOYMENT, backends=BACKENDS[:1] + BACKENDS[4:], sticky=True),
+        gateway="scgi",
+    ),
+    "health": Case(
+        sites=(site(hosts=Hosts(names=(".example.com",)), prefix="/shop", static=None),),
+        deployment=replace(DEPLOYMENT, health="/health/", socket=Address("127.0.0.1", 9000)),
     ),
     "admin_alias": Case(sites=(site(),), deployment=replace(DEPLOYMENT, admin_static="alias")),
 }

@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 
-from django_deploykit.config.deployment import Address, Deployment, choice_names, parse_choices
+from django_deploykit.config.deployment import (
+    Address,
+    Backend,
+    Deployment,
+    choice_names,
+    parse_choices,
+)
 from django_deploykit.exceptions import ChoiceError
 
 
@@ -34,6 +40,20 @@ def test_every_choice_is_documented(choice: Any) -> None:
         ("listen", ":80", (Address("", 80),)),
         ("listen", "127.0.0.1:80, [::1]:80", (Address("127.0.0.1", 80), Address("::1", 80))),
         ("listen", ["127.0.0.1:80", 81], (Address("127.0.0.1", 80), Address("", 81))),
+        (
+            "backends",
+            "10.0.0.5:8000 weight=2, [::1]:80 drain,/run/a.sock backup weight=3,10.0.0.6:8000 down",
+            (
+                Backend(where=Address("10.0.0.5", 8000), weight=2),
+                Backend(where=Address("::1", 80), role="drain"),
+                Backend(where=Path("/run/a.sock"), weight=3, role="backup"),
+                Backend(where=Address("10.0.0.6", 8000), role="down"),
+            ),
+        ),
+        ("backends", ["/run/a.sock"], (Backend(where=Path("/run/a.sock")),)),
+        ("sticky", True, True),
+        ("sticky", "no", False),
+        ("health", "/health/", "/health/"),
         ("user", "www-data", "www-data"),
         ("resolver", "127.0.0.53:53", Address("127.0.0.53", 53)),
         ("processes", 4, 4),
@@ -55,7 +75,6 @@ def test_every_choice_is_documented(choice: Any) -> None:
         ("memory", "2Gi", "2Gi"),
         ("parent_ref", "infra/public", "infra/public"),
         ("ingress_class", "nginx.internal", "nginx.internal"),
-        ("health_path", "/", "/"),
         ("database_max_connections", "100", 100),
     ],
 )
@@ -82,11 +101,18 @@ def test_allowed(key: str, raw: Any, value: Any) -> None:
         ("parent_ref", "a/b/c"),
         ("parent_ref", "Public"),
         ("ingress_class", "nginx\n"),
-        ("health_path", "healthz"),
-        ("health_path", "/a b"),
         ("database_max_connections", 0),
         ("resolver", "53"),
         ("resolver", "dns.example.com:53"),
+        *(("backends", raw) for raw in ("", "localhost:80", "8000", "10.0.0.5:1,10.0.0.5:1")),
+        *(("backends", f"10.0.0.5:1 {raw}") for raw in ("weight=0", "weight=101", "up", "weight")),
+        *(
+            ("backends", f"10.0.0.5:1 {raw}")
+            for raw in ("backup", "drain down", "weight=1 weight=2")
+        ),
+        *(("sticky", raw) for raw in ("", "maybe", 1)),
+        *(("health", raw) for raw in ("", "health/", "//evil", "/a b", "/%20", "/a?b")),
+        ("balance", "random"),
         ("listen", ""),
         ("listen", "0"),
         ("listen", "65536"),

@@ -45,6 +45,7 @@ RUNTIME = tuple(
         "auth",
         "backends",
         "handlers",
+        "health",
         "identity",
         "middleware",
         "proxy",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from django_deploykit.config import sizing
 from django_deploykit.config.container import contained
+from django_deploykit.config.deployment import Backend
 from django_deploykit.config.facts import DatabaseServer, SiteFacts
 from django_deploykit.config.renderer import Plan
 from tests.cases import DEPLOYMENT, site
@@ -43,6 +45,10 @@ def plan(*sites: SiteFacts, gateway: str = "http", interface: str = "wsgi", **ch
         (
             replace(plan(shop(MAIN)), app_server="flup"),
             ["shop.default: 2 processes × 1 thread = 2"],
+        ),
+        (
+            plan(shop(MAIN), backends=(Backend(where=Path("/a")), Backend(where=Path("/b")))),
+            ["shop.default: 2 application servers × 2 processes × 5 threads = 20"],
         ),
         (plan(shop(MAIN), gateway="script"), []),
         (plan(shop(POOLED)), ["shop.default: 2 processes × 3 in its pool = 6"]),

@@ -31,6 +31,22 @@ class Address:
         return f"{host or '*'}:{self.port}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Backend:
+    """One of several application servers: where it listens, its share of the requests, and its
+    role. A "backup" is asked while no other answers; one in "drain" only by those who are bound to
+    it (``sticky``); one that is "down" by nobody."""
+
+    where: Path | Address
+    weight: int = 1
+    role: str = ""
+
+    @property
+    def serves(self) -> bool:
+        """Whether it takes requests of anybody in ordinary times."""
+        return not self.role
+
+
 class Invalid(Exception):
     """A value that is not allowed; the text says what is."""
 
@@ -109,6 +125,45 @@ def _resolver(text: str) -> Address:
     return address
 
 
+_ROLES = ("backup", "drain", "down")
+# httpd takes no more (mod_proxy, loadfactor).
+_MOST_WEIGHT = 100
+
+
+def _backends(text: str) -> tuple[Backend, ...]:
+    found = tuple(_backend(*part.split()) for part in text.split(","))
+    if len({one.where for one in found}) < len(found):
+        raise Invalid("each application server once")
+    if not any(one.serves for one in found):
+        raise Invalid("at least one that is neither backup nor in drain nor down")
+    return found
+
+
+def _backend(where: str = "", *words: str) -> Backend:
+    weights = [word for word in words if re.fullmatch(r"weight=[1-9]\d{0,2}", word)]
+    roles = [word for word in words if word in _ROLES]
+    weight = int(weights[0].partition("=")[2]) if weights else 1
+    if len(words) > len(weights[:1]) + len(roles[:1]) or weight > _MOST_WEIGHT:
+        raise Invalid(
+            "the address or path of each, and behind it 'weight=N' (1 to 100) and one of 'backup', "
+            "'drain' and 'down': '10.0.0.5:8000 weight=2, 10.0.0.6:8000 backup'"
+        )
+    return Backend(where=_socket(where), weight=weight, role=roles[0] if roles else "")
+
+
+def _yes(text: str) -> bool:
+    known = {"yes": True, "no": False, "True": True, "False": False}
+    if text not in known:
+        raise Invalid("'yes' or 'no'")
+    return known[text]
+
+
+def _url(text: str) -> str:
+    if not re.fullmatch(r"/[A-Za-z0-9_~./-]{0,255}", text) or "//" in text:
+        raise Invalid("a path such as '/health/', of letters, digits, '/', '-', '_', '.' and '~'")
+    return text
+
+
 def _segment(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_~-]{1,64}", text):
         raise Invalid("one part of a URL's path: at most 64 letters, digits, '-', '_' and '~'")
@@ -161,12 +216,6 @@ def _object(text: str) -> str:
     name = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
     if not re.fullmatch(rf"({name}/)?{name}(\.{name})*", text):
         raise Invalid("the name of an object in lower case, or NAMESPACE/NAME")
-    return text
-
-
-def _url_path(text: str) -> str:
-    if not re.fullmatch(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/-]{0,200}", text):
-        raise Invalid("the path of a URL: '/healthz/'")
     return text
 
 
@@ -239,6 +288,26 @@ class Deployment:
         "(lighttpd), or '127.0.0.1:9010'; default: '/run/NAME-authorizer/NAME.sock', with Apache "
         "that port.",
     )
+    backends: tuple[Backend, ...] = _choice(
+        (),
+        _backends,
+        "Several application servers behind one front, each an address or path with 'weight=N', "
+        "'backup', 'drain' or 'down' behind it; default: the one at 'socket'.",
+    )
+    balance: str = _choice(
+        "least-connections",
+        _one_of("least-connections", "round-robin"),
+        "Which of several application servers is next: the least busy one, or each in turn.",
+    )
+    sticky: bool = _choice(
+        False, _yes, "Bind each client to one of several application servers, by a cookie."
+    )
+    health: str | None = _choice(
+        None,
+        _url,
+        "The URL, below the prefix, that says whether an application server is well: HealthView; "
+        "default: it is well if it can be reached.",
+    )
     vhost_path: str | None = _choice(
         None,
         _segment,
@@ -290,9 +359,6 @@ class Deployment:
     )
     ingress_class: str = _choice(
         "", _object, "The class of an Ingress, which is then written in place of an HTTPRoute."
-    )
-    health_path: str = _choice(
-        "", _url_path, "The URL's path that is asked whether the site lives; default: its root."
     )
     database_max_connections: int | None = _choice(
         None, _count, "Connections that each database server has for these sites."

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+from django_deploykit.config.deployment import Backend
 from django_deploykit.config.facts import Hosts, Mount, SecurityHeaders, SiteFacts, Tls
 from django_deploykit.config.renderer import Plan
 from django_deploykit.exceptions import ChoiceError
@@ -78,6 +79,25 @@ def check_sockets(plan: Plan) -> None:
     """Raise ChoiceError where several sites would share one application server's socket."""
     if len({plan.socket(site) for site in plan.sites}) < len(plan.sites):
         raise ChoiceError("socket: several sites cannot share one. Leave it out: each has its own.")
+    if plan.deployment.backends and len(plan.sites) > 1:
+        raise ChoiceError(
+            "backends: an application server serves one site, not SITES. Write one file for each."
+        )
+
+
+def routes(plan: Plan, site: SiteFacts) -> list[tuple[int, Backend]]:
+    """Which application servers clients are bound to, each by its number in ``backends``. A backup
+    binds nobody: its clients go back as soon as another one answers."""
+    numbered = enumerate(plan.backends(site), start=1)
+    bound = [pair for pair in numbered if pair[1].serves or pair[1].role == "drain"]
+    return bound if plan.sticks else []
+
+
+def route_attributes(site: SiteFacts) -> str:
+    """What stands behind the value of the cookie that binds a client: for no script, no other
+    site, and no other part of the host. It lasts as long as the browser runs."""
+    secure = "; Secure" if site.tls else ""
+    return f"Path={site.prefix or '/'}; HttpOnly; SameSite=Lax{secure}"
 
 
 def files_root(plan: Plan, site: SiteFacts) -> Path:

@@ -20,6 +20,14 @@ BACKLOG = 1024
 CLIENT_KEEP_ALIVE = 5
 FRONT_KEEP_ALIVE = 75
 
+# How long one of several application servers is left alone once it has failed, and how often it may
+# fail in that time where a front counts. It is then asked again, and nobody has to say so.
+BACKEND_AWAY = 10
+BACKEND_FAILURES = 3
+
+# How long a front waits until a connection to an application server stands.
+CONNECT = 5
+
 # A request line: httpd's LimitRequestLine, which is also the most that gunicorn takes.
 REQUEST_LINE = 8190
 

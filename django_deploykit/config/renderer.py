@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from django_deploykit import contract
-from django_deploykit.config.deployment import Address, Deployment
+from django_deploykit.config.deployment import Address, Backend, Deployment
 from django_deploykit.config.facts import Mount, SiteFacts
 from django_deploykit.config.syntax.printer import Line
 from django_deploykit.exceptions import CannotRun, ChoiceError
@@ -24,7 +24,8 @@ class Plan:
 
     ``stands_alone`` says that no web server stands in front of the application server, which is
     otherwise named by ``app_server``; without both, the front runs Python itself. ``interface``
-    is how Python is called, "wsgi" or "asgi".
+    is how Python is called, "wsgi" or "asgi". ``front_sends_files`` says whether the web server
+    answers for static files.
     ``sockets`` is a directory for sockets in place of the usual ones. ``service`` is how the
     application server of the only site runs, ``logs`` how the front keeps its logs: the services
     of a stack are rendered from them.
@@ -44,6 +45,7 @@ class Plan:
     stands_alone: bool = False
     app_server: str = ""
     interface: str = "wsgi"
+    front_sends_files: bool = True
     sockets: Path | None = None
     path_host: str = ""
     in_container: bool = False
@@ -76,6 +78,27 @@ class Plan:
     def asking(self) -> list[SiteFacts]:
         """The sites with areas about which the front asks an authorizer."""
         return [site for site in self.sites if site.name in self.authorizers]
+
+    def backends(self, site: SiteFacts) -> tuple[Backend, ...]:
+        """The application servers of ``site``, in the order in which they were named."""
+        return self.deployment.backends or (Backend(where=self.socket(site)),)
+
+    @property
+    def balances(self) -> bool:
+        """Whether requests are spread over several application servers."""
+        return len(self.deployment.backends) > 1
+
+    @property
+    def sticks(self) -> bool:
+        """Whether a client stays with one of them."""
+        return self.balances and self.deployment.sticky
+
+    @property
+    def runs_application(self) -> bool:
+        """Whether an application server of this stack runs on this host: the one at ``socket``,
+        unless ``backends`` names others alone."""
+        named = [one.where for one in self.deployment.backends]
+        return not named or any(self.socket(site) in named for site in self.sites)
 
     def websockets(self, site: SiteFacts) -> tuple[str, ...]:
         """The paths below the prefix where ``site`` takes websockets, if they get that far.
@@ -276,11 +299,17 @@ class Renderer(ABC):
     stands_alone: ClassVar[bool] = False
     # A front's gateways that write the host into the path; None for what is no front.
     path_hosts: ClassVar[tuple[str, ...] | None] = None
+    # Those of a front's gateways with several application servers.
+    balancing: ClassVar[tuple[str, ...]] = ()
+    # Whether a front asks application servers how they are, with a Host that Django accepts.
+    asks_health: ClassVar[bool] = False
     # Those of a front's gateways with which it writes SITE["AUTH_AREAS"].
     guards: ClassVar[tuple[str, ...]] = ()
     # Those of them with which it asks an authorizer, and whether it can over a unix socket.
     asks: ClassVar[tuple[str, ...]] = ()
     asks_over_sockets: ClassVar[bool] = True
+    # False for a front that sends no files by itself.
+    sends_files: ClassVar[bool] = True
     # How it, or what it stands for, calls Python.
     interface: ClassVar[str] = "wsgi"
     # False for an application server that needs a front.

@@ -67,12 +67,15 @@ def explained(plan: Plan) -> Iterator[str]:
 
 
 def copies(plan: Plan) -> int:
-    """How many of these stacks run at once: in a cluster, one more while a new version comes."""
-    return plan.deployment.max_replicas + 1 if plan.in_container else 1
+    """How many of these application servers run at once: in a cluster, one more while a new
+    version comes."""
+    if plan.in_container:
+        return plan.deployment.max_replicas + 1
+    return len(plan.deployment.backends) or 1
 
 
 def _counted(plan: Plan, found: Iterable[tuple[SiteFacts, DatabaseServer]]) -> Connections:
-    processes, threads, pods = plan.deployment.processes, _threads(plan), copies(plan)
+    processes, threads, number = plan.deployment.processes, _threads(plan), copies(plan)
     names, each, words = [], 0, []
     for site, database in found:
         share = min(threads, database.pool or threads)
@@ -80,11 +83,12 @@ def _counted(plan: Plan, found: Iterable[tuple[SiteFacts, DatabaseServer]]) -> C
         names.append(f"{site.name}.{database.alias}")
         words.append(f"{share} in its pool" if pooled else _many(share, "thread"))
         each += share
-    times = f"{pods} pods × " if plan.in_container else ""
+    what = "pods" if plan.in_container else "application servers"
+    times = f"{number} {what} × " if number > 1 else ""
     inner = words[0] if len(words) == 1 else f"({' + '.join(words)})"
     return Connections(
         tuple(names),
-        pods * processes * each,
+        number * processes * each,
         f"{times}{_many(processes, 'process', 'processes')} × {inner}",
     )
 

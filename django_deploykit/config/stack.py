@@ -56,6 +56,7 @@ class Stack:
             stands_alone=self._subject.stands_alone,
             app_server=self.behind_front,
             interface=(self.app_server or self.renderer).interface,
+            front_sends_files=self.renderer.sends_files,
         )
         return self.placed(plan)
 
@@ -72,6 +73,7 @@ class Stack:
         """Raise ChoiceError for a choice that the front does not have, and for areas that it
         would leave open."""
         self._check_areas(sites)
+        self._check_backends(deployment)
         known = self.renderer.path_hosts
         if not deployment.vhost_path or known is None or self.gateway in known:
             return
@@ -96,6 +98,27 @@ class Stack:
             f"{areas[0].setting}: target {self.renderer.name!r} with gateway {self.gateway!r} "
             f"cannot guard an area, and would serve it to anybody. These can: {', '.join(able)}."
         )
+
+    def _check_backends(self, deployment: Deployment) -> None:
+        """A front spreads requests over several application servers, or says that it cannot."""
+        if self.renderer.path_hosts is None:
+            return
+        if deployment.backends and self.gateway not in self.renderer.balancing:
+            known = renderers().values()
+            able = [f"{one.name} with {name!r}" for one in known for name in one.balancing]
+            raise ChoiceError(
+                f"backends: target {self.renderer.name!r} with gateway {self.gateway!r} has no "
+                f"application server to choose. These have: {', '.join(able)}."
+            )
+        if deployment.health and not self.renderer.asks_health:
+            able = [one.name for one in renderers().values() if one.asks_health]
+            raise ChoiceError(
+                f"health: target {self.renderer.name!r} cannot ask an application server for a "
+                "page with a Host, and the words of its front, that Django believes. Leave it out: "
+                f"requests that fail say as much. These can: {', '.join(able)}."
+            )
+        if deployment.sticky and len(deployment.backends) < 2:
+            raise ChoiceError("sticky: there is one application server. Name more in 'backends'.")
 
     @property
     def behind_front(self) -> str:
@@ -132,7 +155,7 @@ class Stack:
         if plan.directory:
             known = renderers()
             rendered += [one.render() for one in self.app_servers(plan)]
-            companions = self.renderer.companions(plan)
+            companions = self.renderer.companions(plan) if plan.runs_application else ()
             rendered += [known[name](part).render() for name, part in companions]
             rendered += [one.render() for one in self.authorizers(plan)]
             rendered += [one.render() for one in self.services(plan) if services]
@@ -160,13 +183,13 @@ class Stack:
     def _with_service(self, plan: Plan) -> Plan:
         """The plan of one site, with how its application server runs, where it has to be run."""
         server = self.renderer if self.renderer.protocols else self.app_server
-        if server is None or plan.gateway in server.spawned:
+        if server is None or plan.gateway in server.spawned or not plan.runs_application:
             return plan
         return replace(plan, service=server(plan).service())
 
     def app_servers(self, plan: Plan) -> list[Renderer]:
         """The application servers behind the front, one for each site."""
-        if self.app_server is None:
+        if self.app_server is None or not plan.runs_application:
             return []
         return [self.app_server(plan.for_site(site)) for site in plan.sites]
 

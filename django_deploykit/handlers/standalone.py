@@ -36,7 +36,15 @@ def standalone(
     """
     mounted = _mounted(application, prefix) if prefix else application
     cleaned = _cleaned(mounted, dict(environ or {}))
-    return _StaticFiles(cleaned, files or {}, hashed) if files else cleaned
+    return with_static_files(cleaned, files=files or {}, hashed=hashed)
+
+
+def with_static_files(
+    application: WSGIApplication, *, files: Mapping[str, str], hashed: bool = False
+) -> WSGIApplication:
+    """Wrap ``application`` so that the static files in ``files``, which maps whole URLs to
+    directories, are sent here; the server in front sends none, or there is no server in front."""
+    return _StaticFiles(application, files, hashed) if files else application
 
 
 class _StaticFiles(WhiteNoise):  # type: ignore[misc]  # WhiteNoise has no types

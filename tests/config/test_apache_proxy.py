@@ -10,7 +10,7 @@ import pytest
 
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.servers.apache import ApacheRenderer
-from django_deploykit.config.servers.apache.proxy import SPEAKS
+from django_deploykit.config.servers.apache.workers import SPEAKS
 from django_deploykit.exceptions import ChoiceError, UnrepresentableValue
 from tests.cases import DEPLOYMENT, PROTECTED, Case, site
 

@@ -68,6 +68,8 @@ def test_what_is_written_keeps_the_order(seconds: int) -> None:
     for gateway in ("http", "uwsgi", "fastcgi", "scgi"):
         (front,) = _numbers(_written("apache", gateway, seconds), r" timeout=(\d+)")
         assert seconds < front
+    (front,) = _numbers(_written("haproxy", "http", seconds), r"timeout server (\d+)s")
+    assert seconds < front
     options = (rf'{name}-timeout="(\d+)"' for name in ("queue", "request", "socket"))
     queue, request, socket = _numbers(_written("apache", "mod_wsgi", seconds), *options)
     assert max(queue, request) < socket

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from django_deploykit.config.appservers.granian import GranianRenderer
+from django_deploykit.config.deployment import Address, Backend
 from django_deploykit.config.facts import SiteFacts, StaticFiles
 from django_deploykit.config.renderer import Plan
 from django_deploykit.config.servers.apache import ApacheRenderer
@@ -190,3 +192,47 @@ def test_a_front_refuses_what_it_cannot_call(target: str) -> None:
     stack = resolve(target, "http", "gunicorn")
     with pytest.raises(ChoiceError, match="--app-server uvicorn"):
         stack.renderer(stack.plan([_only_asgi()], NGINX)).render()
+
+
+BACKENDS = (Backend(where=Address("10.0.0.5", 8000)), Backend(where=Address("10.0.0.6", 8000)))
+
+
+def _names(target: str, **choices: Any) -> set[str]:
+    stack, deployment = resolve(target), replace(NGINX, backends=BACKENDS, **choices)
+    rendered = stack.render(stack.plan([site()], deployment, DIRECTORY))
+    return {one.filename.partition("/")[0] for one in rendered}
+
+
+def test_an_application_server_elsewhere_is_not_written() -> None:
+    """A host writes its own alone: the one at ``socket``, if that is among the backends."""
+    assert _names("nginx") == {"nginx"}
+    own = _names("nginx", socket=BACKENDS[1].where)
+    assert {"nginx", "gunicorn", "systemd"} <= own
+
+
+@pytest.mark.parametrize(
+    ("target", "gateway"),
+    [("apache", "mod_wsgi"), ("apache", "fcgid"), ("apache", "cgi"), ("lighttpd", "cgi")],
+)
+def test_a_gateway_without_a_choice_refuses_backends(target: str, gateway: str) -> None:
+    """Where the server itself starts Python, there is nothing to spread; the message says where."""
+    with pytest.raises(ChoiceError, match=r"no application server to choose.*nginx with 'http'"):
+        resolve(target, gateway).plan([site()], replace(DEPLOYMENT, backends=BACKENDS))
+
+
+def test_an_application_server_knows_no_backends() -> None:
+    """The same settings serve the host of the front and those behind it."""
+    assert resolve("uwsgi").plan([site()], replace(DEPLOYMENT, backends=BACKENDS))
+
+
+def test_nobody_is_bound_to_the_only_one() -> None:
+    """A cookie that says nothing is not set in silence."""
+    with pytest.raises(ChoiceError, match="sticky: there is one application server"):
+        resolve("nginx").plan([site()], replace(NGINX, sticky=True))
+
+
+@pytest.mark.parametrize("target", ["apache", "lighttpd", "nginx"])
+def test_who_cannot_ask_for_health_says_so(target: str) -> None:
+    """The message names who can."""
+    with pytest.raises(ChoiceError, match=r"health: .*These can: haproxy"):
+        resolve(target, "http").plan([site()], replace(DEPLOYMENT, health="/health/"))

@@ -271,10 +271,10 @@ def test_values_are_referred_to() -> None:
         )
 
 
-@pytest.mark.parametrize(("path", "liveness"), [("", "tcpSocket"), ("/healthz/", "httpGet")])
-def test_only_a_page_made_for_it_restarts_a_pod(path: str, liveness: str) -> None:
+@pytest.mark.parametrize(("path", "liveness"), [(None, "tcpSocket"), ("/healthz/", "httpGet")])
+def test_only_a_page_made_for_it_restarts_a_pod(path: str | None, liveness: str) -> None:
     """A usual page may fail with the database: then no pod is started anew for it."""
-    (web,) = pod(cluster(health_path=path))["containers"]
+    (web,) = pod(cluster(health=path))["containers"]
     assert web["readinessProbe"]["httpGet"]["path"] == (path or "/")
     assert liveness in web["livenessProbe"]
 
@@ -310,11 +310,11 @@ def test_warnings_of_what_a_pod_would_lose() -> None:
         "shop",
         "shop",
         "image",
-        "health_path",
+        "health",
         "DEPLOYKIT['PROXY'] is unset",
     ]
     quiet = site(believes_proxies=True)
-    assert written(quiet, image="shop:1", health_path="/up")["kubernetes/shop.yaml"].warnings == ()
+    assert written(quiet, image="shop:1", health="/up")["kubernetes/shop.yaml"].warnings == ()
 
 
 def test_defaults_are_of_no_machine() -> None:

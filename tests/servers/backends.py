@@ -6,6 +6,7 @@ Where a real one would decode, correct or refuse something, these show the front
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import struct
 import threading
@@ -32,7 +33,8 @@ class Request:
 
 @dataclass
 class Backend:
-    """A listening application server; ``answer`` (head of CGI, and body) may be replaced."""
+    """A listening application server; ``answer`` (head of CGI, and body) may be replaced. With an
+    empty one it takes a request and dies."""
 
     port: int
     requests: list[Request] = field(default_factory=list)
@@ -45,10 +47,10 @@ class Backend:
 
 
 @contextlib.contextmanager
-def listening(protocol: str, path: Path | None = None) -> Iterator[Backend]:
-    """Answer one request for each connection, on a free port or at ``path``, until the end."""
+def listening(protocol: str, path: Path | None = None, port: int = 0) -> Iterator[Backend]:
+    """Answer one request for each connection, at ``port`` (a free one) or ``path``, to the end."""
     speak = _PROTOCOLS[protocol]
-    with _listener(path) as listener:
+    with _listener(path, port) as listener:
         backend = Backend(0 if path else listener.getsockname()[1])
         thread = threading.Thread(target=_serve, args=(listener, backend, speak), daemon=True)
         thread.start()
@@ -59,9 +61,10 @@ def listening(protocol: str, path: Path | None = None) -> Iterator[Backend]:
             thread.join(10)
 
 
-def _listener(path: Path | None) -> socket.socket:
+def _listener(path: Path | None, port: int) -> socket.socket:
     if path is None:
-        return socket.create_server(("127.0.0.1", 0))
+        return socket.create_server(("127.0.0.1", port))
+    path.unlink(missing_ok=True)
     listener = socket.create_server(str(path), family=socket.AF_UNIX)
     path.chmod(0o777)
     return listener
@@ -78,8 +81,13 @@ def _serve(listener: socket.socket, backend: Backend, speak: Callable[..., None]
 
 
 def _http(connection: socket.socket, stream: BinaryIO, backend: Backend) -> None:
-    lines = iter(stream.readline, b"\r\n")
-    backend.requests.append(Request(head=b"".join(lines)))
+    first = stream.readline()
+    if not first:  # Only to see whether somebody listens.
+        return
+    head = first + b"".join(iter(stream.readline, b"\r\n"))
+    backend.requests.append(Request(head=head))
+    if length := re.search(rb"(?i)\r\ncontent-length: *(\d+)", head):
+        stream.read(int(length[1]))
     connection.sendall(_as_http(backend))
 
 
@@ -96,6 +104,8 @@ def _uwsgi(connection: socket.socket, stream: BinaryIO, backend: Backend) -> Non
 
 
 def _as_http(backend: Backend) -> bytes:
+    if not backend.answer:
+        return b""
     head, _, body = backend.answer.partition(b"\r\n\r\n")
     status, _, headers = head.removeprefix(b"Status: ").partition(b"\r\n")
     length = f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode()
@@ -116,6 +126,8 @@ def _fastcgi(connection: socket.socket, stream: BinaryIO, backend: Backend) -> N
     for kind, content in iter(lambda: _record(stream), (_STDIN, b"")):
         parameters += content if kind == _PARAMS else b""
     backend.requests.append(Request(parameters=dict(_pairs(parameters))))
+    if not backend.answer:
+        return
     for kind, content in (_STDOUT, backend.answer), (_STDOUT, b""), (_END, bytes(8)):
         header = struct.pack("!BBHHBx", 1, kind, 1, len(content), 0)
         connection.sendall(header + content)

@@ -14,7 +14,7 @@ from django_deploykit.config.servers.apache import installed
 from django_deploykit.config.stack import renderers
 from tests.servers import harness
 
-FRONTS = ("apache", "lighttpd", "nginx")
+FRONTS = ("apache", "haproxy", "lighttpd", "nginx")
 
 # Which application servers are proved behind which gateway.
 BEHIND = {
@@ -29,6 +29,8 @@ BEHIND = {
 
 # What some stacks run besides, and which tests run it there: tests/servers/test_areas.py.
 BESIDE = ("authorizer",)
+# Fronts for which not all of these are proved: what they say over HTTP, they say to any of them.
+FEW_BEHIND = {"haproxy": ("gunicorn", "uvicorn")}
 
 # A cell of the table of stacks: front server, gateway and application server.
 Cell = tuple[str, str, str]
@@ -70,6 +72,16 @@ class Stack:
     def has_front(self) -> bool:
         """Tell whether a web server stands in front, and not an application server alone."""
         return self.target in FRONTS
+
+    @property
+    def serves_files(self) -> bool:
+        """Tell whether the web server in front sends files by itself."""
+        return self.has_front and self.target != "haproxy"
+
+    @property
+    def scripts_send_files(self) -> bool:
+        """Tell whether the emitted script sends static files: not to an ASGI server."""
+        return not self.serves_files and self.app_server != "uvicorn"
 
     @property
     def has_several_sites(self) -> bool:
@@ -124,13 +136,13 @@ def _proxied() -> list[Stack]:
         for gateway, app_servers in BEHIND.items()
         if gateway in renderers()[front].gateways
         for app_server in app_servers
+        if app_server in FEW_BEHIND.get(front, app_servers)
     ]
 
 
 def _require_pair(front: str, app_server: str) -> None:
-    binaries = {"apache": "apache2", "nginx": "nginx", "lighttpd": "lighttpd"}
     path = os.environ["PATH"] + ":/usr/sbin"
-    harness.require(front, shutil.which(binaries[front], path=path))
+    harness.require(front, shutil.which({"apache": "apache2"}.get(front, front), path=path))
     modules = {"uwsgi": "pyuwsgi", "cgi": "wsgiref"}
     module = modules.get(app_server, app_server)
     harness.require(app_server, importlib.util.find_spec(module))

@@ -16,7 +16,7 @@ import pytest
 from django_deploykit import contract
 from django_deploykit.config.deployment import Address
 from django_deploykit.config.facts import Hosts, Mount
-from django_deploykit.config.servers.apache.proxy import SPEAKS
+from django_deploykit.config.servers.apache.workers import SPEAKS
 from django_deploykit.config.syntax.nodes import Raw, directive
 from tests.cases import site
 from tests.servers import backends, emitted, harness

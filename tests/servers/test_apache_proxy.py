@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 import trustme
 
-from django_deploykit.config.servers.apache import proxy
+from django_deploykit.config.servers.apache import workers
 from tests.servers import harness, small_projects
 from tests.servers.harness import Server
 from tests.servers.stacks import STACKS, Stack
 
 PROXIED = [stack for stack in STACKS.values() if stack.is_apache and stack.app_server]
 # Those whose application server listens, and is not started by Apache itself.
-LISTENING = [stack for stack in PROXIED if stack.gateway in proxy.SPEAKS]
+LISTENING = [stack for stack in PROXIED if stack.gateway in workers.SPEAKS]
 
 # Headers in a request, where an application server takes fewer than the front
 # (docs/howto/granian).

@@ -167,8 +167,8 @@ def plain(public: Path) -> harness.Project:
 @pytest.mark.parametrize("front", FRONTS)
 def test_a_project_with_wsgi_alone_runs_too(plain: harness.Project, front: str) -> None:
     """Without ASGI_APPLICATION, Django's own ASGI application is run, and believes the front."""
-    STACKS[f"{front}/http/granian"].require()
-    arguments = (front, "--gateway", "http", "--app-server", "granian")
+    STACKS[f"{front}/http/uvicorn"].require()
+    arguments = (front, "--gateway", "http", "--app-server", "uvicorn")
     with harness.deployrun(plain, *arguments) as server:
         honest = server.get("/a%20b").json
         spoofed = server.get("/a%20b", ("X-Forwarded-Proto", "https"), ("Script_Name", "/a"))

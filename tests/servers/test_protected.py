@@ -124,6 +124,8 @@ class Protected:
     @property
     def expected(self) -> str:
         """Who is to send a plain file."""
+        if self.stack.target == "haproxy":
+            return "stream"
         if self.stack.target != "apache":
             return "stream" if self.stack.gateway == "cgi" else self.stack.target
         if self.has_module:

@@ -137,7 +137,8 @@ def test_django_below_a_url_of_an_existing_site(public: Path, routing: Stack) ->
     with harness.deployrun(project, *routing.arguments, prefix="/app") as server:
         seen = server.get("/any/").json
         assert (seen["script_name"], seen["path_info"]) == ("/app", "/any/")
-        assert "the old site" in server.request("GET", "/index.html").text
+        found = "the old site" in server.request("GET", "/index.html").text
+        assert found is routing.serves_files
         for path in ("/application/", "/any/", "/.env", "/documents/../app.py"):
             assert server.request("GET", path).status == 404
 
@@ -158,9 +159,10 @@ def test_other_urls_are_not_djangos(routed: Server, path: str) -> None:
     assert "application/json" not in answer.headers["Content-Type"]
 
 
-def test_the_rest_is_a_directory(routed: Server) -> None:
-    """The documents answer at the root of the host, without their dot-files."""
-    assert "the old site" in routed.request("GET", "/").text
+def test_the_rest_is_a_directory(routed: Server, routing: Stack) -> None:
+    """The documents answer at the root of the host, without their dot-files; where the front sends
+    files."""
+    assert ("the old site" in routed.request("GET", "/").text) is routing.serves_files
     assert routed.request("GET", "/.env").status == 404
     assert routed.request("GET", "/out.txt").status in (403, 404)
 

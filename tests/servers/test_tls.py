@@ -37,6 +37,9 @@ HSTS = "max-age=31536000; includeSubDomains"
 CGI = ("uwsgi", "fastcgi", "scgi")
 STACKS = ["apache", *fronts(), *proxying("lighttpd", *CGI), *proxying("nginx", *CGI)]
 
+# HAProxy sends no files, and wants certificate and key in one.
+SENDING = [stack for stack in STACKS if isinstance(stack, str) or stack.serves_files]
+
 
 @dataclass(frozen=True)
 class SecureServer:
@@ -70,10 +73,12 @@ def secure(public: Path, request: pytest.FixtureRequest) -> Iterator[SecureServe
     issued.private_key_pem.write_to_path(str(directory / "key.pem"))
     for pem in issued.cert_chain_pems:
         pem.write_to_path(str(directory / "cert.pem"), append=True)
+    issued.private_key_and_cert_chain_pem.write_to_path(str(directory / "both.pem"))
+    certificate, key = ("cert", "key") if stack.serves_files else ("both", "both")
     settings = SETTINGS.format(
         static=str(directory / "static"),
-        certificate=str(directory / "cert.pem"),
-        key=str(directory / "key.pem"),
+        certificate=str(directory / f"{certificate}.pem"),
+        key=str(directory / f"{key}.pem"),
         acme=str(directory / "acme"),
     )
     project = small_projects.make(directory / "project", {"secured": settings})
@@ -108,6 +113,7 @@ def test_plain_http_never_leads_to_another_name(secure: SecureServer, host: str)
     assert "Location" not in answer.headers
 
 
+@pytest.mark.parametrize("secure", SENDING, ids=str, indirect=True)
 def test_certificate_authorities_are_answered(secure: SecureServer) -> None:
     """ACME's question is answered over plain HTTP."""
     answer = secure.plain.get("/.well-known/acme-challenge/token")

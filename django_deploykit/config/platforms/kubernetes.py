@@ -34,6 +34,7 @@ class KubernetesRenderer(Renderer):
     gateways = ("http",)
     runs_app_server = True
     in_container = True
+    asks_health = True
 
     @classmethod
     def companions(cls, plan: Plan) -> Sequence[tuple[str, Plan]]:
@@ -106,7 +107,7 @@ class KubernetesRenderer(Renderer):
     def _probe(self, site: SiteFacts, why: str, period: int, failures: int) -> Because:
         request: Object = {
             "port": "http",
-            "path": Because(health_path(self.plan, site), "a cheap page", "health_path"),
+            "path": Because(health_path(self.plan, site), "a cheap page", "health"),
             "httpHeaders": self._headers(site),
         }
         return Because({"httpGet": request, **_often(period, failures)}, why)
@@ -115,7 +116,7 @@ class KubernetesRenderer(Renderer):
         """A page may fail because a database does: starting anew would only make that worse. So
         unless a page is named for it, only the port is asked."""
         why = "a process that hangs is started anew"
-        if self.deployment.health_path:
+        if self.deployment.health:
             return self._probe(site, why, 10, 6)
         return Because({"tcpSocket": {"port": "http"}, **_often(10, 6)}, why)
 
@@ -184,10 +185,10 @@ class KubernetesRenderer(Renderer):
         ]
         if not self.deployment.image:
             found.append("image: name the image that the cluster pulls (--set image=).")
-        if not self.deployment.health_path:
+        if not self.deployment.health:
             found.append(
-                f"health_path: {health_path(self.plan, site)!r} is asked whether a pod is ready. "
-                "Name a cheap page that always answers (--set health_path=)."
+                f"health: {health_path(self.plan, site)!r} is asked whether a pod is ready. "
+                "Name a cheap page that always answers (--set health=)."
             )
         if not site.believes_proxies:
             found.append(
@@ -199,7 +200,7 @@ class KubernetesRenderer(Renderer):
 
 def health_path(plan: Plan, site: SiteFacts) -> str:
     """The URL's path that says whether the site lives."""
-    return plan.deployment.health_path or f"{site.prefix}/"
+    return f"{site.prefix}{plan.deployment.health or '/'}"
 
 
 def _often(period: int, failures: int) -> Object:

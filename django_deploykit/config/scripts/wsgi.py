@@ -42,6 +42,14 @@ _BEHIND = """
 """
 
 
+_FILES = """
+    from django_deploykit.handlers.standalone import with_static_files
+
+    # The front sends no files.
+    application = with_static_files(application, files=<<files>>, hashed=<<hashed>>)
+"""
+
+
 class WsgiScriptRenderer(Renderer):
     """The WSGI script that Apache, or any WSGI server, loads."""
 
@@ -62,7 +70,7 @@ class WsgiScriptRenderer(Renderer):
         if self.plan.stands_alone:
             wrappers += _ALONE
         elif self.plan.app_server:
-            wrappers += _BEHIND
+            wrappers += _BEHIND if self.plan.front_sends_files else _BEHIND + _FILES
         return Rendered(
             filename=script_name(self.plan, site),
             lines=entry_lines(self.plan, site, dotted, setting, wrappers),

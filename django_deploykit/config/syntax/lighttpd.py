@@ -1,7 +1,8 @@
 """The grammar of lighttpd's configuration files.
 
 An array is a block whose children are its entries: ``=>`` for a pair, an empty name for a value.
-Under a key, an array of pairs is a list of one such array; one of plain values is ``=> LIST``.
+Under a key, an array of pairs is a list of one such array; one of plain values, or of several such
+arrays, each an ``=> ENTRY``, is ``=> LIST``.
 Several arguments of one statement are parts of one value, joined by ``+``.
 Sources: https://redmine.lighttpd.net/projects/lighttpd/wiki/Docs_Configuration, and what was
 read back from a running server (``tests/servers/test_lighttpd_values.py``).
@@ -18,6 +19,7 @@ name = "lighttpd's configuration"
 
 PAIR = "=>"
 LIST = "=> LIST"
+ENTRY = "=> ENTRY"
 VALUE = ""
 
 
@@ -73,6 +75,8 @@ def opening(name: str, arguments: list[str]) -> str:
         return " ".join([name, *arguments, "{"])
     if name == PAIR:
         return f"{arguments[0]} => (("
+    if name == ENTRY:
+        return "("
     if name == LIST:
         return f"{arguments[0]} => ("
     return f"{_assigned(name)} {' + '.join([*arguments, '('])}"
@@ -81,7 +85,7 @@ def opening(name: str, arguments: list[str]) -> str:
 def closing(name: str) -> str:
     if _is_condition(name):
         return "}"
-    return {PAIR: ")),", LIST: "),"}.get(name, ")")
+    return {PAIR: ")),", LIST: "),", ENTRY: "),"}.get(name, ")")
 
 
 def _assigned(name: str) -> str:

@@ -34,7 +34,7 @@ from django_deploykit.config.servers.apache import (
     installed,
     private,
     protected,
-    proxy,
+    workers,
 )
 from django_deploykit.config.servers.apache.dialect import Version, dialect
 from django_deploykit.config.syntax.nodes import Comment, Node
@@ -46,8 +46,9 @@ class ApacheRenderer(Renderer):
 
     name = "apache"
     summary = "Apache httpd 2.4 (2.2 on request) with mod_wsgi, daemon or embedded, or mod_proxy"
-    asks = (*proxy.SPEAKS, *gateways.STARTS)
+    asks = (*workers.SPEAKS, *gateways.STARTS)
     gateways = guards = ("mod_wsgi", "mod_wsgi-embedded", *asks)
+    balancing = tuple(workers.SPEAKS)
     path_hosts = ("http",)
     asks_over_sockets = False
     logs = Logs(owner="root", group="adm", reopen="invoke-rc.d apache2 reload")

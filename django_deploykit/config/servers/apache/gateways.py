@@ -7,7 +7,7 @@ from typing import Protocol, cast
 
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.renderer import Plan
-from django_deploykit.config.servers.apache import cgi, fcgid, mod_wsgi, proxy
+from django_deploykit.config.servers.apache import cgi, fcgid, mod_wsgi, proxy, workers
 from django_deploykit.config.syntax.nodes import Node
 
 
@@ -56,7 +56,7 @@ STARTS = {"fcgid": fcgid, "cgi": cgi}
 
 def is_proxy(plan: Plan) -> bool:
     """Tell whether Apache hands requests on to an application server that somebody else runs."""
-    return plan.gateway in proxy.SPEAKS
+    return plan.gateway in workers.SPEAKS
 
 
 def is_mod_wsgi(plan: Plan) -> bool:

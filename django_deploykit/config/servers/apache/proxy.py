@@ -5,19 +5,15 @@ Manual: https://httpd.apache.org/docs/2.4/mod/mod_proxy.html
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 
 from django_deploykit import contract
-from django_deploykit.config import limits, path_hosts
-from django_deploykit.config.deployment import Version as Numbers
+from django_deploykit.config import path_hosts
 from django_deploykit.config.facts import Mount, SiteFacts
 from django_deploykit.config.fronts import check_sockets, groups
 from django_deploykit.config.renderer import Plan
-from django_deploykit.config.servers.apache import protected
+from django_deploykit.config.servers.apache import protected, workers
 from django_deploykit.config.servers.apache.dialect import Version, grant
 from django_deploykit.config.syntax import apache
 from django_deploykit.config.syntax.nodes import (
@@ -30,25 +26,6 @@ from django_deploykit.config.syntax.nodes import (
     directive,
 )
 from django_deploykit.exceptions import ChoiceError, UnrepresentableValue
-
-
-@dataclass(frozen=True)
-class Speaks:
-    """What a gateway is called in URLs and modules, and the first httpd that has all of it."""
-
-    scheme: str
-    module: str
-    since: Numbers
-
-
-# Unix sockets came with 2.4.7; "RequestHeader set … expr=" with 2.4.10, mod_proxy_uwsgi with 2.4.30
-# and ProxyFCGIBackendType with 2.4.26 (the line "Compatibility" of each in the manual).
-SPEAKS = {
-    "http": Speaks("http", "proxy_http", (2, 4, 10)),
-    "uwsgi": Speaks("uwsgi", "proxy_uwsgi", (2, 4, 30)),
-    "fastcgi": Speaks("fcgi", "proxy_fcgi", (2, 4, 26)),
-    "scgi": Speaks("scgi", "proxy_scgi", (2, 4, 7)),
-}
 
 # mod_proxy_http and mod_proxy_uwsgi pass this header on; these make no parameter of it.
 _HOLD_BACK_AUTHORIZATION = ("fastcgi", "scgi")
@@ -66,7 +43,7 @@ _NAMED_IN_CONNECTION = r"(?i)(?<![^,;\s])(?!(?:close|keep-alive)(?:[,;\s]|$))[^,
 
 def check(plan: Plan) -> None:
     """Refuse an httpd that is too old, and choices that belong to mod_wsgi."""
-    version, needed = Version.of(plan.deployment), SPEAKS[plan.gateway].since
+    version, needed = Version.of(plan.deployment), workers.SPEAKS[plan.gateway].since
     if not version.at_least(*needed):
         oldest = ".".join(map(str, needed))
         raise ChoiceError(
@@ -87,7 +64,12 @@ def server_level(plan: Plan) -> list[Node]:
 
 
 def warnings(plan: Plan) -> list[str]:
-    return [*path_hosts.warnings(plan), *_shared_files(plan), *_without_upgrade(plan)]
+    return [
+        *path_hosts.warnings(plan),
+        *_shared_files(plan),
+        *_without_upgrade(plan),
+        *workers.warnings(plan),
+    ]
 
 
 def _without_upgrade(plan: Plan) -> list[str]:
@@ -114,8 +96,9 @@ def _shared_files(plan: Plan) -> list[str]:
 
 
 def modules(plan: Plan) -> set[str]:
-    protocol = SPEAKS[plan.gateway].module
+    protocol = workers.SPEAKS[plan.gateway].module
     found = {protocol.partition("_")[0], protocol}  # The family's own module, and the protocol's.
+    found |= workers.modules(plan)
     if plan.gateway in _HOLD_BACK_AUTHORIZATION and any(
         site.needs_authorization for site in plan.sites
     ):
@@ -176,7 +159,8 @@ def mount(plan: Plan, sites: tuple[SiteFacts, ...], own: Sequence[str]) -> list[
         *_protocol(plan, sites),
         *(directive("ProxyPass", url, Raw("!"), why=why) for url in kept),
         *_bare_prefixes(sites),
-        *(_pass(plan, site, url, upgrade=upgraded[url, site]) for url, site in mounted),
+        *workers.groups(plan, sites, upgraded.values()),
+        *(workers.passed(plan, site, url, upgrade=upgraded[url, site]) for url, site in mounted),
     ]
 
 
@@ -231,36 +215,6 @@ def _bare_prefixes(sites: tuple[SiteFacts, ...]) -> list[Node]:
 
 def _lies_below(url: str, mount: str) -> bool:
     return url.startswith(f"{mount.rstrip('/')}/")
-
-
-def _pass(plan: Plan, site: SiteFacts, url: str, *, upgrade: bool) -> Node:
-    return directive(
-        "ProxyPass",
-        url,
-        _target(plan, site, url),
-        Raw("connectiontimeout=5"),
-        Raw(f"timeout={limits.front_timeout(plan.deployment)}"),
-        Raw("retry=0"),
-        Raw("disablereuse=On"),
-        *([Raw("flushpackets=On")] if plan.gateway == "fastcgi" else []),
-        *([Raw("upgrade=websocket")] if upgrade else []),
-        setting="DEPLOYKIT['SITE']['ROUTES']" if site.routes else "WSGI_APPLICATION",
-        why="hands these URLs to the application server; the application gives up before Apache, "
-        "one that was away is asked again at once, and a connection that idles holds no worker",
-    )
-
-
-def _target(plan: Plan, site: SiteFacts, url: str) -> str:
-    """Where the application server listens. A socket's name stands for it in Apache's table, so
-    that it has to differ from site to site."""
-    socket, scheme = plan.socket(site), SPEAKS[plan.gateway].scheme
-    url = f"{plan.path_host}{url}"
-    if not isinstance(socket, Path):
-        return f"{scheme}://{socket}{url}"
-    if found := re.search(r"[?#|]", str(socket)):
-        reason = f"{found[0]!r} ends the path of a socket in this place"
-        raise UnrepresentableValue(str(socket), apache.name, reason, "socket")
-    return f"unix:{socket}|{scheme}://{site.name}.invalid{url}"
 
 
 def _protocol(plan: Plan, sites: tuple[SiteFacts, ...]) -> list[Node]:

@@ -31,6 +31,7 @@ from django_deploykit.config.renderer import (
 )
 from django_deploykit.config.servers.lighttpd import (
     areas,
+    backends,
     content,
     gateway,
     hosts,
@@ -57,6 +58,7 @@ class LighttpdRenderer(Renderer):
     gateways = ("http", "uwsgi", "fastcgi", "scgi", "cgi")
     path_hosts = ("http",)
     guards = asks = gateways
+    balancing = ("http", "uwsgi", "fastcgi", "scgi")
     logs = Logs(owner="www-data", group="www-data", reopen="invoke-rc.d lighttpd reopen-logs")
 
     @classmethod
@@ -85,6 +87,7 @@ class LighttpdRenderer(Renderer):
         check_applications(self.plan)
         areas.check(self.plan)
         check_sockets(self.plan)
+        backends.check(self.plan)
         if self.plan.finds_files:
             # Measured: mod_setenv works once for a request, before mod_rewrite looks for a file
             # (url.rewrite-if-not-file), and not again for the URL that it rewrites to.
@@ -144,6 +147,7 @@ class LighttpdRenderer(Renderer):
             *path_hosts.warnings(self.plan),
             *areas.warnings(self.plan),
             *without_websockets(self.plan),
+            *backends.warnings(self.plan),
         )
 
     def _needs(self) -> Needs:

@@ -13,7 +13,7 @@ from pathlib import Path
 from django_deploykit import contract
 from django_deploykit.config.facts import Area, Mount, SiteFacts
 from django_deploykit.config.renderer import Plan
-from django_deploykit.config.servers.lighttpd import content, gateway
+from django_deploykit.config.servers.lighttpd import backends, content
 from django_deploykit.config.servers.lighttpd.dialect import URL, array, pair, when
 from django_deploykit.config.syntax.lighttpd import PAIR, regex
 from django_deploykit.config.syntax.nodes import Block, Node, block
@@ -74,9 +74,11 @@ def _policy(area: Area) -> Node:
 def _authorizer(plan: Plan, site: SiteFacts) -> Node:
     """Without a "docroot" the request goes on to the file that it would have had."""
     children = [
-        *gateway.address(plan.authorizers[site.name], "where the authorizer listens", "authorizer"),
+        *backends.address(
+            plan.authorizers[site.name], "where the authorizer listens", "authorizer"
+        ),
         pair("mode", "authorizer", why="200 lets a request through; any other answer is sent"),
         pair("check-local", "disable", why="it is asked for what does not exist, too"),
-        *gateway.timeouts(plan),
+        *backends.timeouts(plan, backends.only_one()),
     ]
     return block(PAIR, "/", children=children, why="every URL that comes here")

@@ -6,19 +6,16 @@ Manuals: https://redmine.lighttpd.net/projects/lighttpd/wiki/Mod_proxy, Mod_scgi
 from __future__ import annotations
 
 from itertools import product
-from pathlib import Path
 
 from django_deploykit import contract
-from django_deploykit.config import limits
-from django_deploykit.config.deployment import Address
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.launcher import locale_variables
 from django_deploykit.config.renderer import Plan
-from django_deploykit.config.servers.lighttpd import cgi, protected, vhost_path
+from django_deploykit.config.servers.lighttpd import backends, cgi, protected, vhost_path
 from django_deploykit.config.servers.lighttpd.content import hsts, response_headers
-from django_deploykit.config.servers.lighttpd.dialect import URL, Version, array, pair, when
-from django_deploykit.config.syntax.lighttpd import PAIR, regex
-from django_deploykit.config.syntax.nodes import Argument, Node, Raw, block, directive
+from django_deploykit.config.servers.lighttpd.dialect import URL, array, pair, when
+from django_deploykit.config.syntax.lighttpd import regex
+from django_deploykit.config.syntax.nodes import Node, Raw, block, directive
 from django_deploykit.exceptions import ChoiceError, UnrepresentableValue
 
 CLEANED = "var.deploykit_cleaned"
@@ -32,6 +29,7 @@ _MODULES = {
 }
 # Every spelling of a header's name is listed, and each dash doubles their number.
 _MOST_DASHES = 7
+_NOT_KEPT = "the application server; no connection to it is kept"
 
 
 def module(plan: Plan) -> str:
@@ -119,19 +117,9 @@ def _backend(plan: Plan, site: SiteFacts) -> list[Node]:
     if plan.gateway == "cgi":
         return cgi.backend(plan, site)
     kind = module(plan).removeprefix("mod_")
-    why = "the application server; no connection to it is kept"
-    host = block(
-        PAIR,
-        "" if plan.gateway == "http" else "/",
-        children=[
-            *address(plan.socket(site), "where the application server listens", "socket"),
-            *_path(plan),
-            *protected.sending(site),
-            *timeouts(plan),
-        ],
-        why="every URL that comes here",
-    )
-    nodes: list[Node] = [array(f"{kind}.server", [host], why, "socket")]
+    nodes: list[Node] = [array(f"{kind}.server", [backends.hosts(plan, site)], _NOT_KEPT, "socket")]
+    if plan.balances:
+        nodes.append(backends.balance(plan, kind))
     if plan.gateway == "uwsgi":
         nodes.append(directive("scgi.protocol", "uwsgi", why="mod_scgi speaks both protocols"))
     return nodes
@@ -149,45 +137,3 @@ def _websockets(plan: Plan, site: SiteFacts) -> list[Node]:
     upgrade = pair("upgrade", "enable", why=why, setting=setting)
     header = array("proxy.header", [upgrade, *vhost_path.mapped(plan)], why)
     return [when(URL, f"^(?:{'|'.join(urls)})", [header], why, setting)]
-
-
-def address(where: Path | Address, why: str, setting: str) -> list[Node]:
-    """Where a program listens, as an entry of ``fastcgi.server`` and its like has it."""
-    if isinstance(where, Path):
-        return [pair("socket", str(where), why=why, setting=setting)]
-    return [
-        pair("host", where.host, why=why, setting=setting),
-        pair("port", where.port, why=why, setting=setting),
-    ]
-
-
-def _path(plan: Plan) -> list[Node]:
-    if plan.gateway == "http":
-        return []
-    why = "the whole path is PATH_INFO; otherwise its first part would be SCRIPT_NAME"
-    return [
-        pair("check-local", "disable", why="no file has to exist below the document root"),
-        pair("fix-root-scriptname", "enable", why=why),
-    ]
-
-
-def timeouts(plan: Plan) -> list[Node]:
-    """How long lighttpd waits for a program, and that it asks the only one there is again."""
-    # Until 1.4.60 lighttpd waits as long as the application server takes.
-    if not Version.of(plan.deployment).at_least(1, 4, 60):
-        return [_one_server()]
-    entries: list[tuple[str, Argument, str]] = [
-        ("connect-timeout", 5, "an application server on this machine answers at once or is down"),
-        ("write-timeout", 60, "it takes no more of a request"),
-        (
-            "read-timeout",
-            limits.front_timeout(plan.deployment),
-            "longer than the application server gives a request",
-        ),
-    ]
-    pairs = [pair(name, value, why=why, setting="request_timeout") for name, value, why in entries]
-    return [*pairs, _one_server()]
-
-
-def _one_server() -> Node:
-    return pair("disable-time", 0, why="there is no other: it is asked again with the next request")

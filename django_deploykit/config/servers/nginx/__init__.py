@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from django_deploykit.config import limits
-from django_deploykit.config.deployment import Deployment
-from django_deploykit.config.facts import SiteFacts
+from django_deploykit.config.deployment import Address, Deployment
 from django_deploykit.config.fronts import (
     admin_steps,
     check_applications,
@@ -52,7 +51,7 @@ class NginxRenderer(Renderer):
     name = "nginx"
     path_hosts = ()
     summary = "nginx in front of gunicorn or uWSGI (http, uwsgi, fastcgi or scgi)"
-    gateways = guards = tuple(gateways.WORDS)
+    gateways = guards = balancing = tuple(gateways.WORDS)
     logs = Logs(owner="root", group="adm", reopen="invoke-rc.d nginx rotate")
 
     @classmethod
@@ -83,11 +82,11 @@ class NginxRenderer(Renderer):
         areas.check(self.plan)
         stores.check(self.plan)
         for site in self.plan.sites:
-            self._check_socket(site)
+            for backend in self.plan.backends(site):
+                self._check_socket(backend.where)
 
-    def _check_socket(self, site: SiteFacts) -> None:
+    def _check_socket(self, socket: Path | Address) -> None:
         # The choice itself refuses it; a path made from a run's directory may hold one too.
-        socket = self.plan.socket(site)
         if isinstance(socket, Path) and ":" in str(socket):
             reason = "a colon ends the path of a socket in this place"
             raise UnrepresentableValue(str(socket), dialect.name, reason, "socket")

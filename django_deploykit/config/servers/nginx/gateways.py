@@ -7,13 +7,13 @@ same directives under other first words.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from django_deploykit import contract
 from django_deploykit.config import limits
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.renderer import Plan
-from django_deploykit.config.servers.nginx.dialect import Version, shared_name, variable
+from django_deploykit.config.servers.nginx import upstreams
+from django_deploykit.config.servers.nginx.dialect import variable
 from django_deploykit.config.syntax import nginx
 from django_deploykit.config.syntax.nodes import (
     Argument,
@@ -44,29 +44,6 @@ _PARAMETERS = {
     "REMOTE_ADDR": "$remote_addr",
     "REMOTE_PORT": "$remote_port",
 }
-
-
-def upstreams(plan: Plan) -> list[Node]:
-    """Where the application servers listen."""
-    nodes: list[Node] = [Comment("Application servers")]
-    for site in plan.sites:
-        socket = plan.socket(site)
-        where = f"unix:{socket}" if isinstance(socket, Path) else str(socket)
-        why = "where the application server listens; one that was away is asked again at once"
-        children: list[Node] = [
-            directive("server", where, Raw("max_fails=0"), why=why, setting="socket"),
-            *_kept(plan),
-        ]
-        why = "named once, for every location"
-        nodes.append(block("upstream", shared_name(site.name), children=children, why=why))
-    return nodes
-
-
-def _kept(plan: Plan) -> list[Node]:
-    """Since 1.29.7 connections are kept unless this is said, which before would be an error."""
-    if not Version.of(plan.deployment).at_least(1, 29, 7):
-        return []
-    return [directive("keepalive", 0, why="a connection that idles would hold a worker")]
 
 
 def host_map(plan: Plan) -> list[Node]:
@@ -136,8 +113,8 @@ def passing(plan: Plan, site: SiteFacts, sites: Sequence[SiteFacts]) -> list[Nod
 
 def target(plan: Plan, site: SiteFacts) -> Node:
     """Hand a request over. Over HTTP without a path, so that the client's own is kept."""
-    name = shared_name(site.name)
-    where = f"http://{name}" if plan.gateway == "http" else name
+    scheme = "http://" if plan.gateway == "http" else ""
+    where = Raw(f"{scheme}{upstreams.chosen(plan, site)}")
     why = "hands the request to the application server"
     return directive(f"{WORDS[plan.gateway]}pass", where, why=why, setting="WSGI_APPLICATION")
 
@@ -282,24 +259,42 @@ def _kept_back(plan: Plan, site: SiteFacts) -> list[Node]:
 
 def _conduct(plan: Plan, site: SiteFacts) -> list[Node]:
     """How nginx deals with the application server, whatever they speak."""
-    word, seconds = WORDS[plan.gateway], limits.front_timeout(plan.deployment)
-    limit = "the application gives up before nginx"
+    seconds = limits.front_timeout(plan.deployment)
+    limit, away = "the application gives up before nginx", "it answers at once, or is away"
 
     def say(name: str, *values: Argument, why: str, setting: str = "") -> Node:
-        return directive(f"{word}{name}", *values, why=why, setting=setting)
+        return _say(plan, name, *values, why=why, setting=setting)
 
     large = "large cookies; more than a page of headers would be a 502"
     return [
         Comment("Time, and room: nginx waits for slow clients, so that no worker has to."),
         *_connection(plan, site),
-        say("connect_timeout", Raw("5s"), why="a server on this host answers at once, or is away"),
+        say("connect_timeout", Raw(f"{limits.CONNECT}s"), why=away),
         say("send_timeout", Raw(f"{seconds}s"), why=limit, setting="request_timeout"),
         say("read_timeout", Raw(f"{seconds}s"), why=limit, setting="request_timeout"),
-        say("next_upstream", "off", why="there is one, and no request is sent twice"),
+        *_next(plan),
         say("request_buffering", "on", why="a slow upload holds no worker"),
         say("buffering", "on", why="a slow download holds no worker; a stream says that it is one"),
         say("buffer_size", Raw("16k"), why=large),
         say("buffers", 8, Raw("16k"), why="a whole page fits in memory"),
+    ]
+
+
+def _say(plan: Plan, name: str, *values: Argument, why: str, setting: str = "") -> Node:
+    return directive(f"{WORDS[plan.gateway]}{name}", *values, why=why, setting=setting)
+
+
+def _next(plan: Plan) -> list[Node]:
+    """Whether another application server is asked when one fails."""
+    if not plan.balances:
+        why = "there is one, and no request is sent twice"
+        return [_say(plan, "next_upstream", "off", why=why)]
+    again = "asks another one; but never twice what may do something twice (non_idempotent)"
+    late = "what ran for long and failed would only fail again"
+    limit = Raw(f"{limits.BACKEND_AWAY}s")
+    return [
+        _say(plan, "next_upstream", "error", "timeout", why=again, setting="backends"),
+        _say(plan, "next_upstream_timeout", limit, why=late, setting="backends"),
     ]
 
 

@@ -8,7 +8,7 @@ from django_deploykit.config.deployment import Address, Deployment
 from django_deploykit.config.facts import SiteFacts, Tls
 from django_deploykit.config.fronts import Group, file_name, groups
 from django_deploykit.config.renderer import Plan
-from django_deploykit.config.servers.nginx import areas, content, gateways, tls
+from django_deploykit.config.servers.nginx import areas, content, gateways, tls, upstreams
 from django_deploykit.config.servers.nginx.dialect import shared_name
 from django_deploykit.config.syntax.nodes import (
     Comment,
@@ -28,7 +28,8 @@ def http_level(plan: Plan) -> list[Node]:
     """What stands outside of the server blocks, under names that no other file has."""
     why = "the combined format; seconds spent in all, and by the application"
     return [
-        *gateways.upstreams(plan),
+        *upstreams.groups(plan),
+        *upstreams.route_maps(plan),
         *gateways.host_map(plan),
         *gateways.upgrade_maps(plan),
         *content.maps(plan),
@@ -80,7 +81,7 @@ def _plain(plan: Plan, group: Group, certified: Tls) -> list[Node]:
         children.append(Comment("Some paths stay on plain HTTP (SECURE_REDIRECT_EXEMPT)."))
     for site, pattern in exempt:
         why, setting = "no redirect for these paths", "SECURE_REDIRECT_EXEMPT"
-        inside = _django(plan, group, site)
+        inside = _django(plan, group, site, secure=False)
         children.append(
             block("location", Raw("~"), pattern, children=inside, why=why, setting=setting)
         )
@@ -224,10 +225,13 @@ def _shared_passing(plan: Plan, group: Group) -> list[Node]:
     return gateways.passing(plan, group.sites[0], group.sites) if len(group.sites) == 1 else []
 
 
-def _django(plan: Plan, group: Group, site: SiteFacts) -> list[Node]:
+def _django(plan: Plan, group: Group, site: SiteFacts, *, secure: bool = True) -> list[Node]:
     """Inside a location: with several sites each says all of it, as one list drops another."""
     own = gateways.passing(plan, site, group.sites) if len(group.sites) > 1 else []
-    return [gateways.target(plan, site), *own]
+    hsts = tls.hsts(group) if group.tls else []
+    # Beside TLS the cookie is for TLS alone.
+    cookie = upstreams.route_header(plan, hsts) if secure else []
+    return [gateways.target(plan, site), *own, *cookie]
 
 
 def _locations(plan: Plan, group: Group) -> list[Node]:

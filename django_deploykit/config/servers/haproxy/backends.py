@@ -1,0 +1,165 @@
+"""Where HAProxy hands requests to, and what it tells one site alone.
+
+Manual: https://docs.haproxy.org/2.6/configuration.html#5
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from django_deploykit import contract
+from django_deploykit.config import limits
+from django_deploykit.config.deployment import Backend
+from django_deploykit.config.facts import SiteFacts
+from django_deploykit.config.fronts import file_name, routes
+from django_deploykit.config.renderer import Plan
+from django_deploykit.config.servers.haproxy.dialect import shared_name
+from django_deploykit.config.syntax.haproxy import quoted
+from django_deploykit.config.syntax.nodes import (
+    Argument,
+    Comment,
+    Directive,
+    Format,
+    Node,
+    Raw,
+    directive,
+)
+from django_deploykit.exceptions import UnrepresentableValue
+
+_METHODS = {"least-connections": "leastconn", "round-robin": "roundrobin"}
+# Seconds from look to look, and how many of them it takes until one is out, and in again.
+_EVERY, _OUT, _IN = 2, 2, 1
+
+
+def sections(plan: Plan) -> list[tuple[Directive, list[Node]]]:
+    """A backend for each site, with its application servers."""
+    defaults = Raw(f"from {shared_name(file_name(plan))}")
+    return [
+        (
+            directive("backend", shared_name(site.name), defaults, why=f"the site {site.name!r}"),
+            [
+                *_conduct(plan, site),
+                *_health(plan, site),
+                *_upgrades(plan, site),
+                *_told(site),
+                *_servers(plan, site),
+            ],
+        )
+        for site in plan.sites
+    ]
+
+
+def warnings(plan: Plan) -> list[str]:
+    """What a distribution's own haproxy.cfg says that does not fit."""
+    sockets = [one.where for site in plan.sites for one in plan.backends(site)]
+    return [
+        f"socket: a chroot in haproxy.cfg (Debian: /var/lib/haproxy) keeps HAProxy from "
+        f"{str(path)!r}. Take it out there, or use TCP: --set socket=127.0.0.1:8000."
+        for path in sockets
+        if isinstance(path, Path)
+    ]
+
+
+def _conduct(plan: Plan, site: SiteFacts) -> Iterator[Node]:
+    """Who is next, and who is asked when one fails."""
+    if not plan.balances:
+        yield directive("retries", 0, why="there is one, and no request is sent twice")
+        return
+    mode, why = _METHODS[plan.deployment.balance], "which application server is next"
+    yield directive("balance", mode, why=why, setting="balance")
+    why = "what was never sent, or got no answer, is sent to another one"
+    yield directive("retries", 2, why=why, setting="backends")
+    yield directive("option", Raw("redispatch 1"), why=why, setting="backends")
+    yield directive("retry-on", Raw("conn-failure empty-response"), why=why, setting="backends")
+    safe = Raw("disable-l7-retry unless { method GET HEAD OPTIONS }")
+    why = "what may do something twice is never sent twice"
+    yield directive("http-request", safe, why=why, setting="backends")
+    yield from _cookie(plan, site)
+
+
+def _health(plan: Plan, site: SiteFacts) -> Iterator[Node]:
+    """The question how an application server is, in the words in which it believes its front."""
+    if not plan.deployment.health:
+        return
+    headers = {
+        "Host": site.hosts.names[0].removeprefix(".").replace("*", "localhost"),
+        contract.CLIENT_ADDRESS_HEADER: "127.0.0.1",
+        contract.SCHEME_HEADER: "https" if site.tls else "http",
+        "Connection": "close",
+    }
+    words: list[Argument] = [Raw("meth GET uri"), site.prefix + plan.deployment.health]
+    words.append(Raw("ver HTTP/1.1"))
+    for name, value in headers.items():
+        words += [Raw(f"hdr {name}"), value]
+    why = "with a Host that Django accepts, and what the front says in every request"
+    yield directive("option", "httpchk", why="well is what answers so", setting="health")
+    yield directive("http-check", Raw("send"), *words, why=why, setting="health")
+    yield directive("http-check", Raw("expect status 200"), why="as HealthView", setting="health")
+
+
+def _cookie(plan: Plan, site: SiteFacts) -> Iterator[Node]:
+    if not plan.sticks:
+        return
+    words = ["insert", "indirect", "nocache", "httponly", *(["secure"] if site.tls else [])]
+    # HAProxy itself begins with "path=/"; of several the last one counts (RFC 6265 5.2.4).
+    words += ['attr "SameSite=Lax"', *([f'attr "Path={site.prefix}"'] if site.prefix else [])]
+    name, why = contract.route_cookie(site.name), "a client stays where it was, while that answers"
+    yield directive("cookie", name, *map(Raw, words), why=why, setting="sticky")
+
+
+def _upgrades(plan: Plan, site: SiteFacts) -> Iterator[Node]:
+    """Only for websockets of this site does HAProxy hand on a wish for another protocol."""
+    tests = [
+        f"{{ path{'_beg' if url.endswith('/') else ''} {quoted(site.prefix + url)} }}"
+        for url in plan.websockets(site)
+    ]
+    words = [Raw(f"unless {' or '.join(tests)}")] if tests else []
+    why, setting = "a connection becomes a websocket where Django takes one", "ASGI_APPLICATION"
+    for name in ("Upgrade", "Connection"):
+        header = Raw(f"del-header {name}")
+        yield directive("http-request", header, *words, why=why, setting=setting)
+
+
+def _told(site: SiteFacts) -> Iterator[Node]:
+    why = "data for the application, in request.META"
+    for name, value in site.environ:
+        setting = f"DEPLOYKIT['SITE']['ENVIRON'][{name!r}]"
+        if value != value.strip():
+            reason = "blanks at its ends do not survive"
+            raise UnrepresentableValue(value, "a header of HTTP", reason, setting)
+        header = Raw(f"set-header {contract.data_header(name)}")
+        yield directive("http-request", header, Format(value), why=why, setting=setting)
+    if not site.needs_authorization:
+        why = "credentials go no further than somebody reads them"
+        word = Raw("del-header Authorization")
+        yield directive("http-request", word, why=why, setting="REST_FRAMEWORK")
+
+
+def _servers(plan: Plan, site: SiteFacts) -> Iterator[Node]:
+    bound = dict(routes(plan, site))
+    yield Comment("Application servers")
+    for number, one in enumerate(plan.backends(site), start=1):
+        words: list[Argument] = list(_words(plan, one))
+        words += [Raw(f"cookie {number}")] if number in bound else []
+        why = "where one listens; what does not answer is out, and comes back by itself"
+        setting = "backends" if plan.balances else "socket"
+        yield directive("server", f"s{number}", _where(one), *words, why=why, setting=setting)
+
+
+def _where(backend: Backend) -> str:
+    unix = isinstance(backend.where, Path)
+    return f"unix@{backend.where}" if unix else str(backend.where)
+
+
+def _words(plan: Plan, backend: Backend) -> Iterator[Raw]:
+    if plan.balances or plan.deployment.health:
+        yield Raw(f"check inter {_EVERY}s fall {_OUT} rise {_IN}")
+        # Between two looks, requests that do not get through tell as much.
+        yield Raw(f"observe layer4 error-limit {limits.BACKEND_FAILURES} on-error mark-down")
+    if backend.weight > 1 or backend.role == "drain":
+        yield Raw(f"weight {0 if backend.role == 'drain' else backend.weight}")
+    if backend.role == "backup":
+        yield Raw("backup")
+    if backend.role == "down":
+        yield Raw("disabled")

@@ -1,0 +1,29 @@
+import os
+import sys
+
+# Each worker is an interpreter of its own, and runs this file but for its last lines.
+os.environ.update({'LANG': 'C.UTF-8', 'LC_ALL': 'C.UTF-8'})
+os.chdir('/srv/shop')
+sys.path.insert(0, '/etc/deploykit/granian')
+
+from pathlib import Path
+
+from granian import Granian
+
+config = {
+    "target": 'shop_asgi:application',
+    "interface": "asgi",
+    "http": "1",
+    "workers": 2,
+    "backlog": 1024,
+    # A worker that dies is replaced; one that is to end may finish its requests.
+    "respawn_failed_workers": True,
+    "workers_kill_timeout": 60,
+    "log_access": True,
+}
+
+if __name__ == "__main__":
+    from multiprocessing import set_start_method
+
+    set_start_method("spawn")
+    Granian(address='127.0.0.1', port=9000, **config).serve()

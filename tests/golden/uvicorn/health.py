@@ -1,0 +1,27 @@
+import os
+import sys
+
+# Each worker is an interpreter of its own, and runs this file but for its last lines.
+os.environ.update({'LANG': 'C.UTF-8', 'LC_ALL': 'C.UTF-8'})
+os.chdir('/srv/shop')
+sys.path.insert(0, '/etc/deploykit/uvicorn')
+
+import uvicorn
+
+config = {
+    "app": 'shop_asgi:application',
+    "workers": 2,
+    "backlog": 1024,
+    # Longer than any front keeps an idle connection, so that none is closed under it.
+    "timeout_keep_alive": 75,
+    # Running requests end before a worker does.
+    "timeout_graceful_shutdown": 60,
+    # Sooner than a front gives a websocket up that says nothing.
+    "ws_ping_interval": 20,
+    # Headers are believed, if at all, by the script that it loads: never by uvicorn itself.
+    "proxy_headers": False,
+    "server_header": False,
+}
+
+if __name__ == "__main__":
+    uvicorn.run(host='127.0.0.1', port=9000, **config)

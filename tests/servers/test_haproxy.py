@@ -1,0 +1,76 @@
+"""HAProxy: what it hands on, byte for byte, and what ends there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from django_deploykit.config.deployment import Address
+from tests import cases
+from tests.servers import backends, emitted
+from tests.servers.harness import Server
+
+HOST = ("Host", "example.com")
+
+
+@dataclass(frozen=True)
+class Front:
+    """HAProxy, and the application server behind it."""
+
+    server: Server
+    backend: backends.Backend
+
+
+@pytest.fixture(scope="module")
+def front() -> Iterator[Front]:
+    """One site, without websockets."""
+    site = cases.site(static=None, admin_static=None)
+    with backends.listening("http") as backend:
+        where = Address("127.0.0.1", backend.port)
+        with emitted.front("haproxy", "http", site, where) as server:
+            yield Front(server, backend)
+
+
+@pytest.mark.parametrize(
+    "target", ["/a%2Fb", "//a", "/a/./b/../c", "/../x", "/a%zz", "/a\\b", "http://example.com/a"]
+)
+def test_a_path_is_handed_on_as_it_came(front: Front, target: str) -> None:
+    """Nothing is decoded, merged or resolved (docs/howto/haproxy)."""
+    assert front.server.request("GET", target, [HOST]).status == 200
+    assert front.backend.last.line == f"GET {target} HTTP/1.1"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "GET /a#b HTTP/1.1\r\nHost: example.com",
+        "GET /\u00fc HTTP/1.1\r\nHost: example.com",
+        "GET http://evil.example/a HTTP/1.1\r\nHost: example.com",
+        "GET / HTTP/1.1\r\nHost: example.com\r\nHost: evil.example",
+        "GET / HTTP/1.1\r\nHost: example.com\r\nX-Real-Ip : 192.0.2.1",
+        "POST / HTTP/1.1\r\nHost: example.com\r\nContent-Length: +5",
+        "GET / HTTP/1.1\r\nHost: example.com:80:80",
+        "GET / HTTP/1.0",
+    ],
+)
+def test_what_is_not_clear_ends_here(front: Front, head: str) -> None:
+    """Two hosts, none, or what two servers could read in two ways."""
+    before = len(front.backend.requests)
+    assert front.server.raw(f"{head}\r\n\r\n".encode()).status in (400, 403)
+    assert len(front.backend.requests) == before
+
+
+@pytest.mark.parametrize(
+    ("path", "protocol"), [("/", "websocket"), ("/", "h2c"), ("/ws/", "websocket")]
+)
+def test_no_upgrade_gets_through_elsewhere(front: Front, path: str, protocol: str) -> None:
+    """Behind one, requests would follow that nobody has looked at."""
+    asked = [HOST, ("Upgrade", protocol), ("Connection", "Upgrade, HTTP2-Settings")]
+    # Without a key, HAProxy itself refuses a websocket.
+    asked += [("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")]
+    assert front.server.request("GET", path, asked).status == 200
+    head = front.backend.last.head.lower()
+    assert b"upgrade" not in head
+    assert b"connection: close\r\n" in head
