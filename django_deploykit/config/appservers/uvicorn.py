@@ -77,5 +77,10 @@ class UvicornRenderer(Renderer):
         check = "import uvicorn; uvicorn.Config(**config).load()"
         return launcher.foreground(self.plan, self.name, directory / self._file_name(), check)
 
+    @property
+    def reload(self) -> str:
+        # A single process has nobody who replaces it, and SIGHUP would end it.
+        return "HUP" if self.deployment.processes > 1 else ""
+
     def _file_name(self) -> str:
         return f"uvicorn/{self.plan.sites[0].name}_uvicorn.py"

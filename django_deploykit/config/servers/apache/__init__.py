@@ -34,6 +34,7 @@ from django_deploykit.config.servers.apache import (
     private,
     protected,
     proxy,
+    reloading,
 )
 from django_deploykit.config.servers.apache.dialect import Version, dialect
 from django_deploykit.config.syntax.nodes import Comment, Node
@@ -48,7 +49,10 @@ class ApacheRenderer(Renderer):
     gateways = ("mod_wsgi", "mod_wsgi-embedded", *proxy.SPEAKS, *gateways.STARTS)
     path_hosts = ("http",)
     guards = ("mod_wsgi", "mod_wsgi-embedded")
-    logs = Logs(owner="root", group="adm", reopen="invoke-rc.d apache2 reload")
+    # A reload ends mod_wsgi's daemon processes within three seconds; with them what they answer.
+    logs = Logs(
+        owner="root", group="adm", reopen="invoke-rc.d apache2 reload", costly=("mod_wsgi",)
+    )
 
     @classmethod
     def installed(cls, deployment: Deployment) -> Deployment:
@@ -109,6 +113,7 @@ class ApacheRenderer(Renderer):
                 *areas.access(self.plan),
             ),
             steps=tuple(step for site in self.plan.sites for step in admin_steps(self.plan, site)),
+            remarks=reloading.remarks(self.plan),
         )
 
     def _module(self) -> tuple[str, ...]:
