@@ -164,8 +164,8 @@ def test_a_request_on_its_way_is_answered(started: Started) -> None:
         assert started.ask(request("/"))[0].status == 200  # By now both were let in.
         started.process.terminate()
         for connection, rest in (half, asked[-1:]), (silent, asked):
+            connection.settimeout(0.2)
             with pytest.raises(TimeoutError):
-                connection.settimeout(0.2)
                 connection.recv(1)
             connection.settimeout(30)
             connection.sendall(rest)

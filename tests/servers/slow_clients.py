@@ -66,10 +66,8 @@ def _feed(clients: list[socket.socket], attack: Attack, over: threading.Event) -
     while not over.wait(_PAUSE):
         for client in list(clients):
             try:
-                if attack.reads:
-                    gone = client.recv(16) == b""
-                else:
-                    gone = client.send(attack.crumb) == 0
+                gone = attack.reads and client.recv(16) == b""
+                client.send(attack.crumb)
             except BlockingIOError:
                 continue
             except OSError:
@@ -78,12 +76,14 @@ def _feed(clients: list[socket.socket], attack: Attack, over: threading.Event) -
                 clients.remove(client)
 
 
-def slowest_answer(ask: Callable[[], int], count: int, pause: float = 0.1) -> float:
-    """Ask so many times; the seconds of the slowest answer. Every status has to be 200."""
+def slowest_answer(ask: Callable[[], int], count: int) -> float:
+    """Ask until the attack is answered around, then so many times; the seconds of the slowest
+    answer. Every status has to be 200."""
+    assert ask() == 200
     slowest = 0.0
     for _ in range(count):
         began = time.monotonic()
         assert ask() == 200
         slowest = max(slowest, time.monotonic() - began)
-        time.sleep(pause)
+        time.sleep(_PAUSE / 5)
     return slowest

@@ -34,7 +34,7 @@ from django_deploykit.config.servers.apache import (
     private,
     protected,
     proxy,
-    reloading,
+    remarks,
 )
 from django_deploykit.config.servers.apache.dialect import Version, dialect
 from django_deploykit.config.syntax.nodes import Comment, Node
@@ -113,7 +113,7 @@ class ApacheRenderer(Renderer):
                 *areas.access(self.plan),
             ),
             steps=tuple(step for site in self.plan.sites for step in admin_steps(self.plan, site)),
-            remarks=reloading.remarks(self.plan),
+            remarks=remarks.remarks(self.plan),
         )
 
     def _module(self) -> tuple[str, ...]:
