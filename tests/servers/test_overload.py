@@ -27,7 +27,7 @@ STACKS_HERE = [
 
 @pytest.mark.parametrize("label", STACKS_HERE)
 def test_four_hundred_clients_wait(example: Project, label: str) -> None:
-    """Of 400 connections at the same moment none gets an error, with two processes of one thread each."""
+    """Of 400 connections at the same moment none gets an error, with two requests at a time."""
     with parts.running(example, STACKS[label], "threads=1") as stack:
         statuses: list[object] = []
         together = threading.Barrier(CLIENTS)

@@ -33,6 +33,6 @@ def _slow_bodies(plan: Plan) -> tuple[str, ...]:
     if plan.gateway in _STORES_BODIES:
         return ()
     return (
-        f"slow clients: with gateway {plan.gateway!r} a body that arrives slowly holds a process or "
-        "thread of the application; with 'http' it is stored first",
+        f"slow clients: with gateway {plan.gateway!r} a body that arrives slowly holds a process "
+        "or thread of the application; with 'http' it is stored first",
     )
