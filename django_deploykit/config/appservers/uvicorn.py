@@ -20,7 +20,8 @@ _CONFIG = """
         "backlog": <<backlog>>,
         # Longer than any front keeps an idle connection, so that none is closed under it.
         "timeout_keep_alive": <<keep_alive>>,
-        # Running requests end before a worker does.
+        # Requests that run, or are on their way, end before a worker does.
+        "http": "django_deploykit.handlers.uvicorn:Protocol",
         "timeout_graceful_shutdown": <<timeout>>,
         # Sooner than a front gives a websocket up that says nothing.
         "ws_ping_interval": <<ping>>,
