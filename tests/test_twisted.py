@@ -154,3 +154,21 @@ def test_running_requests_end_before_it(started: Started) -> None:
         assert b"PATH_INFO" in response.read()
     assert started.process.wait(30) == 0
     assert started.path.exists()  # Another process might still listen there.
+
+
+def test_a_request_on_its_way_is_answered(started: Started) -> None:
+    """SIGTERM closes no connection whose request has not arrived yet, or not with all its body."""
+    asked = request("/", b"x" * 10)
+    with connected(started.path) as silent, connected(started.path) as half:
+        half.sendall(asked[:-1])
+        assert started.ask(request("/"))[0].status == 200  # By now both were let in.
+        started.process.terminate()
+        for connection, rest in (half, asked[-1:]), (silent, asked):
+            connection.settimeout(0.2)
+            with pytest.raises(TimeoutError):
+                connection.recv(1)
+            connection.settimeout(30)
+            connection.sendall(rest)
+            response = HTTPResponse(connection)
+            response.begin()
+            assert (response.status, json.loads(response.read())["body"]) == (200, "x" * 10)

@@ -212,13 +212,14 @@ class Needs:
     """What must be true on the host besides the emitted text.
 
     ``modules`` are the server's own names, ``packages`` those of Debian, ``steps`` shell
-    commands for things that the text takes for granted.
+    commands for things that the text takes for granted, ``remarks`` what to know when it runs.
     """
 
     modules: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
     access: tuple[Access, ...] = ()
     steps: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -279,11 +280,12 @@ class Service:
 @dataclass(frozen=True, kw_only=True)
 class Logs:
     """How a front server keeps its logs: whose their directory is, and the shell command that
-    makes it open them anew without losing a request."""
+    makes it open them anew without losing a request, except with the gateways ``costly``."""
 
     owner: str
     group: str
     reopen: str
+    costly: tuple[str, ...] = ()
 
 
 class Renderer(ABC):
@@ -351,6 +353,11 @@ class Renderer(ABC):
         """
         raise CannotRun(f"target {self.name!r} is not something that runs by itself.")
 
+    @property
+    def reload(self) -> str:
+        """The signal on which it loads the application anew and loses no request, if any."""
+        return ""
+
     def service(self) -> Service | None:
         """How a service manager runs this application server; None where the front starts it.
 
@@ -361,4 +368,5 @@ class Renderer(ABC):
         return Service(
             command=(str(self.plan.python(site)), str(program)),
             stop_seconds=self.deployment.request_timeout,
+            reload=self.reload,
         )

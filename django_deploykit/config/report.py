@@ -32,6 +32,7 @@ def merged(rendered: Sequence[Rendered]) -> Needs:
         packages=_once(name for one in rendered for name in one.needs.packages),
         access=_once(access for one in rendered for access in one.needs.access),
         steps=_once(step for one in rendered for step in one.needs.steps),
+        remarks=_once(remark for one in rendered for remark in one.needs.remarks),
     )
 
 
@@ -49,6 +50,7 @@ def notes(needs: Needs, user: str | None, obstacles: Sequence[Denied]) -> Iterat
     for access in needs.access:
         if access.write:
             yield f"directory: {access.path}, {_ownership(access, user)} ({access.why})"
+    yield from needs.remarks
     if user is None and needs.access:
         yield "permissions were not looked at: the server's user does not exist here"
     for obstacle in obstacles:
@@ -82,6 +84,7 @@ def as_json(
             "packages": needs.packages,
             "modules": needs.modules,
             "steps": needs.steps,
+            "remarks": needs.remarks,
             "access": [_access(access, user) for access in needs.access],
         },
         "user": user,

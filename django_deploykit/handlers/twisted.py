@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from django.db import connections
 from twisted.internet import defer, task
@@ -44,10 +45,12 @@ if TYPE_CHECKING:
 
 # Longer than any front keeps an idle connection, so that none is closed under it.
 _KEEP_ALIVE = 75
-# Seconds between two looks at what is still open when a process is to end.
+# Seconds between two looks at what is still open when a process is to end, and for how long a
+# connection that was let in is expected to bring its request.
 _LOOK = 0.02
 # Bytes of a request's line and headers: Twisted's own 16 KiB are less than fronts let in.
 _REQUEST_HEAD = 65535
+_EXPECTED = 5
 # What a unix socket has instead: the front says who the client is (handlers/behind.py).
 _NOWHERE = IPv4Address("TCP", "", 0)
 
@@ -114,12 +117,16 @@ class _Door:
             self._connections = [*self._open(), adopted]
 
     def close(self, application: _Application) -> defer.Deferred[Any]:
-        """Let nobody in; the result comes when every answer has left."""
+        """Let nobody in; the result comes when every answer has left, also to a request that was
+        still on its way."""
         self._reactor.removeReader(self)
+        last = self._reactor.seconds() + _EXPECTED
 
         def look() -> None:
-            for connection in [] if application.running else self._open():
-                connection.loseConnection()  # After what it still has to write.
+            late = not application.running and self._reactor.seconds() > last
+            for connection in self._open():
+                if late or connection in application.answered:
+                    connection.loseConnection()  # After what it still has to write.
             if not self._open():
                 watch.stop()
 
@@ -171,11 +178,15 @@ class _Application(Resource):  # type: ignore[misc]
         self._reactor, self._pool, self._limit = reactor, pool, limit
         self._application = application
         self.running = 0
+        # The connections that wait for nothing.
+        self.answered: WeakSet[Any] = WeakSet()
 
     def render(self, request: Request) -> Any:
         request.responseHeaders.removeHeader(b"server")
         self.running += 1
-        request.notifyFinish().addBoth(self._ended)
+        connection = request.channel.transport
+        self.answered.discard(connection)
+        request.notifyFinish().addBoth(self._ended, connection)
         flow = _Flow()
         request.registerProducer(flow, True)
         done = request.unregisterProducer
@@ -185,8 +196,9 @@ class _Application(Resource):  # type: ignore[misc]
         WSGIResource(self._reactor, self._pool, paced).render(request)
         return NOT_DONE_YET
 
-    def _ended(self, reason: Any) -> None:
+    def _ended(self, reason: Any, connection: Any) -> None:
         self.running -= 1
+        self.answered.add(connection)
 
 
 @implementer(IPushProducer)

@@ -225,9 +225,7 @@ class Load:
 
 def test_a_reload_loses_no_request(installed: Installed) -> None:
     """New workers take over under load, and nobody notices."""
-    if installed.manager.show(UNIT, "CanReload") != "yes":
-        assert "ExecReload" not in installed.manager.run("systemctl", "cat", UNIT)
-        return
+    assert installed.manager.show(UNIT, "CanReload") == "yes"
     before = installed.workers()
     with Load(installed.server) as load:
         wait_for(lambda: load.answers > 8)

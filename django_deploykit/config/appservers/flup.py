@@ -34,6 +34,7 @@ class FlupRenderer(Renderer):
     gateways = ("fastcgi", "scgi", "fcgid")
     protocols = gateways
     spawned = ("fcgid",)
+    reload = "HUP"
     answers_clients = False
 
     @classmethod

@@ -57,6 +57,7 @@ class GranianRenderer(Renderer):
     summary = "granian behind a front server: ASGI, with websockets"
     gateways = ("http",)
     protocols = gateways
+    reload = "HUP"
     interface = "asgi"
     answers_clients = False
 

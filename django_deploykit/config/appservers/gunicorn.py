@@ -84,6 +84,7 @@ class GunicornRenderer(Renderer):
     # Its uwsgi parser decodes the path twice, and drops REMOTE_ADDR and every other parameter.
     protocols = ("http",)
     stands_alone = True
+    reload = "HUP"
 
     @classmethod
     def companions(cls, plan: Plan) -> Sequence[tuple[str, Plan]]:
@@ -169,7 +170,7 @@ class GunicornRenderer(Renderer):
         return Service(
             command=(str(self.plan.python(site)), "-m", "gunicorn", "-c", str(settings)),
             stop_seconds=self.deployment.request_timeout,
-            reload="HUP",
+            reload=self.reload,
             notifies=True,
             takes_socket=True,
         )

@@ -32,6 +32,7 @@ class TwistedRenderer(Renderer):
     summary = "Twisted's WSGI container behind a front server (http)"
     gateways = ("http",)
     protocols = gateways
+    reload = "HUP"
     answers_clients = False
 
     @classmethod

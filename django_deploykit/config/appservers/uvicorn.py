@@ -20,7 +20,8 @@ _CONFIG = """
         "backlog": <<backlog>>,
         # Longer than any front keeps an idle connection, so that none is closed under it.
         "timeout_keep_alive": <<keep_alive>>,
-        # Running requests end before a worker does.
+        # Requests that run, or are on their way, end before a worker does.
+        "http": "django_deploykit.handlers.uvicorn:Protocol",
         "timeout_graceful_shutdown": <<timeout>>,
         # Sooner than a front gives a websocket up that says nothing.
         "ws_ping_interval": <<ping>>,
@@ -76,6 +77,11 @@ class UvicornRenderer(Renderer):
     def foreground(self, directory: Path, user: str | None) -> Foreground:
         check = "import uvicorn; uvicorn.Config(**config).load()"
         return launcher.foreground(self.plan, self.name, directory / self._file_name(), check)
+
+    @property
+    def reload(self) -> str:
+        # A single process has nobody who replaces it, and SIGHUP would end it.
+        return "HUP" if self.deployment.processes > 1 else ""
 
     def _file_name(self) -> str:
         return f"uvicorn/{self.plan.sites[0].name}_uvicorn.py"

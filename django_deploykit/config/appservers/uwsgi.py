@@ -44,6 +44,7 @@ class UwsgiRenderer(Renderer):
     summary = "uWSGI behind a front server (uwsgi, http, fastcgi or scgi)"
     gateways = ("uwsgi", "http", "fastcgi", "scgi")
     protocols = gateways
+    reload = "HUP"
     answers_clients = False
 
     @classmethod
@@ -175,7 +176,7 @@ class UwsgiRenderer(Renderer):
         return Service(
             command=(str(python.with_name("pyuwsgi")), "--ini", options, *again),
             stop_seconds=self.deployment.request_timeout,
-            reload="HUP",
+            reload=self.reload,
             notifies=True,
         )
 

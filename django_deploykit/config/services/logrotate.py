@@ -71,6 +71,9 @@ class LogrotateRenderer(Renderer):
         if logs is None:
             why = "no front is known that could be told to reopen them"
             return [*rules, directive("copytruncate", why=why)]
+        if self.plan.gateway in logs.costly:
+            why = "to open them anew, the front would cut requests off that run for seconds"
+            return [*rules, directive("copytruncate", why=why)]
         reopen = directive(logs.reopen, why="it goes on in new files, and no request is lost")
         why = "the front cannot make them after it has dropped root"
         return [

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
+from django_deploykit.config import limits
 from django_deploykit.config.deployment import Address
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.renderer import Plan, Rendered, Renderer
@@ -59,7 +60,7 @@ class SystemdSocketRenderer(Renderer):
     def _socket(self, site: SiteFacts) -> list[Node]:
         nodes: list[Node] = [
             *(_listen(address) for address in self._addresses(site)),
-            directive("Backlog", 1024, why="a full queue of a unix socket is a 502"),
+            directive("Backlog", limits.BACKLOG, why="a full queue of a unix socket is a 502"),
         ]
         if not any(isinstance(address, Path) for address in self._addresses(site)):
             return nodes

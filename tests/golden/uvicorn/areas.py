@@ -14,7 +14,8 @@ config = {
     "backlog": 1024,
     # Longer than any front keeps an idle connection, so that none is closed under it.
     "timeout_keep_alive": 75,
-    # Running requests end before a worker does.
+    # Requests that run, or are on their way, end before a worker does.
+    "http": "django_deploykit.handlers.uvicorn:Protocol",
     "timeout_graceful_shutdown": 60,
     # Sooner than a front gives a websocket up that says nothing.
     "ws_ping_interval": 20,

@@ -34,6 +34,7 @@ from django_deploykit.config.servers.apache import (
     installed,
     private,
     protected,
+    remarks,
     workers,
 )
 from django_deploykit.config.servers.apache.dialect import Version, dialect
@@ -51,7 +52,10 @@ class ApacheRenderer(Renderer):
     balancing = tuple(workers.SPEAKS)
     path_hosts = ("http",)
     asks_over_sockets = False
-    logs = Logs(owner="root", group="adm", reopen="invoke-rc.d apache2 reload")
+    # A reload ends mod_wsgi's daemon processes within three seconds; with them what they answer.
+    logs = Logs(
+        owner="root", group="adm", reopen="invoke-rc.d apache2 reload", costly=("mod_wsgi",)
+    )
 
     @classmethod
     def installed(cls, deployment: Deployment) -> Deployment:
@@ -113,6 +117,7 @@ class ApacheRenderer(Renderer):
                 *areas.access(self.plan),
             ),
             steps=tuple(step for site in self.plan.sites for step in admin_steps(self.plan, site)),
+            remarks=remarks.remarks(self.plan),
         )
 
     def _module(self) -> tuple[str, ...]:

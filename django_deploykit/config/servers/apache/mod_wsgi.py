@@ -302,7 +302,8 @@ def _process_timeouts(plan: Plan) -> list[Option]:
         Option("deadlock-timeout", 60),
         Option("eviction-timeout", 30),
         Option("graceful-timeout", 15),
-        Option("shutdown-timeout", 5),
+        # For requests that run when the script is touched; Apache itself waits three seconds.
+        Option("shutdown-timeout", limits.reload_timeout(plan.deployment)),
     ]
     if (plan.deployment.mod_wsgi_version or ASSUMED) >= (6, 0):
         options.append(Option("interrupt-timeout", 15))

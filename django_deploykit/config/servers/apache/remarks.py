@@ -1,0 +1,38 @@
+"""What Apache cannot do, as measured: said where it is asked to."""
+
+from __future__ import annotations
+
+import shlex
+
+from django_deploykit.config.renderer import Plan
+
+# Gateways that store a body before anybody in the application waits for it.
+_STORES_BODIES = ("http", "fcgid")
+
+
+def remarks(plan: Plan) -> tuple[str, ...]:
+    """How new code is loaded without losing a request, what loses some, and who holds it up."""
+    return (*_reloads(plan), *_slow_bodies(plan))
+
+
+def _reloads(plan: Plan) -> tuple[str, ...]:
+    """Apache ends daemon processes itself (apr_pool_note_subprocess, APR_KILL_AFTER_TIMEOUT): by
+    SIGTERM, and by SIGKILL three seconds later, whatever mod_wsgi's own timeouts are."""
+    if plan.gateway != "mod_wsgi":
+        return ()
+    scripts = shlex.join(str(plan.script(site)) for site in plan.sites)
+    return (
+        f"new code: touch {scripts}; running requests come to their end",
+        "a reload of Apache (a renewed certificate, the distribution's nightly rotation of logs) "
+        "cuts off requests that need more than three seconds to end; with gateway 'http' it cuts "
+        "off none",
+    )
+
+
+def _slow_bodies(plan: Plan) -> tuple[str, ...]:
+    if plan.gateway in _STORES_BODIES:
+        return ()
+    return (
+        f"slow clients: with gateway {plan.gateway!r} a body that arrives slowly holds a process "
+        "or thread of the application; with 'http' it is stored first",
+    )

@@ -1,0 +1,66 @@
+"""What is emitted for reloads: units, rules for logs, and words where something is lost."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from django_deploykit.config.deployment import Deployment
+from django_deploykit.config.stack import resolve
+from tests.cases import site
+
+DEPLOYMENT = Deployment(processes=2, server_version=(2, 4, 71), mod_wsgi_version=(6, 1))
+
+
+def _files(
+    target: str, gateway: str, app_server: str | None = None, **choices: object
+) -> dict[str, str]:
+    stack = resolve(target, gateway, app_server)
+    plan = stack.plan([site()], replace(DEPLOYMENT, **choices), Path("/srv/shop/deploy"))
+    return {one.filename: one.text for one in stack.render(plan)}
+
+
+@pytest.mark.parametrize("app_server", ["granian", "gunicorn", "twisted", "uvicorn", "uwsgi"])
+def test_every_application_server_reloads(app_server: str) -> None:
+    """Each has its signal, under which a live test finds no request lost."""
+    unit = _files("apache", "http", app_server)["systemd/django-shop.service"]
+    assert "ExecReload=/bin/kill -s HUP $MAINPID\n" in unit
+
+
+@pytest.mark.parametrize("gateway", ["fastcgi", "scgi"])
+def test_flup_reloads(gateway: str) -> None:
+    """Over both of its protocols."""
+    unit = _files("apache", gateway, "flup")["systemd/django-shop.service"]
+    assert "ExecReload=/bin/kill -s HUP $MAINPID\n" in unit
+
+
+def test_a_single_uvicorn_is_restarted() -> None:
+    """Without a second process there is none that replaces it: SIGHUP would end it."""
+    unit = _files("apache", "http", "uvicorn", processes=1)["systemd/django-shop.service"]
+    assert "ExecReload" not in unit
+
+
+@pytest.mark.parametrize(("gateway", "cuts"), [("mod_wsgi", True), ("mod_wsgi-embedded", False)])
+def test_rotation_does_not_reload_daemon_processes(gateway: str, cuts: bool) -> None:
+    """Apache would end them within three seconds, so that their logs are copied instead."""
+    rules = _files("apache", gateway, log_directory=Path("/var/log/shop"))[
+        "logrotate.d/django-shop"
+    ]
+    assert ("copytruncate" in rules, "apache2 reload" in rules) == (cuts, not cuts)
+
+
+def test_mod_wsgi_says_what_a_reload_costs() -> None:
+    """How new code is loaded, and what cuts requests off; other gateways need no such words."""
+    said = {
+        gateway: [
+            remark
+            for one in stack.render(stack.plan([site()], DEPLOYMENT, Path("/srv/shop/deploy")))
+            for remark in one.needs.remarks
+        ]
+        for gateway, stack in ((name, resolve("apache", name)) for name in ("mod_wsgi", "http"))
+    }
+    assert said["http"] == []
+    assert said["mod_wsgi"][0].startswith("new code: touch /srv/shop/deploy/apache/shop_wsgi.py;")
+    assert "more than three seconds" in said["mod_wsgi"][1]
