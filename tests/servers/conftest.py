@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,17 +73,46 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("site", sites, ids=str, indirect=True, scope="session")
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist has to see the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark whatever needs a server binary, and keep what shares a server in one process."""
-    here = os.path.dirname(__file__)
+@pytest.hookimpl(tryfirst=True, wrapper=True)  # pytest-xdist has to see the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """Mark whatever needs a server binary, and keep together what shares a server."""
     for item in items:
-        if not os.fspath(item.path).startswith(here):
-            continue
-        item.add_marker("server")
-        site = item.callspec.params.get("site") if hasattr(item, "callspec") else None
-        item.add_marker(pytest.mark.xdist_group(str(site or item.path.stem)))
-        if not item.path.stem.startswith(rows.MODULES):
-            continue
-        if site and (number := rows.number(item.function)):  # type: ignore[attr-defined]
-            item.user_properties.append((table.PROPERTY, [site.stack.cell, number]))
+        if _is_here(item):
+            _mark(item)
+    yield  # Others shuffle.
+    first: dict[tuple[object, ...], int] = {}
+    for index, item in enumerate(items):
+        first.setdefault(_shared(item), index)
+    items.sort(key=lambda item: first[_shared(item)])
+
+
+def _is_here(item: pytest.Item) -> bool:
+    return os.fspath(item.path).startswith(os.path.dirname(__file__))
+
+
+def _mark(item: pytest.Item) -> None:
+    item.add_marker("server")
+    site = _params(item).get("site")
+    item.add_marker(pytest.mark.xdist_group(str(site or item.path.stem)))
+    if not site or not item.path.stem.startswith(rows.MODULES):
+        return
+    if number := rows.number(item.function):  # type: ignore[attr-defined]
+        item.user_properties.append((table.PROPERTY, [site.stack.cell, number]))
+
+
+def _shared(item: pytest.Item) -> tuple[object, ...]:
+    """What a test shares with others: the servers of its module that it names. pytest's own order
+    tears some of them apart, and each would be started again."""
+    if not _is_here(item):
+        return ()
+    named = [value for value in _params(item).values() if _names_a_server(value)]
+    return (item.path, *map(str, named))
+
+
+def _names_a_server(value: object) -> bool:
+    known = value[0] if isinstance(value, tuple) and value else value
+    return isinstance(known, Site | Stack)
+
+
+def _params(item: pytest.Item) -> Mapping[str, Any]:
+    return item.callspec.params if hasattr(item, "callspec") else {}
