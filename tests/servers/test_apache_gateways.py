@@ -25,7 +25,7 @@ from tests.servers.backends import Backend
 from tests.servers.harness import Response, Server
 
 CONTENT = "a file of the server"
-SENDFILE = contract.SENDFILE_HEADER
+SENDFILE, REDIRECT = contract.SENDFILE_HEADER, contract.SCGI_REDIRECT_HEADER
 CGI_LIKE = pytest.mark.parametrize("gateway", ["fastcgi", "scgi"])
 
 
@@ -41,7 +41,8 @@ class Front:
         """The response to a request that the application answers with these headers."""
         self.backend.answer = f"{head}\r\n\r\nfrom the application".encode()
         spoofed = (SENDFILE, str(self.directory / "private/file")), ("Location", "/static/file")
-        return self.server.get("/page/", *spoofed, method=method)
+        more = REDIRECT, "/protected/file"
+        return self.server.get("/page/", *spoofed, more, method=method)
 
 
 @contextlib.contextmanager
@@ -129,30 +130,32 @@ def test_no_header_opens_a_file(gateway: str) -> None:
 def test_scgi_sends_the_protected_file_that_the_application_names() -> None:
     """With protected files the header of the contract names one, and does not reach the client."""
     with front("scgi", "/protected/") as running:
-        named = f"{SENDFILE}: {running.directory}/private/file"
-        answer = running.answers(f"Status: 200 OK\r\nContent-Type: text/plain\r\n{named}")
+        named = f"{REDIRECT}: /protected/file?content-type=text/plain"
+        answer = running.answers(f"Status: 200 OK\r\n{named}")
         assert (answer.status, answer.text) == (200, CONTENT)
-        assert answer.headers[SENDFILE] is None
+        assert answer.headers[REDIRECT] is None
         assert answer.headers["Content-Type"] == "text/plain"
         head = running.answers(f"Status: 200 OK\r\n{named}", method="HEAD")
         assert (head.status, head.body) == (200, b"")
 
 
 def test_only_the_application_names_a_protected_file() -> None:
-    """A client's own header, and every other name, send nothing; nor does a URL."""
+    """A client's own header, and every other name, send nothing; a URL is 404."""
     with front("scgi", "/protected/") as running:
-        for name in ("X-Location", "X-Accel-Redirect", "X-Lighttpd-Send-File"):
+        for name in (SENDFILE, "X-Accel-Redirect", "X-Lighttpd-Send-File"):
             answer = running.answers(f"Status: 200 OK\r\n{name}: {running.directory}/private/file")
             assert answer.text == "from the application"
         for url in ("/protected/file", "//protected/file", "/%70rotected/file", "/a/../protected/"):
-            assert running.server.get(url).text == "from the application"
+            answer = running.server.get(url)
+            assert answer.status == 404
+            assert CONTENT not in answer.text
 
 
 def test_scgi_sends_only_what_the_site_grants() -> None:
     """A path outside of the granted directories, or a link that leads there, is an error."""
     with front("scgi", "/protected/") as running:
-        for path in ("elsewhere/file", "private/link", "private/../elsewhere/file", "private"):
-            answer = running.answers(f"Status: 200 OK\r\n{SENDFILE}: {running.directory}/{path}")
+        for path in ("../elsewhere/file", "%2e%2e/elsewhere/file", "link", "", "missing"):
+            answer = running.answers(f"Status: 200 OK\r\n{REDIRECT}: /protected/{path}")
             assert answer.status >= 400
             assert CONTENT not in answer.text
 

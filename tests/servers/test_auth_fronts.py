@@ -477,7 +477,8 @@ def test_no_password_in_the_logs(engine: Server, light: Server, fcgi: Server, pu
     """R10, of nginx, gunicorn, lighttpd and Apache alike."""
     for web in (engine, light, fcgi):
         web.get("/files/basic/0.txt", basic("alice", "a wrong secret"))
-    logs = [*public.glob("*/*log"), public / "gunicorn.log"]
+    logs = [path for path in public.glob("*/*log") if path.is_file()]
+    logs.append(public / "gunicorn.log")
     assert len(logs) >= 4
     for log in logs:
         text = log.read_text(errors="replace")
