@@ -63,8 +63,9 @@ def test_r29_every_alias_and_a_pool(monkeypatch: pytest.MonkeyPatch) -> None:
     for alias in connections:
         wrapper = connections[alias]
         wrapper.ensure_connection()
-        seen = lambda alias=alias: looked_at.append(alias)  # noqa: E731
-        monkeypatch.setattr(wrapper, "close_if_unusable_or_obsolete", seen)
+        # On the class: taken back from an instance, the method would stay there for other tests.
+        seen = lambda self: looked_at.append(self.alias)  # noqa: E731
+        monkeypatch.setattr(type(wrapper), "close_if_unusable_or_obsolete", seen)
     assert check_password(environ(), "alice", PASSWORD) is True
     assert looked_at == [*connections] * 2
 
