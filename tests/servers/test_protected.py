@@ -367,7 +367,9 @@ def _names() -> list[bytes]:
 def test_s7_s8_each_name_is_that_file(protected: Protected) -> None:
     """S7, S8: for every legal name that very file, never the one that it would be if it were
     decoded, cut or trimmed, all of which lie beside it; and its name comes back (S9)."""
-    is_named = protected.stack in EVERY_NAME and protected.expected != "stream"
+    # With CGI, each would be a new process; Apache's module reads it as with any other gateway.
+    is_named = protected.stack in EVERY_NAME and protected.stack.gateway != "cgi"
+    is_named = is_named and protected.expected != "stream"
     names = _names() if is_named else AWKWARD
     paths = [b"names/" + name for name in names]
     for path, name in zip(paths, names, strict=True):
