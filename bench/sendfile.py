@@ -263,8 +263,11 @@ def main() -> None:
     columns = f"{'ms':>9} {'static ÷':>9} {'least ÷':>9} {'FileResponse ÷':>15} {'peer ÷':>7}"
     print(f"\n{'A download':36} {'':5} {columns}")
     for stack, more in _stacks(options.stack):
-        with contextlib.suppress(harness.pytest.skip.Exception):
+        try:
             stack.require()
+        except harness.pytest.skip.Exception as missing:
+            print(f"{stack}: not measured: {missing}")
+        else:
             downloads(stack, more, options.rounds)
 
 

@@ -81,6 +81,10 @@ OAUTH2_PROXY_ASKED = IdentityHeaders(
     ("X-Auth-Request-Preferred-Username",),
 )
 
+# Where these carry a signed token, which a client may send as it likes: its issuer vouches for it.
+CLOUDFLARE_ACCESS_HEADER = "Cf-Access-Jwt-Assertion"
+GOOGLE_IAP_HEADER = "X-Goog-Iap-Jwt-Assertion"
+
 # Who the user is, in all spellings that anybody may be told to believe.
 IDENTITY_HEADERS = (
     *(
@@ -167,15 +171,6 @@ WSGI_REDIRECT_HEADER = "Location"
 
 # Which of them this very configuration understands: a request variable, as STACK_KEY is.
 SENDFILE_KEY = "DEPLOYKIT_SENDFILE"
-
-# Every header by which some server would open a file: one that is not the stack's own is dropped.
-HAND_OFF_HEADERS = (
-    SENDFILE_HEADER,
-    ACCEL_HEADER,
-    SCGI_REDIRECT_HEADER,
-    "X-Lighttpd-Send-File",
-    "X-Sendfile2",
-)
 
 # Who can send a protected file, as SENDFILE["BACKEND"] names them; "stream" is Python itself.
 SENDFILE_BACKENDS = (

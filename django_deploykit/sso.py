@@ -112,12 +112,12 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "cloudflare-access": {
         "USER": "jwt:email",
         "SIGN_OUT": "/cdn-cgi/access/logout",
-        "JWT": {"HEADER": "Cf-Access-Jwt-Assertion", "ALGORITHM": "RS256"},
+        "JWT": {"HEADER": contract.CLOUDFLARE_ACCESS_HEADER, "ALGORITHM": "RS256"},
     },
     "google-iap": {
         "USER": "jwt:email",
         "JWT": {
-            "HEADER": "X-Goog-Iap-Jwt-Assertion",
+            "HEADER": contract.GOOGLE_IAP_HEADER,
             "ALGORITHM": "ES256",
             "ISSUER": "https://cloud.google.com/iap",
             "KEYS": "https://www.gstatic.com/iap/verify/public_key-jwk",

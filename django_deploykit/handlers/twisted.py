@@ -34,6 +34,7 @@ from twisted.web.wsgi import WSGIResource
 from zope.interface import implementer
 
 from django_deploykit.handlers.workers import (
+    EXPECTED,
     bound_socket,
     inherited_socket,
     limited,
@@ -45,12 +46,10 @@ if TYPE_CHECKING:
 
 # Longer than any front keeps an idle connection, so that none is closed under it.
 _KEEP_ALIVE = 75
-# Seconds between two looks at what is still open when a process is to end, and for how long a
-# connection that was let in is expected to bring its request.
+# Seconds between two looks at what is still open when a process is to end.
 _LOOK = 0.02
 # Bytes of a request's line and headers: Twisted's own 16 KiB are less than fronts let in.
 _REQUEST_HEAD = 65535
-_EXPECTED = 5
 # What a unix socket has instead: the front says who the client is (handlers/behind.py).
 _NOWHERE = IPv4Address("TCP", "", 0)
 
@@ -120,7 +119,7 @@ class _Door:
         """Let nobody in; the result comes when every answer has left, also to a request that was
         still on its way."""
         self._reactor.removeReader(self)
-        last = self._reactor.seconds() + _EXPECTED
+        last = self._reactor.seconds() + EXPECTED
 
         def look() -> None:
             late = not application.running and self._reactor.seconds() > last

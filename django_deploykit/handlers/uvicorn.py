@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-# Seconds for which a connection that was let in is expected to bring its request.
-_EXPECTED = 5
+from django_deploykit.handlers.workers import EXPECTED
 
 
 class Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # Chosen at run time.
@@ -21,7 +20,7 @@ class Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # Chosen at
             super().shutdown()
             return
         self._is_last = True
-        self.loop.call_later(_EXPECTED, self._give_up)
+        self.loop.call_later(EXPECTED, self._give_up)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)

@@ -20,6 +20,9 @@ from collections.abc import Callable, Iterator
 # FCGI_LISTENSOCK_FILENO of the FastCGI specification (2.2); systemd's StandardInput=socket too.
 _INHERITED = 0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+# Seconds for which a connection that was let in is expected to bring its request, if the process
+# is to end.
+EXPECTED = 5
 # So long waits the next process when one could not even begin to work.
 _PAUSE = 1.0
 

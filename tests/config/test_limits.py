@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from django_deploykit.config import limits
 from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.facts import Limits
 from django_deploykit.config.stack import renderers
+from django_deploykit.handlers import twisted, workers
 from tests.cases import DEPLOYMENT, Case, site
 
 EVERY = pytest.mark.parametrize("seconds", [1, 2, 10, 29, 30, 60, 300, 9999])
@@ -43,6 +45,13 @@ def test_a_limit_that_can_never_be_reached_is_said(
     assert len(found) == said
     for text in found:
         assert f"is {memory}, but the server refuses bodies above {body} bytes" in text
+
+
+def test_our_own_servers_hold_to_them() -> None:
+    """What stands in the handlers, which never import this side, is the same."""
+    assert inspect.signature(workers.bound_socket).parameters["backlog"].default == limits.BACKLOG
+    assert twisted._KEEP_ALIVE == limits.FRONT_KEEP_ALIVE
+    assert twisted._REQUEST_HEAD == limits.REQUEST_HEAD
 
 
 def _written(target: str, gateway: str, seconds: int) -> str:

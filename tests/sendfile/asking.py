@@ -24,7 +24,12 @@ def body(response: Any) -> bytes:
 
 def handed(response: Any) -> str | None:
     """The value of the header that hands the file over."""
-    names = (*contract.HAND_OFF_HEADERS, contract.WSGI_REDIRECT_HEADER)
+    names = (
+        contract.SENDFILE_HEADER,
+        contract.ACCEL_HEADER,
+        contract.SCGI_REDIRECT_HEADER,
+        contract.WSGI_REDIRECT_HEADER,
+    )
     found = [response.headers[name] for name in names if name in response]
     assert len(found) < 2
     return found[0] if found else None

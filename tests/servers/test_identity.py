@@ -27,6 +27,7 @@ import trustme
 from django_deploykit import contract
 from django_deploykit.config.access import group_name
 from django_deploykit.config.servers.apache import installed
+from tests.identity.tokens import AUDIENCE, FORGED, ISSUER, RSA_KEY, RSA_OTHER, keys, token
 from tests.servers import harness, small_projects
 from tests.servers.harness import Project, Server
 from tests.servers.stacks import STACKS, Stack
@@ -441,3 +442,20 @@ def test_a_certificate_that_apache_verified(certified: Certified) -> None:
     assert certified.who(own, *claims) == _ADDRESS
     for other in (None, forged):
         assert certified.who(other, *claims) == ""
+
+
+@pytest.mark.parametrize("stack", ["nginx/http/gunicorn", "apache/mod_wsgi"])
+def test_i15_only_the_issuers_token_signs_in(public: Path, stack: str) -> None:
+    """I15: the front hands on what a client sends, and what is not the issuer's is refused."""
+    published = public / "keys.json"
+    published.write_text(keys(one=RSA_KEY, two=RSA_OTHER))
+    demanded = {"HEADER": "X-Token", "ALGORITHM": "RS256", "ISSUER": ISSUER, "AUDIENCE": AUDIENCE}
+    more = f"DEPLOYKIT['IDENTITY']['JWT'] = {demanded | {'KEYS': str(published)}!r}\n"
+    front = Front(STACKS[stack], "jwt:email", "")
+    front.stack.require()
+    with _running(front, public, more) as site:
+        assert site.who(("X-Token", token())) == "alice"
+        for text in FORGED.values():
+            assert site.server.get("/", ("X-Token", text)).status == 403
+        for headers in ((), (("X_Token", token()),), (("Remote-User", "alice"),)):
+            assert site.who(*headers) == ""

@@ -60,6 +60,7 @@ def introspect(
     context = Context({**conf.read().site, **(overrides or {})}, places or {})
     context.findings += configuration()
     facts = _read(context)
+    _check(context, facts)
     return Introspection(facts, tuple(context.findings))
 
 
@@ -97,7 +98,7 @@ def _read(context: Context) -> SiteFacts:
     hosts = names.hosts(context)
     tls = security.tls(context)
     interpreter = application.interpreter()
-    facts = SiteFacts(
+    return SiteFacts(
         name=names.site_name(context, app),
         application=app,
         interpreter=interpreter,
@@ -128,10 +129,13 @@ def _read(context: Context) -> SiteFacts:
         believes_proxies=bool(conf.read().proxy),
         whitenoise=application.has_whitenoise(context),
     )
+
+
+def _check(context: Context, facts: SiteFacts) -> None:
+    """What facts that are right each by itself say against each other."""
     overlaps.check(context, facts)
     sendfile.check(context, facts)
     urls.check(context, facts)
     security.check(context, facts)
     proxy.check(context, facts)
     identity.check(context)
-    return facts
