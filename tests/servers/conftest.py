@@ -30,10 +30,10 @@ def example(public: Path) -> Project:
     return harness.example_project(public)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def sessions(example: Project) -> dict[str, str]:
     """By name, the session of each user who has signed in; every site of a project knows it."""
-    return {}
+    return example.sessions
 
 
 @pytest.fixture(scope="session")

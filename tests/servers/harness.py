@@ -72,10 +72,11 @@ def public_directory() -> Iterator[Path]:
 
 @dataclass(frozen=True)
 class Project:
-    """A Django project on disk, and the environment its commands run in."""
+    """A Django project on disk, the environment its commands run in, and who has signed in."""
 
     directory: Path
     environ: Mapping[str, str] = field(default_factory=dict)
+    sessions: dict[str, str] = field(default_factory=dict)
 
     def manage(self, *args: str, **environ: str) -> subprocess.CompletedProcess[str]:
         """Run a management command to its end."""
