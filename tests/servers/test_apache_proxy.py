@@ -259,12 +259,3 @@ def test_an_application_that_is_away_costs_nothing_but_its_answers(
         assert time.monotonic() - started < 5
         path.with_suffix(".away").rename(path)
         assert server.get("/").status == 200
-
-
-def test_an_application_on_tcp(public: Path, listening: Stack) -> None:
-    """A TCP address serves as well as a socket's path."""
-    directory = _directory(public, listening, "tcp")
-    project = small_projects.make(directory / "project", {"away": ""})
-    address = f"127.0.0.1:{harness.free_port()}"
-    with harness.deployrun(project, *listening.arguments, "--set", f"socket={address}") as server:
-        assert server.get("/a%20b/").json["path_info"] == "/a b/"
