@@ -74,6 +74,7 @@ class Stack:
         would leave open."""
         self._check_areas(sites)
         self._check_backends(deployment)
+        self._check_pools(deployment, sites)
         known = self.renderer.path_hosts
         if not deployment.vhost_path or known is None or self.gateway in known:
             return
@@ -119,6 +120,27 @@ class Stack:
             )
         if deployment.sticky and len(deployment.backends) < 2:
             raise ChoiceError("sticky: there is one application server. Name more in 'backends'.")
+
+    def _check_pools(self, deployment: Deployment, sites: Sequence[SiteFacts]) -> None:
+        """Whatever says how requests are answered has processes for each pool, or says that it
+        has not."""
+        pools, asked = [pool for site in sites for pool in site.pools], self.renderer
+        answers = asked.path_hosts is not None or asked.protocols or asked.runs_app_server
+        if not pools or not answers:
+            return
+        if self.gateway not in asked.pooling:
+            known = renderers().values()
+            able = [f"{one.name} with {name!r}" for one in known for name in one.pooling]
+            raise ChoiceError(
+                f"{pools[0].setting}: target {asked.name!r} with gateway {self.gateway!r} cannot "
+                "give a URL processes of its own. These can, and --output writes what each of them "
+                f"needs: {', '.join(able)}."
+            )
+        if deployment.backends:
+            raise ChoiceError(
+                f"backends: {pools[0].setting} has an application server of its own, and so have "
+                "all other URLs: which one would be whose? Leave one of the two settings out."
+            )
 
     @property
     def behind_front(self) -> str:
@@ -173,7 +195,7 @@ class Stack:
             for one in self.authorizers(plan)
         ]
         whole = replace(plan, logs=self.renderer.logs, beside=tuple(beside))
-        sites = [self._with_service(whole.for_site(site)) for site in whole.sites]
+        sites = [self._with_service(part) for part in whole.each()]
         return [
             renderer(part)
             for renderer in renderers().values()
@@ -181,17 +203,18 @@ class Stack:
         ]
 
     def _with_service(self, plan: Plan) -> Plan:
-        """The plan of one site, with how its application server runs, where it has to be run."""
+        """The plan of one site or pool, with how its application server runs, where that has to be
+        run."""
         server = self.renderer if self.renderer.protocols else self.app_server
         if server is None or plan.gateway in server.spawned or not plan.runs_application:
             return plan
         return replace(plan, service=server(plan).service())
 
     def app_servers(self, plan: Plan) -> list[Renderer]:
-        """The application servers behind the front, one for each site."""
+        """The application servers behind the front, one for each site and each of its pools."""
         if self.app_server is None or not plan.runs_application:
             return []
-        return [self.app_server(plan.for_site(site)) for site in plan.sites]
+        return [self.app_server(part) for part in plan.each()]
 
     def authorizers(self, plan: Plan) -> list[Renderer]:
         """What the front asks about areas, one program for each site that has some."""
