@@ -19,6 +19,7 @@ from django_deploykit.config.facts import (
     Interpreter,
     Limits,
     Mount,
+    Pool,
     RootFile,
     SecurityHeaders,
     SiteFacts,

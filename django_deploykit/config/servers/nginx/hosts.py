@@ -31,7 +31,7 @@ def http_level(plan: Plan) -> list[Node]:
         *upstreams.groups(plan),
         *upstreams.route_maps(plan),
         *gateways.host_map(plan),
-        *pools.dots_map(plan),
+        *pools.unlike_map(plan),
         *gateways.upgrade_maps(plan),
         *content.maps(plan),
         Comment("Logs"),
@@ -229,7 +229,7 @@ def _shared_passing(plan: Plan, group: Group) -> list[Node]:
     """For a single site: what is said to the application, once for all of its locations."""
     alone = len(group.sites) == 1
     told = gateways.passing(plan, group.sites[0], group.sites) if alone else []
-    return [*pools.without_dots(plan, group), *told]
+    return [*pools.seen_alike(plan, group), *told]
 
 
 def _django(plan: Plan, group: Group, site: SiteFacts, *, secure: bool = True) -> list[Node]:

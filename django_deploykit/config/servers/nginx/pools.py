@@ -1,8 +1,8 @@
 """Which of a site's processes answer a URL: decided by the very path that Django sees.
 
 A location is chosen by a path that is decoded and without dots. Over uwsgi, FastCGI and SCGI Django
-is told that one; over HTTP it gets the client's own, and takes dots for names: "/reports/../x" would
-be answered by the processes for "/x", with a page below "/reports/".
+is told that one; over HTTP it gets the client's own, and takes dots for names: the page for
+"/reports/../x" would come from the processes for "/x".
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from django_deploykit.config.syntax.nodes import Comment, Node, Raw, block, dire
 
 _SETTING = "DEPLOYKIT['SITE']['POOLS']"
 _SLASH = "(?:/|%2f)"
-# Up to the end of the path: what stands behind it is no path to anybody.
-_DOTS = rf"~*^[^?#]*{_SLASH}(?:\.|%2e){{1,2}}(?:{_SLASH}|[?#]|$)"
+# "#" ends a path for nginx, and not for every application server; no client sends one.
+_UNLIKE = rf"~*^[^?#]*(?:#|{_SLASH}(?:\.|%2e){{1,2}}(?:{_SLASH}|\?|$))"
 
 
 def urls(plan: Plan, site: SiteFacts) -> dict[str, Plan]:
@@ -36,25 +36,25 @@ def patterns(plan: Plan, site: SiteFacts, exempt: list[str]) -> Iterator[tuple[s
     yield from ((one, plan) for one in exempt)
 
 
-def dots_map(plan: Plan) -> list[Node]:
-    """Whether the path that a client wrote has a segment of dots; it stands at http level."""
+def unlike_map(plan: Plan) -> list[Node]:
+    """Whether nginx and Django see two paths in what a client wrote; it stands at http level."""
     if plan.gateway != "http" or not any(site.pools for site in plan.sites):
         return []
-    why = "nginx resolves it before it chooses a location, and Django does not"
+    why = "nginx chooses a location by another path than Django sees"
     children: list[Node] = [
         directive("default", "", why="what every client sends", setting=_SETTING),
-        directive(nginx.literal(_DOTS), "1", why=why, setting=_SETTING),
+        directive(nginx.literal(_UNLIKE), "1", why=why, setting=_SETTING),
     ]
-    where = Raw("$request_uri"), variable(plan, "dots")
-    remark = "A path with '/../' or '/./' in it, in any spelling, which clients resolve themselves."
+    where = Raw("$request_uri"), variable(plan, "unlike")
+    remark = "A path with '/../', '/./' or '#' in it, in any spelling; no client sends such a one."
     return [Comment(remark), block("map", *where, children=children, why=why, setting=_SETTING)]
 
 
-def without_dots(plan: Plan, group: Group) -> list[Node]:
+def seen_alike(plan: Plan, group: Group) -> list[Node]:
     """400 for such a path, on the hosts of sites with pools."""
     if plan.gateway != "http" or not any(site.pools for site in group.sites):
         return []
     why = "the path by which processes are chosen is the one that Django sees"
-    test = Raw(f"({variable(plan, 'dots').text})")
+    test = Raw(f"({variable(plan, 'unlike').text})")
     refusal = directive("return", 400, why=why, setting=_SETTING)
     return [block("if", test, children=[refusal], why=why, setting=_SETTING)]
