@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -78,14 +78,9 @@ class Stack:
         known = self.renderer.path_hosts
         if not deployment.vhost_path or known is None or self.gateway in known:
             return
-        able = [
-            f"{one.name} with {name!r}"
-            for one in renderers().values()
-            for name in one.path_hosts or ()
-        ]
         raise ChoiceError(
             f"vhost_path: target {self.renderer.name!r} with gateway {self.gateway!r} cannot write "
-            f"the host into the path. These can: {', '.join(able)}."
+            f"the host into the path. These can: {_able(lambda one: one.path_hosts or ())}."
         )
 
     def _check_areas(self, sites: Sequence[SiteFacts]) -> None:
@@ -105,11 +100,9 @@ class Stack:
         if self.renderer.path_hosts is None:
             return
         if deployment.backends and self.gateway not in self.renderer.balancing:
-            known = renderers().values()
-            able = [f"{one.name} with {name!r}" for one in known for name in one.balancing]
             raise ChoiceError(
                 f"backends: target {self.renderer.name!r} with gateway {self.gateway!r} has no "
-                f"application server to choose. These have: {', '.join(able)}."
+                f"application server to choose. These have: {_able(lambda one: one.balancing)}."
             )
         if deployment.health and not self.renderer.asks_health:
             able = [one.name for one in renderers().values() if one.asks_health]
@@ -129,12 +122,10 @@ class Stack:
         if not pools or not answers:
             return
         if self.gateway not in asked.pooling:
-            known = renderers().values()
-            able = [f"{one.name} with {name!r}" for one in known for name in one.pooling]
             raise ChoiceError(
                 f"{pools[0].setting}: target {asked.name!r} with gateway {self.gateway!r} cannot "
                 "give a URL processes of its own. These can, and --output writes what each of them "
-                f"needs: {', '.join(able)}."
+                f"needs: {_able(lambda one: one.pooling)}."
             )
         if deployment.backends:
             raise ChoiceError(
@@ -230,6 +221,12 @@ def renderers() -> dict[str, type[Renderer]]:
     """Every renderer by target name, found by walking the packages."""
     found = {renderer.name: renderer for renderer in _walk()}
     return dict(sorted(found.items()))
+
+
+def _able(gateways: Callable[[type[Renderer]], Sequence[str]]) -> str:
+    """Every target with each of its gateways that can do something."""
+    known = renderers().values()
+    return ", ".join(f"{one.name} with {name!r}" for one in known for name in gateways(one))
 
 
 def _walk() -> Iterator[type[Renderer]]:

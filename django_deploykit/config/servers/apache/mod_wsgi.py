@@ -235,13 +235,21 @@ def _process_groups(plan: Plan) -> list[Node]:
     if _shares_processes(plan):
         # No directory is on the path of them all: each script puts its own site's there.
         return [_process_group(plan, SHARED_GROUP, _environment_options(plan, plan.sites[0]))]
-    return [
-        _process_group(
-            part, part.name(site), [*_code_options(site), *_environment_options(part, site)]
-        )
-        for site in plan.sites
-        for part in plan.with_pools(site)
-    ]
+    nodes: list[Node] = []
+    for site in plan.sites:
+        for part in plan.with_pools(site):
+            options = [*_code_options(site), *_environment_options(part, site)]
+            nodes += [_process_group(part, part.name(site), options), *_loaded_at_start(part, site)]
+    return nodes
+
+
+def _loaded_at_start(plan: Plan, site: SiteFacts) -> list[Node]:
+    """What the alias of a pool, which is a pattern, does not do by itself."""
+    if not plan.pool:
+        return []
+    why = "the pool is loaded when the server starts, as its site is, and not by a first request"
+    script, groups = str(plan.script(site)), _groups(plan, plan.name(site))
+    return [directive("WSGIImportScript", script, *groups, why=why, setting=plan.pool.setting)]
 
 
 def _process_group(plan: Plan, name: str, project: list[Option]) -> Node:
