@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import trustme
 
 from tests.servers import harness, small_projects
 from tests.servers.harness import Response, Server
@@ -27,6 +28,12 @@ DEPLOYKIT = {{
         "POOLS": {{"/reports/": {{"name": "reports", "processes": 1, "threads": 1}}}},
     }},
 }}
+"""
+EXEMPT = """
+DEPLOYKIT["SITE"]["TLS"] = {
+    "CERTIFICATE": HOME / "cert.pem", "KEY": HOME / "cert.pem", "ACME_WEBROOT": HOME
+}
+SECURE_REDIRECT_EXEMPT = ["health$"]
 """
 URLS = """
 import os
@@ -187,3 +194,24 @@ def test_protected_files_of_a_pool(pooled: Pooled) -> None:
         "/reports//files/file.txt",
     ):
         assert b"secret" not in pooled.get(target).body
+
+
+def test_paths_that_stay_on_plain_http() -> None:
+    """Where plain HTTP leads to HTTPS, the pool answers those of its paths that do not."""
+    stack = chosen(STACKS["nginx/http/gunicorn"])
+    with harness.public_directory() as home:
+        issued = trustme.CA().issue_cert("localhost")
+        issued.private_key_and_cert_chain_pem.write_to_path(str(home / "cert.pem"))
+        (home / "private").mkdir()
+        settings = SETTINGS.format(home=str(home), prefix="") + EXEMPT
+        project = small_projects.make(home / "project", {"pooled": settings})
+        (project.directory / "pooled" / "urls.py").write_text(URLS)
+        tls = f"tls_listen=127.0.0.1:{harness.free_port()}"
+        with harness.deployrun(project, *stack.arguments, "--set", tls) as server:
+            assert server.get("/reports/x").status == server.get("/x").status == 301
+            slow = {
+                server.get(path).json["pid"] for path in ("/reports/health", "/%72eports/health")
+            }
+            rest = {server.get(path).json["pid"] for path in ("/health", "/reportshealth")}
+            assert len(slow) == 1
+            assert not slow & rest
