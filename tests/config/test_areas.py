@@ -168,7 +168,7 @@ def test_where_an_authorizer_is_may_be_chosen() -> None:
         ("apache", Path("/run/a.sock"), 1, "Apache asks over TCP alone"),
         ("apache", Address("192.0.2.1", 9010), 1, "passwords would cross the network"),
         ("lighttpd", Address("192.0.2.1", 9010), 1, "passwords would cross the network"),
-        ("lighttpd", Path("/run/a.sock"), 2, "several sites or pools cannot share"),
+        ("lighttpd", Path("/run/a.sock"), 2, "several sites cannot share one"),
     ],
 )
 def test_where_no_authorizer_can_be(target: str, authorizer: Any, sites: int, message: str) -> None:
