@@ -192,6 +192,14 @@ def test_an_endpoint_in_a_pool() -> None:
     assert inside.split()[:3] == ["internal;", "proxy_pass", "http://deploykit_shop-reports;"]
 
 
+def test_a_chroot_is_told_of_each() -> None:
+    """The way out of it is a port, stated where the pool is."""
+    warned = written(resolve("haproxy"), deployment=replace(DEPLOYMENT, server_version=(2, 6)))
+    first, second = (text for text in warned["haproxy/shop.cfg"].warnings if "chroot" in text)
+    assert "'/run/shop/shop.sock'. Take it out there, or use TCP: --set socket=" in first
+    assert f"TCP: {SHOP.pools[0].setting}['socket'] = '127.0.0.1:8001'." in second
+
+
 def test_addresses_of_pools() -> None:
     """A port is stated with the pool, and with nothing else."""
     facts = replace(SHOP, pools=(pool("/reports/", "reports", socket=Address("127.0.0.1", 9001)),))

@@ -76,13 +76,19 @@ def patience(deployment: Deployment) -> dict[str, tuple[int, str]]:
 
 def warnings(plan: Plan) -> list[str]:
     """What a distribution's own haproxy.cfg says that does not fit."""
-    sockets = [one.where for part in plan.each() for one in part.backends(*part.sites)]
     return [
         f"socket: a chroot in haproxy.cfg (Debian: /var/lib/haproxy) keeps HAProxy from "
-        f"{str(path)!r}. Take it out there, or use TCP: --set socket=127.0.0.1:8000."
-        for path in sockets
-        if isinstance(path, Path)
+        f"{str(one.where)!r}. Take it out there, or use TCP: {_over_tcp(part)}."
+        for part in plan.each()
+        for one in part.backends(*part.sites)
+        if isinstance(one.where, Path)
     ]
+
+
+def _over_tcp(plan: Plan) -> str:
+    if plan.pool:
+        return f"{plan.pool.setting}['socket'] = '127.0.0.1:8001'"
+    return "--set socket=127.0.0.1:8000"
 
 
 def _conduct(plan: Plan, site: SiteFacts) -> Iterator[Node]:
