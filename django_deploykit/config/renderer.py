@@ -80,7 +80,7 @@ class Plan:
         return [self, *map(self.of_pool, site.pools)]
 
     def each(self) -> list[Plan]:
-        """This plan for one of its sites, or of their pools, after the other."""
+        """This plan for each of its sites alone, and for each of their pools."""
         return [part.for_site(site) for site in self.sites for part in self.with_pools(site)]
 
     def at(self, site: SiteFacts, url: str) -> Plan:

@@ -39,7 +39,8 @@ def check(context: Context, facts: SiteFacts) -> None:
 
 def _check_pools(context: Context, pools: Iterable[Pool], mounts: Sequence[Mount]) -> None:
     """Files may lie below a pool, as they do below the whole site; no pool lies among files."""
-    _check_urls(context, ((p, m) for p in pools for m in mounts if p.url.startswith(m.url)))
+    pairs = product(pools, mounts)
+    _check_urls(context, ((pool, mount) for pool, mount in pairs if pool.url.startswith(mount.url)))
 
 
 def _documents(context: Context, facts: SiteFacts) -> list[Mount]:

@@ -31,22 +31,12 @@ def pools(context: Context, prefix: str) -> tuple[Pool, ...]:
     if not isinstance(raw, Mapping):
         context.find_type(setting, raw, "a dict of URLs and pools")
         return ()
-    found = []
-    for url, value in raw.items():
-        if not isinstance(url, str) or not is_route(url):
-            message = (
-                f"{url!r} is not such a path in plain ASCII letters, without '%', '//' or dots."
-            )
-            context.find(findings.BAD_URL, setting, message)
-        if isinstance(value, Mapping):
-            found.append(_pool(context, f"{setting}[{url!r}]", f"{prefix}{url}", value))
-        else:
-            context.find_type(f"{setting}[{url!r}]", value, f"a dict with keys of {KEYS}")
-    for name, times in Counter(pool.name for pool in found).items():
+    found = [_pool(context, setting, url, value, prefix) for url, value in raw.items()]
+    for name, times in Counter(pool.name for pool in found if pool).items():
         if times > 1:
             message = f"{times} pools have the name {name!r}. Give each its own."
             context.find(findings.BAD_POOL, setting, message)
-    return tuple(sorted(found, key=lambda pool: pool.url))
+    return tuple(sorted((pool for pool in found if pool), key=lambda pool: pool.url))
 
 
 def check(context: Context, facts: SiteFacts) -> None:
@@ -62,12 +52,19 @@ def check(context: Context, facts: SiteFacts) -> None:
             context.find(findings.URL_CONFLICT, pool.setting, message)
 
 
-def _pool(context: Context, here: str, url: str, value: Mapping[Any, Any]) -> Pool:
+def _pool(context: Context, setting: str, url: object, value: Any, prefix: str) -> Pool | None:
+    here = f"{setting}[{url!r}]"
+    if not isinstance(url, str) or not is_route(url):
+        message = f"{url!r} is not such a path in plain ASCII letters, without '%', '//' or dots."
+        context.find(findings.BAD_URL, setting, message)
+    if not isinstance(value, Mapping):
+        context.find_type(here, value, "a dict with at least a 'name'")
+        return None
     for key in value:
         if key not in KEYS:
             _find(context, here, unknown("key", str(key), here, KEYS))
     return Pool(
-        url=url,
+        url=f"{prefix}{url}",
         name=_name(context, here, value.get("name")),
         setting=here,
         choices=_choices(context, here, {key: value[key] for key in CHOICES if key in value}),

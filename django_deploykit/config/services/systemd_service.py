@@ -228,6 +228,8 @@ class SystemdServiceRenderer(Renderer):
         return [*base, *(one.path for one in site_access(self.plan, site))]
 
     def _warnings(self, site: SiteFacts) -> tuple[str, ...]:
+        if self.plan.pool:
+            return ()  # It has been said of its site.
         hidden = sorted({str(path) for path in self._used(site) if _below(path, _TEMPORARY)})
         return tuple(
             f"{site.name}: {path!r} is hidden from the service, which has a /tmp of its own. "

@@ -50,17 +50,13 @@ class TmpfilesRenderer(Renderer):
     def directories(self) -> list[Node]:
         """A line for each."""
         return [
-            *(
-                line
-                for site in self.plan.sites
-                for part in self.plan.with_pools(site)
-                for line in self._sockets(part, site)
-            ),
+            *(line for part in self.plan.each() for line in self._sockets(part)),
             *(line for site in self.plan.asking() for line in self._authorizer(site)),
             *self._logs(),
         ]
 
-    def _sockets(self, plan: Plan, site: SiteFacts) -> list[Node]:
+    def _sockets(self, plan: Plan) -> list[Node]:
+        (site,) = plan.sites
         own = Path(contract.socket_path(plan.name(site)))
         service = self.plan.service
         if self.plan.stands_alone or not service or service.takes_socket:

@@ -82,7 +82,7 @@ def _plain(plan: Plan, group: Group, certified: Tls) -> list[Node]:
     ]
     children = [*_beginning(plan, group, secure=False), *tls.acme(certified)]
     if exempt:
-        children += _shared_passing(plan, group)
+        children += [*pools.seen_alike(plan, group), *_shared_passing(plan, group)]
         children.append(Comment("Some paths stay on plain HTTP (SECURE_REDIRECT_EXEMPT)."))
     for site, pattern, part in exempt:
         why, setting = "no redirect for these paths", "SECURE_REDIRECT_EXEMPT"
@@ -102,6 +102,7 @@ def _host(plan: Plan, group: Group) -> list[Node]:
     children = [
         *_beginning(plan, group, secure=bool(group.tls)),
         *(tls.owned_hsts(plan, group) if group.tls else []),
+        *pools.seen_alike(plan, group),
         *_shared_passing(plan, group),
         *_locations(plan, group),
         *_include(group),
@@ -227,9 +228,7 @@ def _limits(plan: Plan) -> list[Node]:
 
 def _shared_passing(plan: Plan, group: Group) -> list[Node]:
     """For a single site: what is said to the application, once for all of its locations."""
-    alone = len(group.sites) == 1
-    told = gateways.passing(plan, group.sites[0], group.sites) if alone else []
-    return [*pools.seen_alike(plan, group), *told]
+    return gateways.passing(plan, group.sites[0], group.sites) if len(group.sites) == 1 else []
 
 
 def _django(plan: Plan, group: Group, site: SiteFacts, *, secure: bool = True) -> list[Node]:
