@@ -33,6 +33,7 @@ SITE_KEYS = (
     "HOSTS",
     "MEDIA",
     "NAME",
+    "POOLS",
     "PREFIX",
     "PROTECTED",
     "ROOT_FILES",

@@ -283,9 +283,15 @@ def store_url(prefix: str, number: int) -> str:
     return f"{prefix}/.deploykit-store/{number}"
 
 
-def socket_path(site: str) -> str:
-    """Where the front server meets the application server of a site, unless told otherwise."""
-    return f"/run/{site}/{site}.sock"
+def pool_name(site: str, pool: str) -> str:
+    """What the processes of one of a site's pools are called: in files, sockets and units."""
+    return f"{site}-{pool}"
+
+
+def socket_path(name: str) -> str:
+    """Where the front server meets the application server of a site or pool, unless told
+    otherwise."""
+    return f"/run/{name}/{name}.sock"
 
 
 def authorizer_path(site: str) -> str:

@@ -19,6 +19,7 @@ from django_deploykit.config.facts import (
     Interpreter,
     Limits,
     Mount,
+    Pool,
     RootFile,
     SecurityHeaders,
     SiteFacts,
@@ -141,6 +142,12 @@ def _area(url: str, policy: str, directory: Path | None = None) -> Area:
     return Area(url=url, policy=policy, setting=setting, directory=directory)
 
 
+def pool(url: str, name: str, **choices: Any) -> Pool:
+    """A pool as it is read from settings; ``url`` is whole."""
+    setting = f"DEPLOYKIT['SITE']['POOLS'][{url!r}]"
+    return Pool(url=url, name=name, setting=setting, choices=tuple(sorted(choices.items())))
+
+
 def _root_files(directory: str, names: Iterable[str]) -> tuple[RootFile, ...]:
     return tuple(RootFile(url=f"/{name}", path=Path(directory, name)) for name in names)
 
@@ -178,6 +185,8 @@ BACKENDS = (
 )
 PUBLIC = Path("/srv/www/example.com")
 AWKWARD = '/srv/it\'s #1 ("böse") 100%'
+# Slow pages, one at a time in each process.
+REPORTS = {"processes": 1, "threads": 1, "request_timeout": 300}
 WHITENOISE = StaticFiles(
     mounts=(_static("/static/", Path("/srv/shop/static")),), hashed=True, twins=("br", "gz")
 )
@@ -308,6 +317,35 @@ CASES: dict[str, Case] = {
     ),
     "routes": Case(
         sites=(site(routes=("/app/", "/accounts/"), documents=Path("/var/www/example")),)
+    ),
+    "pools": Case(
+        sites=(site(pools=(pool("/reports/", "reports", **REPORTS),), protected=(PROTECTED,)),)
+    ),
+    # A pool that is a whole route, and one within another route.
+    "pools_routes": Case(
+        sites=(
+            site(
+                routes=("/accounts/", "/reports/"),
+                pools=(
+                    pool("/accounts/export/", "export", socket=Address("127.0.0.1", 9001)),
+                    pool("/reports/", "reports", **REPORTS),
+                ),
+            ),
+        ),
+        gateway="http",
+    ),
+    # Below a prefix, beside another site, and some of it on plain HTTP.
+    "pools_scgi": Case(
+        sites=(
+            site(
+                prefix="/shop",
+                tls=TLS,
+                redirect_exempt=(r"^shop/reports/health/$",),
+                pools=(pool("/shop/reports/", "reports", **REPORTS),),
+            ),
+            site("blog", prefix="/blog", tls=TLS),
+        ),
+        gateway="scgi",
     ),
     "embedded": Case(sites=(site(),), gateway="mod_wsgi-embedded"),
     "apache22": Case(

@@ -13,7 +13,7 @@ from django_deploykit.config.container import contained
 from django_deploykit.config.deployment import Backend
 from django_deploykit.config.facts import DatabaseServer, SiteFacts
 from django_deploykit.config.renderer import Plan
-from tests.cases import DEPLOYMENT, site
+from tests.cases import DEPLOYMENT, REPORTS, pool, site
 
 MAIN = DatabaseServer(alias="default", server="db:5432")
 REPLICA = DatabaseServer(alias="replica", server="db2:5432")
@@ -49,6 +49,22 @@ def plan(*sites: SiteFacts, gateway: str = "http", interface: str = "wsgi", **ch
         (
             plan(shop(MAIN), backends=(Backend(where=Path("/a")), Backend(where=Path("/b")))),
             ["shop.default: 2 application servers × 2 processes × 5 threads = 20"],
+        ),
+        (
+            plan(replace(shop(POOLED), pools=(pool("/reports/", "reports", **REPORTS),))),
+            ["shop.default: 2 processes × 3 in its pool + 1 process × 1 thread (shop-reports) = 7"],
+        ),
+        (
+            plan(
+                replace(shop(MAIN, REPLICA), pools=(pool("/r/", "r"), pool("/s/", "s", threads=1))),
+                shop(MAIN, name="blog"),
+            ),
+            [
+                "shop.replica: 2 processes × 5 threads + 2 processes × 5 threads (shop-r)"
+                " + 2 processes × 1 thread (shop-s) = 22",
+                "shop.default, blog.default: 2 processes × (5 threads + 5 threads)"
+                " + 2 processes × 5 threads (shop-r) + 2 processes × 1 thread (shop-s) = 32",
+            ],
         ),
         (plan(shop(MAIN), gateway="script"), []),
         (plan(shop(POOLED)), ["shop.default: 2 processes × 3 in its pool = 6"]),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +84,20 @@ class Area:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Pool:
+    """A URL, with all below it, that has application processes of its own.
+
+    ``url`` begins and ends with a slash. ``choices`` are those in which these processes differ
+    from the others of the site, by name.
+    """
+
+    url: str
+    name: str
+    setting: str
+    choices: tuple[tuple[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Endpoint:
     """A URL at which Django says, with 200, 401 or 403, for whom a policy holds."""
 
@@ -155,6 +170,7 @@ class SiteFacts:
     prefix_setting: str = "FORCE_SCRIPT_NAME"
     prefix_is_forced: bool = True
     routes: tuple[str, ...] = ()
+    pools: tuple[Pool, ...] = ()
     websockets: tuple[str, ...] = ()
     documents: Path | None = None
     static: StaticFiles | None = None

@@ -85,6 +85,7 @@ SECRET_IN_ENVIRON = _error(
     20, "Put it into the file that DEPLOYKIT['SITE']['ENV_FILE'] names, and read os.environ."
 )
 BAD_PROXY = _error(21, "See the reference of DEPLOYKIT['PROXY'].")
+BAD_POOL = _error(22, "See the reference of DEPLOYKIT['SITE']['POOLS'].")
 BAD_IDENTITY = _error(41, "See the identity reference for every key and its values.")
 IDENTITY_INCOMPLETE = _error(42, "Nobody is signed in by the front until it is there.")
 TWO_REMOTE_USERS = _error(43, "Take Django's out; its checks are part of ours.")

@@ -76,9 +76,14 @@ def without_websockets(plan: Plan) -> list[str]:
 
 
 def check_sockets(plan: Plan) -> None:
-    """Raise ChoiceError where several sites would share one application server's socket."""
-    if len({plan.socket(site) for site in plan.sites}) < len(plan.sites):
-        raise ChoiceError("socket: several sites cannot share one. Leave it out: each has its own.")
+    """Raise ChoiceError where several sites or pools would share an application server's socket."""
+    sockets = [part.socket(site) for part in plan.each() for site in part.sites]
+    if len(set(sockets)) < len(sockets):
+        shared = next(str(one) for one in sockets if sockets.count(one) > 1)
+        raise ChoiceError(
+            f"socket: several sites or pools cannot share {shared!r}. Leave it out, and each has "
+            "its own."
+        )
     if plan.deployment.backends and len(plan.sites) > 1:
         raise ChoiceError(
             "backends: an application server serves one site, not SITES. Write one file for each."
@@ -106,6 +111,8 @@ def files_root(plan: Plan, site: SiteFacts) -> Path:
     problem = "there are no static files to look for"
     if site.routes or site.documents:
         problem = "SITE['ROUTES'] and SITE['DOCUMENTS'] already say which URLs are files"
+    elif site.pools:
+        problem = "SITE['POOLS'] says which processes answer a URL, and nobody looks for a file"
     elif mounts := plan.static_mounts(site):
         root = _above(mounts[0])
         problem = _layout_problem(mounts) or _private_problem(plan, site, root)

@@ -100,6 +100,7 @@ def _check_urls(plan: Plan) -> None:
 def _urls(site: SiteFacts) -> Iterator[str]:
     yield site.prefix
     yield from (f"{site.prefix}{route}" for route in site.routes)
+    yield from (pool.url for pool in site.pools)
     mounts = [*(site.static.mounts if site.static else ()), *site.protected]
     yield from (mount.url for mount in (*mounts, *([site.media] if site.media else [])))
     yield from (file.url for file in site.root_files)

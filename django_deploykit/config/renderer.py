@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from django_deploykit import contract
 from django_deploykit.config.deployment import Address, Backend, Deployment
-from django_deploykit.config.facts import Mount, SiteFacts
+from django_deploykit.config.facts import Mount, Pool, SiteFacts
 from django_deploykit.config.syntax.printer import Line
 from django_deploykit.exceptions import CannotRun, ChoiceError
 
@@ -32,6 +32,7 @@ class Plan:
     ``in_container`` says that paths are those of an image, of which a cluster runs several.
     ``authorizers`` holds, by the names of sites, where the front asks who may enter their areas;
     ``beside`` the plans by which those authorizers run as services.
+    ``pool`` says that it is for the processes of one pool of a site, not for those of the rest.
     ``path_host`` stands in front of every path that the front sends on (:mod:`.path_hosts`).
     Without a ``directory`` only one text is wanted (it is printed, not written), and the
     project's own wsgi.py stands in for the emitted script wherever it can.
@@ -53,6 +54,7 @@ class Plan:
     logs: Logs | None = None
     authorizers: Mapping[str, Path | Address] = field(default_factory=dict)
     beside: tuple[Plan, ...] = ()
+    pool: Pool | None = None
 
     @property
     def front(self) -> str:
@@ -64,11 +66,33 @@ class Plan:
         """Whether the front looks for a file at every URL, and asks Django where there is none."""
         return self.deployment.static_lookup == "file"
 
+    def name(self, site: SiteFacts) -> str:
+        """What application processes of ``site`` are called in files, sockets and units."""
+        return contract.pool_name(site.name, self.pool.name) if self.pool else site.name
+
+    def of_pool(self, pool: Pool) -> Plan:
+        """The same plan for the processes of a pool, which never share the site's socket."""
+        chosen = {"socket": None, **dict(pool.choices)}
+        return replace(self, pool=pool, deployment=replace(self.deployment, **chosen))
+
+    def with_pools(self, site: SiteFacts) -> list[Plan]:
+        """This plan, and the same for each pool of ``site``."""
+        return [self, *map(self.of_pool, site.pools)]
+
+    def each(self) -> list[Plan]:
+        """This plan for each of its sites alone, and for each of their pools."""
+        return [part.for_site(site) for site in self.sites for part in self.with_pools(site)]
+
+    def at(self, site: SiteFacts, url: str) -> Plan:
+        """The plan for those processes of ``site`` that answer ``url``."""
+        below = f"{url.rstrip('/')}/"
+        return next((self.of_pool(one) for one in site.pools if below.startswith(one.url)), self)
+
     def socket(self, site: SiteFacts) -> Path | Address:
         """Where the front server meets the application server of ``site``."""
         if self.sockets and self.deployment.socket is None:
-            return self.sockets / f"{site.name}.sock"
-        return self.deployment.socket or Path(contract.socket_path(site.name))
+            return self.sockets / f"{self.name(site)}.sock"
+        return self.deployment.socket or Path(contract.socket_path(self.name(site)))
 
     def socket_address(self, site: SiteFacts) -> str | tuple[str, int]:
         """The same, as Python's sockets take it."""
@@ -305,6 +329,8 @@ class Renderer(ABC):
     balancing: ClassVar[tuple[str, ...]] = ()
     # Whether a front asks application servers how they are, with a Host that Django accepts.
     asks_health: ClassVar[bool] = False
+    # Those of a front's gateways with which URLs have processes of their own (SITE["POOLS"]).
+    pooling: ClassVar[tuple[str, ...]] = ()
     # Those of a front's gateways with which it writes SITE["AUTH_AREAS"].
     guards: ClassVar[tuple[str, ...]] = ()
     # Those of them with which it asks an authorizer, and whether it can over a unix socket.

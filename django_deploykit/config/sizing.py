@@ -7,7 +7,7 @@ how long it keeps it afterwards: the peak is the same. A pool (OPTIONS["pool"]) 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from django_deploykit.config.facts import DatabaseServer, SiteFacts
@@ -74,23 +74,37 @@ def copies(plan: Plan) -> int:
     return len(plan.deployment.backends) or 1
 
 
-def _counted(plan: Plan, found: Iterable[tuple[SiteFacts, DatabaseServer]]) -> Connections:
-    processes, threads, number = plan.deployment.processes, _threads(plan), copies(plan)
-    names, each, words = [], 0, []
-    for site, database in found:
-        share = min(threads, database.pool or threads)
-        pooled = share < threads
-        names.append(f"{site.name}.{database.alias}")
-        words.append(f"{share} in its pool" if pooled else _many(share, "thread"))
-        each += share
+def _counted(plan: Plan, found: Sequence[tuple[SiteFacts, DatabaseServer]]) -> Connections:
+    number, each, words = copies(plan), 0, []
+    for part, own in [(plan, found), *_of_pools(plan, found)]:
+        peak, reckoning = _peak(part, [database for _, database in own])
+        each += peak
+        words.append(f"{reckoning} ({part.name(own[0][0])})" if part.pool else reckoning)
     what = "pods" if plan.in_container else "application servers"
     times = f"{number} {what} × " if number > 1 else ""
+    names = tuple(f"{site.name}.{database.alias}" for site, database in found)
+    return Connections(names, number * each, f"{times}{' + '.join(words)}")
+
+
+def _of_pools(
+    plan: Plan, found: Sequence[tuple[SiteFacts, DatabaseServer]]
+) -> Iterator[tuple[Plan, list[tuple[SiteFacts, DatabaseServer]]]]:
+    """The plan of each pool, with the databases of its site. No stack has several of each pool."""
+    for site in dict.fromkeys(site for site, _ in found):
+        own = [pair for pair in found if pair[0] == site]
+        yield from ((plan.of_pool(pool), own) for pool in site.pools)
+
+
+def _peak(plan: Plan, databases: Sequence[DatabaseServer]) -> tuple[int, str]:
+    """The connections of one set of processes, and how the number comes about."""
+    processes, threads = plan.deployment.processes, _threads(plan)
+    each, words = 0, []
+    for database in databases:
+        share = min(threads, database.pool or threads)
+        words.append(f"{share} in its pool" if share < threads else _many(share, "thread"))
+        each += share
     inner = words[0] if len(words) == 1 else f"({' + '.join(words)})"
-    return Connections(
-        tuple(names),
-        number * processes * each,
-        f"{times}{_many(processes, 'process', 'processes')} × {inner}",
-    )
+    return processes * each, f"{_many(processes, 'process', 'processes')} × {inner}"
 
 
 def _threads(plan: Plan) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -74,17 +74,13 @@ class Stack:
         would leave open."""
         self._check_areas(sites)
         self._check_backends(deployment)
+        self._check_pools(deployment, sites)
         known = self.renderer.path_hosts
         if not deployment.vhost_path or known is None or self.gateway in known:
             return
-        able = [
-            f"{one.name} with {name!r}"
-            for one in renderers().values()
-            for name in one.path_hosts or ()
-        ]
         raise ChoiceError(
             f"vhost_path: target {self.renderer.name!r} with gateway {self.gateway!r} cannot write "
-            f"the host into the path. These can: {', '.join(able)}."
+            f"the host into the path. These can: {_able(lambda one: one.path_hosts or ())}."
         )
 
     def _check_areas(self, sites: Sequence[SiteFacts]) -> None:
@@ -104,11 +100,9 @@ class Stack:
         if self.renderer.path_hosts is None:
             return
         if deployment.backends and self.gateway not in self.renderer.balancing:
-            known = renderers().values()
-            able = [f"{one.name} with {name!r}" for one in known for name in one.balancing]
             raise ChoiceError(
                 f"backends: target {self.renderer.name!r} with gateway {self.gateway!r} has no "
-                f"application server to choose. These have: {', '.join(able)}."
+                f"application server to choose. These have: {_able(lambda one: one.balancing)}."
             )
         if deployment.health and not self.renderer.asks_health:
             able = [one.name for one in renderers().values() if one.asks_health]
@@ -119,6 +113,25 @@ class Stack:
             )
         if deployment.sticky and len(deployment.backends) < 2:
             raise ChoiceError("sticky: there is one application server. Name more in 'backends'.")
+
+    def _check_pools(self, deployment: Deployment, sites: Sequence[SiteFacts]) -> None:
+        """Whatever says how requests are answered has processes for each pool, or says that it
+        has not."""
+        pools, asked = [pool for site in sites for pool in site.pools], self.renderer
+        answers = asked.path_hosts is not None or asked.protocols or asked.runs_app_server
+        if not pools or not answers:
+            return
+        if self.gateway not in asked.pooling:
+            raise ChoiceError(
+                f"{pools[0].setting}: target {asked.name!r} with gateway {self.gateway!r} cannot "
+                "give a URL processes of its own. These can, and --output writes what each of them "
+                f"needs: {_able(lambda one: one.pooling)}."
+            )
+        if deployment.backends:
+            raise ChoiceError(
+                f"backends: {pools[0].setting} has an application server of its own, and so have "
+                "all other URLs: which one would be whose? Leave one of the two settings out."
+            )
 
     @property
     def behind_front(self) -> str:
@@ -173,7 +186,7 @@ class Stack:
             for one in self.authorizers(plan)
         ]
         whole = replace(plan, logs=self.renderer.logs, beside=tuple(beside))
-        sites = [self._with_service(whole.for_site(site)) for site in whole.sites]
+        sites = [self._with_service(part) for part in whole.each()]
         return [
             renderer(part)
             for renderer in renderers().values()
@@ -181,17 +194,18 @@ class Stack:
         ]
 
     def _with_service(self, plan: Plan) -> Plan:
-        """The plan of one site, with how its application server runs, where it has to be run."""
+        """The plan of one site or pool, with how its application server runs, where that has to be
+        run."""
         server = self.renderer if self.renderer.protocols else self.app_server
         if server is None or plan.gateway in server.spawned or not plan.runs_application:
             return plan
         return replace(plan, service=server(plan).service())
 
     def app_servers(self, plan: Plan) -> list[Renderer]:
-        """The application servers behind the front, one for each site."""
+        """The application servers behind the front, one for each site and each of its pools."""
         if self.app_server is None or not plan.runs_application:
             return []
-        return [self.app_server(plan.for_site(site)) for site in plan.sites]
+        return [self.app_server(part) for part in plan.each()]
 
     def authorizers(self, plan: Plan) -> list[Renderer]:
         """What the front asks about areas, one program for each site that has some."""
@@ -207,6 +221,12 @@ def renderers() -> dict[str, type[Renderer]]:
     """Every renderer by target name, found by walking the packages."""
     found = {renderer.name: renderer for renderer in _walk()}
     return dict(sorted(found.items()))
+
+
+def _able(gateways: Callable[[type[Renderer]], Sequence[str]]) -> str:
+    """Every target with each of its gateways that can do something."""
+    known = renderers().values()
+    return ", ".join(f"{one.name} with {name!r}" for one in known for name in gateways(one))
 
 
 def _walk() -> Iterator[type[Renderer]]:

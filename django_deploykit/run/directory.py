@@ -52,7 +52,7 @@ def lay_out(stack: Stack, plan: Plan, directory: Path, user: str | None) -> list
     """
     if stack.app_server and plan.gateway in stack.app_server.spawned:
         plan = _with_environment(plan, directory, user)
-    where = {one: plan.socket(one.plan.sites[0]) for one in stack.running(plan)}
+    where = {one: one.plan.socket(one.plan.sites[0]) for one in stack.running(plan)}
     asked = {one: plan.authorizers[one.plan.sites[0].name] for one in stack.authorizers(plan)}
     meeting: dict[Renderer, Path | Address | None] = {**where, **asked, stack.renderer(plan): None}
     write(output_files(stack.render(plan, services=False), directory, "manage.py deployrun"))

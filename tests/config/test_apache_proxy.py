@@ -46,7 +46,7 @@ def test_an_httpd_that_is_too_old_is_refused_with_both_versions(gateway: str) ->
     ("choices", "message"),
     [
         ({"isolation": "interpreters"}, "isolation='interpreters' is for gateway 'mod_wsgi'"),
-        ({"socket": Path("/run/one.sock")}, "several sites cannot share one"),
+        ({"socket": Path("/run/one.sock")}, "several sites or pools cannot share"),
     ],
 )
 def test_sites_keep_their_own_application_servers(

@@ -138,7 +138,7 @@ def test_refused(facts: dict[str, Any], choices: dict[str, Any], message: str) -
 
 def test_several_sites_need_several_sockets() -> None:
     """One socket leads to one application."""
-    with pytest.raises(ChoiceError, match="several sites cannot share one"):
+    with pytest.raises(ChoiceError, match="several sites or pools cannot share"):
         rendered(site(), site("blog", prefix="/blog"), socket=Path("/run/one.sock"))
 
 

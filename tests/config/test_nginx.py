@@ -160,7 +160,7 @@ def test_variables_are_never_written_by_accident() -> None:
 
 def test_several_sites_have_several_sockets() -> None:
     """One socket cannot lead to two applications."""
-    with pytest.raises(ChoiceError, match="several sites cannot share one"):
+    with pytest.raises(ChoiceError, match="several sites or pools cannot share"):
         rendered(site(), site("blog", prefix="/blog"), socket=Path("/run/one.sock"))
 
 

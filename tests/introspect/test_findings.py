@@ -221,6 +221,7 @@ TABLE: dict[str, tuple[Make, set[str]]] = {
         lambda tmp: behind(TRUSTED=["0.0.0.0/0"], HEADERS=["X-Real-Ip"]),
         {"E021"},
     ),
+    "pool without a name": (lambda tmp: site(POOLS={"/reports/": {"processes": 2}}), {"E022"}),
     "nothing collected": (lambda tmp: {"STATIC_ROOT": str(tmp / "none")}, {"W051"}),
     "manifest not collected": (
         lambda tmp: {"STORAGES": {**STORAGES, "staticfiles": {"BACKEND": MANIFEST}}},

@@ -14,7 +14,7 @@ import pytest
 from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.renderer import Rendered
 from django_deploykit.config.stack import Stack, renderers, resolve
-from tests.cases import CASES, DEPLOYMENT, MEDIA, site
+from tests.cases import CASES, DEPLOYMENT, MEDIA, REPORTS, pool, site
 from tests.servers import harness
 
 FRONTS = [name for name, one in renderers().items() if one.logs]
@@ -31,7 +31,12 @@ def stack_of(app_server: str) -> Stack:
 
 def written(stack: Stack, deployment: Deployment = DEPLOYMENT, **facts: object) -> list[Rendered]:
     """The whole set, for a site with everything that a service has to know."""
-    known = {"media": MEDIA, "databases": (Path("/srv/shop/data/db.sqlite3"),), **facts}
+    known = {
+        "media": MEDIA,
+        "databases": (Path("/srv/shop/data/db.sqlite3"),),
+        "pools": (pool("/reports/", "reports", **REPORTS),),
+        **facts,
+    }
     deployment = replace(deployment, server_version=(1, 22, 1))
     return stack.render(stack.plan([site(**known)], deployment, Path("/srv/shop/deploy")))
 

@@ -48,7 +48,7 @@ def test_sites_cannot_share_an_address(two_sites: Project, target: str) -> None:
     arguments = ("--gateway", "http", "--set", "socket=127.0.0.1:9000")
     done = two_sites.manage("deployconfig", target, *arguments)
     assert done.returncode == 2
-    assert "several sites cannot share one" in done.stderr
+    assert "several sites or pools cannot share" in done.stderr
 
 
 @pytest.fixture(scope="module")

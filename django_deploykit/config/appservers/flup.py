@@ -52,7 +52,7 @@ class FlupRenderer(Renderer):
             processes=self.deployment.processes,
             seconds=self.deployment.request_timeout,
         )
-        return launcher.executable(self.plan, site, file_name(site), lines)
+        return launcher.executable(self.plan, site, file_name(self.plan, site), lines)
 
     def _address(self, site: SiteFacts) -> str | tuple[str, int] | None:
         """Where it listens; a front that starts it has a socket for it."""
@@ -61,15 +61,15 @@ class FlupRenderer(Renderer):
         return self.plan.socket_address(site)
 
     def foreground(self, directory: Path, user: str | None) -> Foreground:
-        path = directory / file_name(self.plan.sites[0])
+        path = directory / file_name(self.plan, self.plan.sites[0])
         return launcher.foreground(self.plan, self.name, path)
 
 
-def file_name(site: SiteFacts) -> str:
+def file_name(plan: Plan, site: SiteFacts) -> str:
     """Where the dispatcher lies in the written set."""
-    return f"flup/{site.name}.fcgi"
+    return f"flup/{plan.name(site)}.fcgi"
 
 
 def script(plan: Plan, site: SiteFacts) -> Path:
     """Where the dispatcher lies on the server."""
-    return plan.emitted(site, file_name(site))
+    return plan.emitted(site, file_name(plan, site))

@@ -77,4 +77,4 @@ class GranianRenderer(Renderer):
         return launcher.foreground(self.plan, self.name, directory / self._file_name(), check)
 
     def _file_name(self) -> str:
-        return f"granian/{self.plan.sites[0].name}_granian.py"
+        return f"granian/{self.plan.name(self.plan.sites[0])}_granian.py"

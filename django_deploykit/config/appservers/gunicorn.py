@@ -176,4 +176,4 @@ class GunicornRenderer(Renderer):
         )
 
     def _file_name(self) -> str:
-        return f"gunicorn/{self.plan.sites[0].name}_gunicorn.py"
+        return f"gunicorn/{self.plan.name(self.plan.sites[0])}_gunicorn.py"

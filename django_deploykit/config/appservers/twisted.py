@@ -57,4 +57,4 @@ class TwistedRenderer(Renderer):
 
     def _file_name(self) -> str:
         # Not the bare name of the site, which a module of the project may have.
-        return f"twisted/{self.plan.sites[0].name}_twisted.py"
+        return f"twisted/{self.plan.name(self.plan.sites[0])}_twisted.py"

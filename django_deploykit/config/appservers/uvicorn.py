@@ -84,4 +84,4 @@ class UvicornRenderer(Renderer):
         return "HUP" if self.deployment.processes > 1 else ""
 
     def _file_name(self) -> str:
-        return f"uvicorn/{self.plan.sites[0].name}_uvicorn.py"
+        return f"uvicorn/{self.plan.name(self.plan.sites[0])}_uvicorn.py"

@@ -181,4 +181,4 @@ class UwsgiRenderer(Renderer):
         )
 
     def _file_name(self) -> str:
-        return f"uwsgi/{self.plan.sites[0].name}.ini"
+        return f"uwsgi/{self.plan.name(self.plan.sites[0])}.ini"

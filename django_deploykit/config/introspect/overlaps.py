@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations, product
 from pathlib import Path
 
 from django.apps import apps
 
 from django_deploykit.config import findings
-from django_deploykit.config.facts import Area, Mount, SiteFacts
+from django_deploykit.config.facts import Area, Mount, Pool, SiteFacts
 from django_deploykit.config.introspect.context import Context, contains
 
 
@@ -31,8 +31,16 @@ def check(context: Context, facts: SiteFacts) -> None:
     _check_root_files(context, facts, private)
     _check_urls(context, combinations([*public, *facts.protected], 2))
     _check_urls(context, product(guarded, [*public, *facts.protected]))
-    # One URL has one policy.
+    # One URL has one policy, and one pool.
     _check_urls(context, combinations(facts.areas, 2))
+    _check_urls(context, combinations(facts.pools, 2))
+    _check_pools(context, facts.pools, [*public, *facts.protected, *guarded])
+
+
+def _check_pools(context: Context, pools: Iterable[Pool], mounts: Sequence[Mount]) -> None:
+    """Files may lie below a pool, as they do below the whole site; no pool lies among files."""
+    pairs = product(pools, mounts)
+    _check_urls(context, ((pool, mount) for pool, mount in pairs if pool.url.startswith(mount.url)))
 
 
 def _documents(context: Context, facts: SiteFacts) -> list[Mount]:
@@ -135,7 +143,7 @@ def _cache_directories(context: Context) -> Iterator[Path]:
 
 
 def _check_urls(
-    context: Context, pairs: Iterable[tuple[Mount, Mount]] | Iterable[tuple[Area, Area]]
+    context: Context, pairs: Iterable[tuple[Mount | Area | Pool, Mount | Area | Pool]]
 ) -> None:
     for mount, other in pairs:
         if mount.url.startswith(other.url) or other.url.startswith(mount.url):

@@ -21,6 +21,7 @@ from django_deploykit.config.introspect import (
     identity,
     names,
     overlaps,
+    pools,
     proxy,
     security,
     sendfile,
@@ -107,6 +108,7 @@ def _read(context: Context) -> SiteFacts:
         prefix_setting=prefix_setting,
         prefix_is_forced=context.settings.FORCE_SCRIPT_NAME is not None,
         routes=urls.routes(context),
+        pools=pools.pools(context, prefix),
         websockets=websockets.websockets(context, app.asgi),
         documents=files.documents(context),
         static=static.static(context, prefix),
@@ -134,6 +136,7 @@ def _read(context: Context) -> SiteFacts:
 def _check(context: Context, facts: SiteFacts) -> None:
     """What facts that are right each by itself say against each other."""
     overlaps.check(context, facts)
+    pools.check(context, facts)
     sendfile.check(context, facts)
     urls.check(context, facts)
     security.check(context, facts)

@@ -9,6 +9,7 @@ from django_deploykit.config import findings
 from django_deploykit.config.facts import Hosts, SiteFacts
 from django_deploykit.config.findings import Finding
 from django_deploykit.config.introspect.project import configuration, introspect
+from django_deploykit.contract import pool_name
 
 
 def introspect_sites() -> tuple[list[SiteFacts], tuple[Finding, ...]]:
@@ -34,16 +35,32 @@ def _conflicts(sites: list[SiteFacts]) -> tuple[Finding, ...]:
 
 
 def _conflict(site: SiteFacts, other: SiteFacts) -> list[str]:
+    pair = f"{site.name!r} and {other.name!r}"
+    if shared := _processes(site) & _processes(other):
+        return [f"{pair} both have processes called {min(shared)!r}. Give a pool another name."]
     if not _share_a_host(site.hosts, other.hosts):
         return []
-    pair = f"{site.name!r} and {other.name!r}"
     if set(site.hosts.names) != set(other.hosts.names):
         return [f"{pair} share some hosts but not all, so that no virtual host fits both."]
     if site.hosts.names != other.hosts.names:
         return [f"{pair} name their hosts in different orders; the first is the main one."]
     if site.prefix == other.prefix and not (site.routes and other.routes):
         return [f"{pair} have the same hosts and the same prefix {site.prefix!r}."]
-    return _shared_urls(site, other, pair)
+    return [*_shared_urls(site, other, pair), *_lost(site, other), *_lost(other, site)]
+
+
+def _processes(site: SiteFacts) -> set[str]:
+    """What the processes of a site are called."""
+    return {site.name, *(pool_name(site.name, pool.name) for pool in site.pools)}
+
+
+def _lost(site: SiteFacts, inner: SiteFacts) -> list[str]:
+    """Pools whose URLs another site answers, because it lies below this one."""
+    return [
+        f"{pool.setting} of {site.name!r}: {pool.url!r} lies in {inner.name!r}."
+        for pool in site.pools
+        if len(inner.prefix) > len(site.prefix) and pool.url.startswith(f"{inner.prefix}/")
+    ]
 
 
 def _shared_urls(site: SiteFacts, other: SiteFacts, pair: str) -> list[str]:
@@ -60,7 +77,7 @@ def _urls(site: SiteFacts) -> list[str]:
     mounts = [*(site.static.mounts if site.static else ()), *site.protected]
     mounts += [site.media] if site.media else []
     urls = {mount.url for mount in mounts} | {file.url for file in site.root_files}
-    urls |= {site.prefix + route for route in site.routes}
+    urls |= {site.prefix + route for route in site.routes} | {pool.url for pool in site.pools}
     return sorted(urls)
 
 

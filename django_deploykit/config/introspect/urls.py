@@ -43,9 +43,14 @@ def routes(context: Context) -> tuple[str, ...]:
         context.find_type(setting, raw, "a list of URL prefixes")
         return ()
     for route in raw:
-        if not _ROUTE.match(str(route)):
+        if not is_route(str(route)):
             context.find(findings.BAD_ROUTE, setting, f"{route!r} is not such a path.")
     return tuple(str(route) for route in raw)
+
+
+def is_route(url: str) -> bool:
+    """Tell whether this is a path, with a slash at both ends, that all servers read alike."""
+    return bool(_ROUTE.match(url))
 
 
 def views() -> Iterator[Callable[..., Any]]:

@@ -20,11 +20,11 @@ def group(deployment: Deployment) -> str | None:
     return deployment.group or (None if deployment.user else FRONT)
 
 
-def unit_name(site: SiteFacts, kind: str = "django") -> str:
+def unit_name(plan: Plan, site: SiteFacts, kind: str = "django") -> str:
     """The name of a site's units: never that of a unit of the system, such as ``ssh``."""
-    return f"{kind}-{site.name}"
+    return f"{kind}-{plan.name(site)}"
 
 
 def file_name(plan: Plan) -> str:
     """The name of a file for a whole stack."""
-    return unit_name(plan.sites[0]) if len(plan.sites) == 1 else "django-sites"
+    return unit_name(plan, plan.sites[0]) if len(plan.sites) == 1 else "django-sites"

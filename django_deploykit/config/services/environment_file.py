@@ -36,14 +36,14 @@ class EnvironmentFileRenderer(Renderer):
 
     @classmethod
     def accompanies(cls, stack: Plan, sites: Sequence[Plan]) -> Sequence[Plan]:
-        return [plan for plan in sites if plan.sites[0].application.env_file]
+        return [plan for plan in sites if plan.sites[0].application.env_file and not plan.pool]
 
     def render(self) -> Rendered:
         site = site_of(self.plan, self.name)
         text = [f"# Environment of the site {site.name}", *_TEXT.splitlines()]
         path = site.application.env_file
         return Rendered(
-            filename=f"environment/{unit_name(site)}.env",
+            filename=f"environment/{unit_name(self.plan, site)}.env",
             lines=tuple(Line(line, None) for line in text),
             mode=_MODE,
             needs=Needs(steps=(self._protect(path),) if path else ()),

@@ -96,9 +96,11 @@ class SystemdServiceRenderer(Renderer):
             ("Service", self._service(site, service)),
             ("Install", [directive("WantedBy", "multi-user.target", why="started with the host")]),
         ]
-        head = Comment(f"{site.name}: {service.what} of {self.plan.label}, for systemd 247+")
+        head = Comment(
+            f"{self.plan.name(site)}: {service.what} of {self.plan.label}, for systemd 247+"
+        )
         return Rendered(
-            filename=f"systemd/{unit_name(site, service.kind)}.service",
+            filename=f"systemd/{unit_name(self.plan, site, service.kind)}.service",
             lines=tuple(systemd.unit_lines(dialect, [head], sections)),
             warnings=self._warnings(site),
             needs=Needs(access=tuple(site_access(self.plan, site))),
@@ -106,11 +108,13 @@ class SystemdServiceRenderer(Renderer):
 
     def _unit(self, site: SiteFacts, service: Service) -> list[Node]:
         nodes: list[Node] = [
-            directive("Description", _description(site, service), why="for lists and logs"),
+            directive(
+                "Description", _description(self.plan, site, service), why="for lists and logs"
+            ),
             directive("After", "network.target", why="on shutdown, it ends before the network"),
         ]
         if service.takes_socket:
-            socket = f"{unit_name(site)}.socket"
+            socket = f"{unit_name(self.plan, site)}.socket"
             why = "it listens there, before and after this service runs"
             nodes += [directive(name, socket, why=why) for name in ("Requires", "After")]
         return nodes
@@ -224,6 +228,8 @@ class SystemdServiceRenderer(Renderer):
         return [*base, *(one.path for one in site_access(self.plan, site))]
 
     def _warnings(self, site: SiteFacts) -> tuple[str, ...]:
+        if self.plan.pool:
+            return ()  # It has been said of its site.
         hidden = sorted({str(path) for path in self._used(site) if _below(path, _TEMPORARY)})
         return tuple(
             f"{site.name}: {path!r} is hidden from the service, which has a /tmp of its own. "
@@ -245,9 +251,9 @@ def only_site(plan: Plan, target: str) -> tuple[SiteFacts, Service]:
     return plan.sites[0], plan.service
 
 
-def _description(site: SiteFacts, service: Service) -> str:
+def _description(plan: Plan, site: SiteFacts, service: Service) -> str:
     what = "" if service.kind == "django" else f", {service.what}"
-    return f"Django site {site.name}{what}"
+    return f"Django site {plan.name(site)}{what}"
 
 
 def _directory(address: Path | Address | None, setting: str) -> dict[Path, str]:

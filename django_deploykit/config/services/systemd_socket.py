@@ -43,7 +43,13 @@ class SystemdSocketRenderer(Renderer):
         sections: list[tuple[str, list[Node]]] = [
             (
                 "Unit",
-                [directive("Description", f"Socket of Django site {site.name}", why="for lists")],
+                [
+                    directive(
+                        "Description",
+                        f"Socket of Django site {self.plan.name(site)}",
+                        why="for lists",
+                    )
+                ],
             ),
             ("Socket", self._socket(site)),
             (
@@ -51,9 +57,11 @@ class SystemdSocketRenderer(Renderer):
                 [directive("WantedBy", "sockets.target", why="made before services start")],
             ),
         ]
-        head = Comment(f"{site.name}: where its application server answers, for systemd 247+")
+        head = Comment(
+            f"{self.plan.name(site)}: where its application server answers, for systemd 247+"
+        )
         return Rendered(
-            filename=f"systemd/{unit_name(site)}.socket",
+            filename=f"systemd/{unit_name(self.plan, site)}.socket",
             lines=tuple(systemd.unit_lines(dialect, [head], sections)),
         )
 

@@ -50,17 +50,18 @@ class TmpfilesRenderer(Renderer):
     def directories(self) -> list[Node]:
         """A line for each."""
         return [
-            *(line for site in self.plan.sites for line in self._sockets(site)),
+            *(line for part in self.plan.each() for line in self._sockets(part)),
             *(line for site in self.plan.asking() for line in self._authorizer(site)),
             *self._logs(),
         ]
 
-    def _sockets(self, site: SiteFacts) -> list[Node]:
-        own = Path(contract.socket_path(site.name))
+    def _sockets(self, plan: Plan) -> list[Node]:
+        (site,) = plan.sites
+        own = Path(contract.socket_path(plan.name(site)))
         service = self.plan.service
         if self.plan.stands_alone or not service or service.takes_socket:
             return []
-        if self.plan.socket(site) != own:
+        if plan.socket(site) != own:
             return []  # A socket that was chosen lies in a directory of the operator's.
         owner = user(self.deployment)
         why = "the application makes its socket there, and the set-group-ID bit gives it the group"

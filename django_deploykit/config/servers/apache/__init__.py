@@ -50,6 +50,7 @@ class ApacheRenderer(Renderer):
     asks = (*workers.SPEAKS, *gateways.STARTS)
     gateways = guards = ("mod_wsgi", "mod_wsgi-embedded", *asks)
     balancing = tuple(workers.SPEAKS)
+    pooling = ("mod_wsgi", *workers.SPEAKS)
     path_hosts = ("http",)
     asks_over_sockets = False
     # A reload ends mod_wsgi's daemon processes within three seconds; with them what they answer.

@@ -47,6 +47,11 @@ def check(plan: Plan) -> None:
             "shared processes have one. Use isolation='processes', or set python_home."
         )
     for site in plan.sites:
+        if site.pools:
+            raise ChoiceError(
+                f"isolation='interpreters': {site.name!r} has POOLS, and would share their "
+                "processes with no other site. Use isolation='processes'."
+            )
         if site.application.env_file:
             raise ChoiceError(
                 f"isolation='interpreters': {site.name!r} reads an environment file, and the "
@@ -114,7 +119,10 @@ def mount(plan: Plan, sites: tuple[SiteFacts, ...], own: Sequence[str]) -> list[
     if _shares_processes(plan):
         return [_shared_mount(plan, sites), *_grants(plan, sites)]
     ordered = sorted(sites, key=lambda site: (-len(site.prefix), not site.routes, site.name))
-    return [*(_site_mount(plan, site) for site in ordered), *_grants(plan, sites)]
+    mounts = [
+        _site_mount(part, site) for site in ordered for part in reversed(plan.with_pools(site))
+    ]
+    return [*mounts, *_grants(plan, sites)]
 
 
 def request_environment(plan: Plan, sites: tuple[SiteFacts, ...]) -> list[Node]:
@@ -227,10 +235,21 @@ def _process_groups(plan: Plan) -> list[Node]:
     if _shares_processes(plan):
         # No directory is on the path of them all: each script puts its own site's there.
         return [_process_group(plan, SHARED_GROUP, _environment_options(plan, plan.sites[0]))]
-    return [
-        _process_group(plan, site.name, [*_code_options(site), *_environment_options(plan, site)])
-        for site in plan.sites
-    ]
+    nodes: list[Node] = []
+    for site in plan.sites:
+        for part in plan.with_pools(site):
+            options = [*_code_options(site), *_environment_options(part, site)]
+            nodes += [_process_group(part, part.name(site), options), *_loaded_at_start(part, site)]
+    return nodes
+
+
+def _loaded_at_start(plan: Plan, site: SiteFacts) -> list[Node]:
+    """What the alias of a pool, which is a pattern, does not do by itself."""
+    if not plan.pool:
+        return []
+    why = "the pool is loaded when the server starts, as its site is, and not by a first request"
+    script, groups = str(plan.script(site)), _groups(plan, plan.name(site))
+    return [directive("WSGIImportScript", script, *groups, why=why, setting=plan.pool.setting)]
 
 
 def _process_group(plan: Plan, name: str, project: list[Option]) -> Node:
@@ -312,7 +331,10 @@ def _process_timeouts(plan: Plan) -> list[Option]:
 
 def _site_mount(plan: Plan, site: SiteFacts) -> Node:
     script, setting = str(plan.script(site)), "WSGI_APPLICATION"
-    if not site.routes:
+    routes, whose = site.routes, "DEPLOYKIT['SITE']['ROUTES']"
+    if plan.pool:
+        routes, whose = (plan.pool.url.removeprefix(site.prefix),), plan.pool.setting
+    if not routes:
         return directive(
             "WSGIScriptAlias",
             site.prefix or "/",
@@ -322,13 +344,13 @@ def _site_mount(plan: Plan, site: SiteFacts) -> Node:
             why="hands these URLs to Django; both groups stand here, so that the site is loaded "
             "when the server starts",
         )
-    routes = "|".join(regex(route.strip("/")) for route in site.routes)
+    urls = "|".join(regex(route.strip("/")) for route in routes)
     return directive(
         "WSGIScriptAliasMatch",
-        f"^{regex(site.prefix)}(/(?:{routes})(?:/.*)?)$",
+        f"^{regex(site.prefix)}(/(?:{urls})(?:/.*)?)$",
         Substitution((script, 1)),
-        *_groups(plan, site.name),
-        setting="DEPLOYKIT['SITE']['ROUTES']",
+        *_groups(plan, plan.name(site)),
+        setting=whose,
         why="hands only these URLs to Django; the matched part stays behind the script, so that "
         "SCRIPT_NAME and PATH_INFO are right",
     )

@@ -160,7 +160,10 @@ def mount(plan: Plan, sites: tuple[SiteFacts, ...], own: Sequence[str]) -> list[
         *(directive("ProxyPass", url, Raw("!"), why=why) for url in kept),
         *_bare_prefixes(sites),
         *workers.groups(plan, sites, upgraded.values()),
-        *(workers.passed(plan, site, url, upgrade=upgraded[url, site]) for url, site in mounted),
+        *(
+            workers.passed(plan.at(site, url), site, url, upgrade=upgraded[url, site])
+            for url, site in mounted
+        ),
     ]
 
 
@@ -198,7 +201,8 @@ def _is_within(url: str, mount: str) -> bool:
 def _urls(site: SiteFacts) -> list[str]:
     """At and below which URLs a site answers. Without a slash at the end, the URL itself too."""
     routes = [site.prefix + route.rstrip("/") for route in site.routes]
-    return [url or "/" for url in routes] or [f"{site.prefix}/"]
+    pools = [pool.url.rstrip("/") for pool in site.pools]
+    return list(dict.fromkeys([*(routes or [f"{site.prefix}/"]), *pools]))
 
 
 def _bare_prefixes(sites: tuple[SiteFacts, ...]) -> list[Node]:

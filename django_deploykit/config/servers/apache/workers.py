@@ -60,6 +60,7 @@ def modules(plan: Plan) -> set[str]:
 def passed(plan: Plan, site: SiteFacts, url: str, *, upgrade: bool) -> Node:
     """Hand a URL, with all below it, to the application server or servers of ``site``."""
     setting = "DEPLOYKIT['SITE']['ROUTES']" if site.routes else "WSGI_APPLICATION"
+    setting = plan.pool.setting if plan.pool else setting
     if plan.balances:
         where = f"{_group_name(site, upgrade=upgrade)}{plan.path_host}{url}"
         why = "hands these URLs to the application servers"
@@ -67,7 +68,7 @@ def passed(plan: Plan, site: SiteFacts, url: str, *, upgrade: bool) -> Node:
     return directive(
         "ProxyPass",
         url,
-        _target(plan, site.name, plan.backends(site)[0], f"{plan.path_host}{url}"),
+        _target(plan, plan.name(site), plan.backends(site)[0], f"{plan.path_host}{url}"),
         *_conduct(plan, upgrade=upgrade),
         setting=setting,
         why="hands these URLs to the application server; the application gives up before Apache, "

@@ -39,7 +39,7 @@ class HaproxyRenderer(Renderer):
 
     name = "haproxy"
     summary = "HAProxy in front of application servers (http), which send the static files"
-    gateways = balancing = ("http",)
+    gateways = balancing = pooling = ("http",)
     path_hosts = ()
     sends_files = False
     asks_health = True

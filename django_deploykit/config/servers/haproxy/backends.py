@@ -10,7 +10,7 @@ from pathlib import Path
 
 from django_deploykit import contract
 from django_deploykit.config import limits
-from django_deploykit.config.deployment import Backend
+from django_deploykit.config.deployment import Backend, Deployment
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.fronts import file_name, routes
 from django_deploykit.config.renderer import Plan
@@ -33,32 +33,62 @@ _EVERY, _OUT, _IN = 2, 2, 1
 
 
 def sections(plan: Plan) -> list[tuple[Directive, list[Node]]]:
-    """A backend for each site, with its application servers."""
+    """A backend for each site and pool, with its application servers."""
     defaults = Raw(f"from {shared_name(file_name(plan))}")
     return [
         (
-            directive("backend", shared_name(site.name), defaults, why=f"the site {site.name!r}"),
+            directive("backend", shared_name(part.name(site)), defaults, why=_whose(part, site)),
             [
-                *_conduct(plan, site),
-                *_health(plan, site),
-                *_upgrades(plan, site),
+                *_patience(part),
+                *_conduct(part, site),
+                *_health(part, site),
+                *_upgrades(part, site),
                 *_told(site),
-                *_servers(plan, site),
+                *_servers(part, site),
             ],
         )
-        for site in plan.sites
+        for part in plan.each()
+        for site in part.sites
     ]
+
+
+def _whose(plan: Plan, site: SiteFacts) -> str:
+    return f"the {'pool' if plan.pool else 'site'} {plan.name(site)!r}"
+
+
+def _patience(plan: Plan) -> list[Node]:
+    """What a pool has in place of the seconds of the defaults."""
+    return [
+        directive("timeout", name, Raw(f"{value}s"), why=why, setting="request_timeout")
+        for name, (value, why) in (patience(plan.deployment) if plan.pool else {}).items()
+    ]
+
+
+def patience(deployment: Deployment) -> dict[str, tuple[int, str]]:
+    """How long HAProxy waits for an application server, by the names of its timeouts."""
+    seconds = limits.front_timeout(deployment)
+    return {
+        "queue": (limits.queue_timeout(deployment), "its turn"),
+        "server": (seconds, "the application gives up before HAProxy"),
+        "tunnel": (seconds, "a websocket on which nobody says anything"),
+    }
 
 
 def warnings(plan: Plan) -> list[str]:
     """What a distribution's own haproxy.cfg says that does not fit."""
-    sockets = [one.where for site in plan.sites for one in plan.backends(site)]
     return [
         f"socket: a chroot in haproxy.cfg (Debian: /var/lib/haproxy) keeps HAProxy from "
-        f"{str(path)!r}. Take it out there, or use TCP: --set socket=127.0.0.1:8000."
-        for path in sockets
-        if isinstance(path, Path)
+        f"{str(one.where)!r}. Take it out there, or use TCP: {_over_tcp(part)}."
+        for part in plan.each()
+        for one in part.backends(*part.sites)
+        if isinstance(one.where, Path)
     ]
+
+
+def _over_tcp(plan: Plan) -> str:
+    if plan.pool:
+        return f"{plan.pool.setting}['socket'] = '127.0.0.1:8001'"
+    return "--set socket=127.0.0.1:8000"
 
 
 def _conduct(plan: Plan, site: SiteFacts) -> Iterator[Node]:

@@ -14,6 +14,7 @@ from django_deploykit.config.deployment import Address
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.fronts import Group, exempt_patterns, file_name, groups
 from django_deploykit.config.renderer import Plan
+from django_deploykit.config.servers.haproxy import backends
 from django_deploykit.config.servers.haproxy.dialect import shared_name
 from django_deploykit.config.syntax.haproxy import quoted, regex
 from django_deploykit.config.syntax.nodes import (
@@ -24,6 +25,9 @@ from django_deploykit.config.syntax.nodes import (
     Raw,
     directive,
 )
+
+# A percent sign that begins no escape (RFC 3986 2.1), or that of NUL.
+_UNCLEAR = "%(00|[^0-9A-Fa-f]|.[^0-9A-Fa-f]|.?$)"
 
 _SECURE = "{ ssl_fc }"
 _TLS = "DEPLOYKIT['SITE']['TLS']"
@@ -39,15 +43,13 @@ def sections(plan: Plan) -> list[tuple[Directive, list[Node]]]:
 
 
 def _defaults(plan: Plan) -> list[Node]:
-    seconds = limits.front_timeout(plan.deployment)
+    waits = backends.patience(plan.deployment).items()
     times = {
         "connect": (limits.CONNECT, "an application server answers at once, or is away", ""),
         "client": (60, "a client that neither sends nor takes a byte is gone", ""),
         "http-request": (20, "for the whole head of a request", ""),
         "http-keep-alive": (65, "for the next request of the same client", ""),
-        "queue": (limits.queue_timeout(plan.deployment), "its turn", "request_timeout"),
-        "server": (seconds, "the application gives up before HAProxy", "request_timeout"),
-        "tunnel": (seconds, "a websocket on which nobody says anything", "request_timeout"),
+        **{name: (value, why, "request_timeout") for name, (value, why) in waits},
     }
     own = "a connection that idles would hold a worker"
     return [
@@ -69,6 +71,7 @@ def _frontend(plan: Plan) -> list[Node]:
         Comment("Names and URLs"),
         *_names(found),
         *_urls(plan.sites),
+        *_pools(plan),
         *_refusals(plan, found),
         *(node for group in found for node in _scheme(plan, group)),
         Comment("Only a proxy may say these things, and this server is the edge."),
@@ -77,7 +80,12 @@ def _frontend(plan: Plan) -> list[Node]:
         *_told(),
         Comment("Which site answers"),
         *(node for group in found for node in _routing(group)),
-        *(_use(group, site) for group in found for site in _innermost_first(group)),
+        *(
+            _use(group, part, site)
+            for group in found
+            for site in _innermost_first(group)
+            for part in reversed(plan.with_pools(site))
+        ),
     ]
 
 
@@ -134,6 +142,16 @@ def _urls(sites: tuple[SiteFacts, ...]) -> Iterator[Node]:
                 yield directive("acl", name, Raw("path"), bare, why=why, setting=setting)
 
 
+def _pools(plan: Plan) -> Iterator[Node]:
+    """The path as Django sees it: decoded once, and nothing else (RFC 3875 4.1.5)."""
+    for site in plan.sites:
+        for pool in site.pools:
+            name = Raw(f"url_{plan.of_pool(pool).name(site)}")
+            for test, url in (("beg", pool.url), ("str", pool.url.rstrip("/"))):
+                words, why = Raw(f"path,url_dec -m {test}"), "processes of their own answer here"
+                yield directive("acl", name, words, url, why=why, setting=pool.setting)
+
+
 def _refusals(plan: Plan, found: list[Group]) -> Iterator[Node]:
     for group in found:
         name, where = Raw(f"set-var(txn.site) str({group.name})"), Raw(f"if host_{group.name}")
@@ -148,6 +166,10 @@ def _refusals(plan: Plan, found: list[Group]) -> Iterator[Node]:
         if not group.tls and any(other.tls for other in found):
             why = "a site without TLS does not answer there"
             yield _deny(403, f"if host_{group.name} {_SECURE}", why, _TLS)
+        if any(site.pools for site in group.sites):
+            unclear = f"if host_{group.name} {{ path -m reg {quoted(_UNCLEAR)} }}"
+            why = "url_dec finds no path in it, by which processes are chosen; Django does"
+            yield _deny(400, unclear, why, "DEPLOYKIT['SITE']['POOLS']")
     large = f"if {{ req.hdr_val(content-length) gt {plan.deployment.body_limit} }}"
     yield _deny(413, large, "a larger upload is refused before Django sees it", "body_limit")
 
@@ -218,9 +240,10 @@ def _routing(group: Group) -> Iterator[Node]:
     yield directive("http-request", Raw(words), why=why)
 
 
-def _use(group: Group, site: SiteFacts) -> Node:
-    where = Raw(f"if host_{group.name} url_{site.name}")
-    return directive("use_backend", shared_name(site.name), where, why=f"the site {site.name!r}")
+def _use(group: Group, plan: Plan, site: SiteFacts) -> Node:
+    name = plan.name(site)
+    where = Raw(f"if host_{group.name} url_{name}")
+    return directive("use_backend", shared_name(name), where, why=f"processes of {name!r}")
 
 
 def _slash(site: SiteFacts, host: str) -> Iterator[Node]:

@@ -58,7 +58,7 @@ class LighttpdRenderer(Renderer):
     gateways = ("http", "uwsgi", "fastcgi", "scgi", "cgi")
     path_hosts = ("http",)
     guards = asks = gateways
-    balancing = ("http", "uwsgi", "fastcgi", "scgi")
+    balancing = pooling = ("http", "uwsgi", "fastcgi", "scgi")
     logs = Logs(owner="www-data", group="www-data", reopen="invoke-rc.d lighttpd reopen-logs")
 
     @classmethod

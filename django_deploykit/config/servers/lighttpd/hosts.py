@@ -241,6 +241,7 @@ def applications(plan: Plan, sites: list[SiteFacts], secure: bool) -> list[Block
     """Django, below its prefix or routes; documents, or nothing, for the rest."""
     found = [_slash(site) for site in sites if site.prefix and not site.routes]
     for site in sites:
+        found += [_pool(part, site, secure) for part in plan.with_pools(site) if part.pool]
         nodes = gateway.application(plan, site, secure)
         if not site.prefix and not site.routes:
             return [*found, otherwise(nodes, "hands every other URL to Django")]
@@ -248,6 +249,13 @@ def applications(plan: Plan, sites: list[SiteFacts], secure: bool) -> list[Block
         found.append(when(URL, _own(site), nodes, why, site.prefix_setting))
     rest = [node for site in sites for node in content.documents(plan, site, secure)]
     return [*found, otherwise(rest, "documents")] if rest else found
+
+
+def _pool(plan: Plan, site: SiteFacts, secure: bool) -> Block:
+    url, setting = (plan.pool.url, plan.pool.setting) if plan.pool else ("/", "")
+    why = "hands these URLs to processes of their own"
+    nodes = gateway.application(plan, site, secure)
+    return when(URL, f"^{regex(url.rstrip('/'))}(?:/|$)", nodes, why, setting)
 
 
 def _own(site: SiteFacts) -> str:

@@ -51,7 +51,7 @@ class NginxRenderer(Renderer):
     name = "nginx"
     path_hosts = ()
     summary = "nginx in front of gunicorn or uWSGI (http, uwsgi, fastcgi or scgi)"
-    gateways = guards = balancing = tuple(gateways.WORDS)
+    gateways = guards = balancing = pooling = tuple(gateways.WORDS)
     logs = Logs(owner="root", group="adm", reopen="invoke-rc.d nginx rotate")
 
     @classmethod
@@ -81,8 +81,8 @@ class NginxRenderer(Renderer):
         check_sockets(self.plan)
         areas.check(self.plan)
         stores.check(self.plan)
-        for site in self.plan.sites:
-            for backend in self.plan.backends(site):
+        for part in self.plan.each():
+            for backend in part.backends(*part.sites):
                 self._check_socket(backend.where)
 
     def _check_socket(self, socket: Path | Address) -> None:

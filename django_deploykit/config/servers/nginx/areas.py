@@ -110,6 +110,7 @@ def _asked(plan: Plan, site: SiteFacts, sites: tuple[SiteFacts, ...], endpoint: 
     """The endpoint reads the password, and which request it is about; never what a client says."""
     reader = replace(site, needs_authorization=True)
     why = "only nginx asks, about a request that it holds"
+    plan = plan.at(site, endpoint.url)
     children = [
         directive("internal", why=why),
         gateways.target(plan, site),

@@ -259,25 +259,33 @@ def _kept_back(plan: Plan, site: SiteFacts) -> list[Node]:
 
 def _conduct(plan: Plan, site: SiteFacts) -> list[Node]:
     """How nginx deals with the application server, whatever they speak."""
-    seconds = limits.front_timeout(plan.deployment)
-    limit, away = "the application gives up before nginx", "it answers at once, or is away"
 
     def say(name: str, *values: Argument, why: str, setting: str = "") -> Node:
         return _say(plan, name, *values, why=why, setting=setting)
 
+    away = "it answers at once, or is away"
     large = "large cookies; more than a page of headers would be a 502"
     return [
         Comment("Time, and room: nginx waits for slow clients, so that no worker has to."),
         *_connection(plan, site),
         say("connect_timeout", Raw(f"{limits.CONNECT}s"), why=away),
-        say("send_timeout", Raw(f"{seconds}s"), why=limit, setting="request_timeout"),
-        say("read_timeout", Raw(f"{seconds}s"), why=limit, setting="request_timeout"),
+        *patience(plan),
         *_next(plan),
         say("request_buffering", "on", why="a slow upload holds no worker"),
         say("buffering", "on", why="a slow download holds no worker; a stream says that it is one"),
         say("buffer_size", Raw("16k"), why=large),
         say("buffers", 8, Raw("16k"), why="a whole page fits in memory"),
     ]
+
+
+def patience(plan: Plan) -> list[Node]:
+    """How long nginx waits for the application server, which a pool may have of its own."""
+    seconds, why = (
+        Raw(f"{limits.front_timeout(plan.deployment)}s"),
+        "the application gives up before nginx",
+    )
+    names = ("send_timeout", "read_timeout")
+    return [_say(plan, name, seconds, why=why, setting="request_timeout") for name in names]
 
 
 def _say(plan: Plan, name: str, *values: Argument, why: str, setting: str = "") -> Node:

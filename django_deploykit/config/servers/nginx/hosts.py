@@ -8,7 +8,7 @@ from django_deploykit.config.deployment import Address, Deployment
 from django_deploykit.config.facts import SiteFacts, Tls
 from django_deploykit.config.fronts import Group, file_name, groups
 from django_deploykit.config.renderer import Plan
-from django_deploykit.config.servers.nginx import areas, content, gateways, tls, upstreams
+from django_deploykit.config.servers.nginx import areas, content, gateways, pools, tls, upstreams
 from django_deploykit.config.servers.nginx.dialect import shared_name
 from django_deploykit.config.syntax.nodes import (
     Comment,
@@ -31,6 +31,7 @@ def http_level(plan: Plan) -> list[Node]:
         *upstreams.groups(plan),
         *upstreams.route_maps(plan),
         *gateways.host_map(plan),
+        *pools.unlike_map(plan),
         *gateways.upgrade_maps(plan),
         *content.maps(plan),
         Comment("Logs"),
@@ -74,14 +75,18 @@ def _catch_all(plan: Plan, found: list[Group], certified: Tls | None) -> list[No
 
 def _plain(plan: Plan, group: Group, certified: Tls) -> list[Node]:
     """Plain HTTP beside TLS: ACME answers, exempt paths, and a redirect for the rest."""
-    exempt = [(site, pattern) for site in group.sites for pattern in tls.exempt(site)]
+    exempt = [
+        (site, *found)
+        for site in group.sites
+        for found in pools.patterns(plan, site, tls.exempt(site))
+    ]
     children = [*_beginning(plan, group, secure=False), *tls.acme(certified)]
     if exempt:
-        children += _shared_passing(plan, group)
+        children += [*pools.seen_alike(plan, group), *_shared_passing(plan, group)]
         children.append(Comment("Some paths stay on plain HTTP (SECURE_REDIRECT_EXEMPT)."))
-    for site, pattern in exempt:
+    for site, pattern, part in exempt:
         why, setting = "no redirect for these paths", "SECURE_REDIRECT_EXEMPT"
-        inside = _django(plan, group, site, secure=False)
+        inside = _django(part, group, site, secure=False)
         children.append(
             block("location", Raw("~"), pattern, children=inside, why=why, setting=setting)
         )
@@ -97,6 +102,7 @@ def _host(plan: Plan, group: Group) -> list[Node]:
     children = [
         *_beginning(plan, group, secure=bool(group.tls)),
         *(tls.owned_hsts(plan, group) if group.tls else []),
+        *pools.seen_alike(plan, group),
         *_shared_passing(plan, group),
         *_locations(plan, group),
         *_include(group),
@@ -227,7 +233,9 @@ def _shared_passing(plan: Plan, group: Group) -> list[Node]:
 
 def _django(plan: Plan, group: Group, site: SiteFacts, *, secure: bool = True) -> list[Node]:
     """Inside a location: with several sites each says all of it, as one list drops another."""
-    own = gateways.passing(plan, site, group.sites) if len(group.sites) > 1 else []
+    own = gateways.patience(plan) if plan.pool else []
+    if len(group.sites) > 1:
+        own = gateways.passing(plan, site, group.sites)
     hsts = tls.hsts(group) if group.tls else []
     # Beside TLS the cookie is for TLS alone.
     cookie = upstreams.route_header(plan, hsts) if secure else []
@@ -274,19 +282,14 @@ def _looked_up(plan: Plan, group: Group, site: SiteFacts) -> list[Node]:
 
 
 def _mounts(plan: Plan, group: Group, site: SiteFacts) -> list[Node]:
-    children = _django(plan, group, site)
-    setting = "DEPLOYKIT['SITE']['ROUTES']" if site.routes else site.prefix_setting
-    why = f"the site {site.name!r} answers here"
+    usual = "DEPLOYKIT['SITE']['ROUTES']" if site.routes else site.prefix_setting
     nodes: list[Node] = []
-    for route in site.routes:
-        url = f"{site.prefix}{route}"
-        bare = Raw("="), url.rstrip("/")
-        nodes += [
-            block("location", *bare, children=children, why=why, setting=setting),
-            block("location", url, children=children, why=why, setting=setting),
-        ]
-    if not site.routes:
-        url = f"{site.prefix}/"
+    for url, part in pools.urls(plan, site).items():
+        children, setting = _django(part, group, site), part.pool.setting if part.pool else usual
+        why = f"the site {part.name(site)!r} answers here"
+        if url != f"{site.prefix}/":
+            bare = Raw("="), url.rstrip("/")
+            nodes.append(block("location", *bare, children=children, why=why, setting=setting))
         nodes.append(block("location", url, children=children, why=why, setting=setting))
     return nodes
 

@@ -28,16 +28,17 @@ _WHY_BOUND = "a client stays where it was; where that fails, another one answers
 
 def chosen(plan: Plan, site: SiteFacts) -> str:
     """The group of application servers that gets a request of ``site``."""
-    return variable(plan, "upstream").text if plan.sticks else shared_name(site.name)
+    return variable(plan, "upstream").text if plan.sticks else shared_name(plan.name(site))
 
 
 def groups(plan: Plan) -> list[Node]:
     """Where the application servers listen; they stand at http level."""
     nodes: list[Node] = [Comment("Application servers")]
-    for site in plan.sites:
-        servers = [_server(plan, one) for one in plan.backends(site)]
-        nodes.append(_group(plan, shared_name(site.name), servers))
-        nodes += _bound_groups(plan, site)
+    for part in plan.each():
+        (site,) = part.sites
+        servers = [_server(part, one) for one in part.backends(site)]
+        nodes.append(_group(part, shared_name(part.name(site)), servers))
+        nodes += _bound_groups(part, site)
     return nodes
 
 
