@@ -159,6 +159,13 @@ def test_refused(key: str, raw: Any) -> None:
     assert str(raised.value).startswith(f"--set: {key}={raw!r} is not allowed. Write ")
 
 
+@pytest.mark.parametrize("name", ["app1:8000", "shop_web:80 weight=2", "db.example.com:443 down"])
+def test_a_backend_by_its_name_is_refused_with_the_reason(name: str) -> None:
+    """One name that does not resolve would take down more than its application server."""
+    with pytest.raises(ChoiceError, match=r"the IP address of .* does not resolve"):
+        parse(backends=f"10.0.0.5:8000, {name}")
+
+
 def test_all_mistakes_at_once() -> None:
     """One error names every choice that is wrong."""
     with pytest.raises(ChoiceError) as raised:
