@@ -75,6 +75,12 @@ class HaproxyRenderer(Renderer):
         refuse_older(Version.of(self.deployment), self.name, OLDEST)
         check_applications(self.plan)
         check_sockets(self.plan)
+        if self.plan.app_server == "uwsgi":
+            raise ChoiceError(
+                "target 'haproxy': over HTTP, uWSGI takes a body in chunks for an empty one and "
+                "tells no client to go on (Expect: 100-continue), and HAProxy stores no body to do "
+                "so in its place. Use gunicorn, granian or twisted, or nginx in front of uWSGI."
+            )
         if self.plan.finds_files:
             raise ChoiceError("static_lookup='file': HAProxy serves no files. Leave it at 'url'.")
         for site in self.plan.sites:
