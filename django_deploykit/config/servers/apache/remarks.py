@@ -5,9 +5,10 @@ from __future__ import annotations
 import shlex
 
 from django_deploykit.config.renderer import Plan
+from django_deploykit.config.servers.apache import proxy
 
 # Gateways that store a body before anybody in the application waits for it.
-_STORES_BODIES = ("http", "fcgid")
+_STORES_BODIES = (*proxy.STORES_BODIES, "fcgid")
 
 
 def remarks(plan: Plan) -> tuple[str, ...]:
