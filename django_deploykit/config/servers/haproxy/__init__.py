@@ -33,6 +33,12 @@ from django_deploykit.config.syntax.nodes import Comment
 from django_deploykit.config.versions import refuse_older
 from django_deploykit.exceptions import ChoiceError
 
+# Measured: docs/howto/slow-clients.
+_SLOW_CLIENTS = (
+    "slow clients: HAProxy stores no body and no answer: one that arrives slowly, or is read "
+    "slowly, holds a thread of the application; nginx and lighttpd store both"
+)
+
 
 class HaproxyRenderer(Renderer):
     """A file for HAProxy, to be read after its own: ``-f haproxy.cfg -f THIS``."""
@@ -103,6 +109,7 @@ class HaproxyRenderer(Renderer):
         return Needs(
             packages=("haproxy",),
             access=tuple(one for site in self.plan.sites for one in site_access(self.plan, site)),
+            remarks=(_SLOW_CLIENTS,),
         )
 
 
