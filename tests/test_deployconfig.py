@@ -296,7 +296,7 @@ def test_json(deploy: Deploy, settings: Any, tmp_path: Path) -> None:
     done = deploy("apache", "--format", "json")
     document = json.loads(done.stdout)
     assert (done.status, done.stderr) == (0, "")
-    assert sorted(document) == ["denied", "files", "needs", "user", "warnings"]
+    assert sorted(document) == ["denied", "files", "needs", "sizes", "user", "warnings"]
     (file,) = document["files"]
     assert file["text"] == deploy("apache").stdout
     assert (file["path"], file["mode"]) == ("apache/tests.conf", "0644")
@@ -467,6 +467,8 @@ def test_the_size_of_the_host_is_explained(deploy: Deploy, monkeypatch: Any) -> 
     assert deploy(*args).stdout == here.stdout
     assert "7 processes × about 128 MiB" in deploy(*args, "--set", "processes=7").stderr
     assert "3 CPUs and 64 MiB → 1 process" in deploy("apache", "--explain").stdout
+    document = json.loads(deploy("apache", "--format", "json").stdout)
+    assert document["sizes"][0].startswith("sizing: 3 CPUs and 64 MiB → 1 process")
 
 
 def test_database_connections_are_compared(deploy: Deploy, monkeypatch: Any) -> None:
