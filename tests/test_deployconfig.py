@@ -18,6 +18,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.core.management import CommandError, call_command
 
+from django_deploykit.config import installed
 from django_deploykit.config.access import server_group
 from django_deploykit.config.stack import renderers
 from tests.projects import Project, start_project
@@ -271,9 +272,11 @@ def test_unwritable_output(place: str, deploy: Deploy, tmp_path: Path) -> None:
 
 
 def test_explain_covers_every_directive(deploy: Deploy) -> None:
-    """Below each line of the configuration stands why it is there."""
+    """Below each line of the configuration stands why it is there, and below all the sizes."""
     plain = deploy("apache").stdout.splitlines()[2:]
     explained = deploy("apache", "--explain").stdout.splitlines()
+    while explained[-1].startswith("sizing: "):
+        explained.pop()
     reasons = [line for line in explained if line.lstrip().startswith("← ")]
     assert [line for line in explained if line not in reasons] == plain
     before = ["", *plain]
@@ -293,7 +296,7 @@ def test_json(deploy: Deploy, settings: Any, tmp_path: Path) -> None:
     done = deploy("apache", "--format", "json")
     document = json.loads(done.stdout)
     assert (done.status, done.stderr) == (0, "")
-    assert sorted(document) == ["denied", "files", "needs", "user", "warnings"]
+    assert sorted(document) == ["denied", "files", "needs", "sizes", "user", "warnings"]
     (file,) = document["files"]
     assert file["text"] == deploy("apache").stdout
     assert (file["path"], file["mode"]) == ("apache/tests.conf", "0644")
@@ -450,6 +453,22 @@ def test_an_image_is_none_of_this_hosts(fresh: Project) -> None:
     as_json = fresh.manage("deployconfig", "kubernetes", "--output", "deploy", "--format", "json")
     states = {one["path"]: one["state"] for one in json.loads(as_json.stdout)["files"]}
     assert states["kubernetes/shop.yaml"] == "up to date"
+
+
+def test_the_size_of_the_host_is_explained(deploy: Deploy, monkeypatch: Any) -> None:
+    """Named CPUs and memory decide alone, whatever machine this is, and --explain says how; what
+    memory does not hold is a warning."""
+    args = ("apache", "--set", "cpu=16", "--set", "memory=1Gi", "--explain")
+    here = deploy(*args)
+    assert 'processes="6"' in here.stdout
+    assert "16 CPUs and 1 GiB → 6 processes × 5 threads = 30 requests at once" in here.stdout
+    assert "warning: memory" not in here.stderr
+    monkeypatch.setattr(installed, "host", lambda: installed.Host(cpu=3, memory=64))
+    assert deploy(*args).stdout == here.stdout
+    assert "7 processes × about 128 MiB" in deploy(*args, "--set", "processes=7").stderr
+    assert "3 CPUs and 64 MiB → 1 process" in deploy("apache", "--explain").stdout
+    document = json.loads(deploy("apache", "--format", "json").stdout)
+    assert document["sizes"][0].startswith("sizing: 3 CPUs and 64 MiB → 1 process")
 
 
 def test_database_connections_are_compared(deploy: Deploy, monkeypatch: Any) -> None:

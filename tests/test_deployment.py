@@ -73,6 +73,8 @@ def test_every_choice_is_documented(choice: Any) -> None:
         ("base_image", f"python@sha256:{'0f' * 32}", f"python@sha256:{'0f' * 32}"),
         ("requirements", "requirements/live.txt", "requirements/live.txt"),
         ("memory", "2Gi", "2Gi"),
+        ("process_memory", "90Mi", "90Mi"),
+        ("cpu", "64", 64),
         ("parent_ref", "infra/public", "infra/public"),
         ("ingress_class", "nginx.internal", "nginx.internal"),
         ("database_max_connections", "100", 100),
@@ -98,6 +100,12 @@ def test_allowed(key: str, raw: Any, value: Any) -> None:
         ("requirements", "/etc/requirements.txt"),
         ("requirements", "-r.txt"),
         ("memory", "512M"),
+        ("memory", "0Gi"),
+        ("memory", "-1Gi"),
+        ("process_memory", "128"),
+        ("process_memory", "1.5Gi"),
+        ("cpu", 0),
+        ("cpu", "2.5"),
         ("parent_ref", "a/b/c"),
         ("parent_ref", "Public"),
         ("ingress_class", "nginx\n"),
@@ -149,6 +157,13 @@ def test_refused(key: str, raw: Any) -> None:
     with pytest.raises(ChoiceError) as raised:
         parse(**{key: raw})
     assert str(raised.value).startswith(f"--set: {key}={raw!r} is not allowed. Write ")
+
+
+@pytest.mark.parametrize("name", ["app1:8000", "shop_web:80 weight=2", "db.example.com:443 down"])
+def test_a_backend_by_its_name_is_refused_with_the_reason(name: str) -> None:
+    """One name that does not resolve would take down more than its application server."""
+    with pytest.raises(ChoiceError, match=r"the IP address of .* does not resolve"):
+        parse(backends=f"10.0.0.5:8000, {name}")
 
 
 def test_all_mistakes_at_once() -> None:

@@ -165,7 +165,7 @@ def _stated(key: str, what: str) -> str:
 def test_the_default_of_a_choice_is_that_of_the_code(key: str) -> None:
     """A default in backticks reads back as the code's; prose stands for one found at run time."""
     stated, default = re.fullmatch(r"`(\S+)`", _stated(key, "Default")), getattr(DEFAULTS, key)
-    found_at_run_time = default in ("", None, ()) or key == "processes"
+    found_at_run_time = default in ("", None, ()) or key in ("cpu", "processes")
     assert bool(stated) != found_at_run_time
     if stated:
         assert parse_choices({key: stated[1]}, "docs") == {key: default}

@@ -22,6 +22,10 @@ TEMPORARY = Path("/tmp")  # noqa: S108 - a volume of the container's own
 ACCOUNT = 10001
 PORT = 8000
 
+# Of each container, unless told: a cluster has many small ones.
+CPU = 1
+MEMORY = "512Mi"
+
 
 def contained(plan: Plan) -> Plan:
     """The same plan, with every path as it is in a container.
@@ -62,10 +66,13 @@ def served(plan: Plan, target: str) -> tuple[SiteFacts, Service]:
 
 
 def _deployment(deployment: Deployment) -> Deployment:
+    cpu = deployment.cpu or CPU
     return replace(
         deployment,
         listen=(Address("", PORT),),
-        processes=deployment.cpu,
+        processes=cpu,
+        cpu=cpu,
+        memory=deployment.memory or MEMORY,
         user="",
         group="",
         socket=None,

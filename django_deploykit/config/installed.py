@@ -1,16 +1,32 @@
-"""What is installed on this machine: executables, and the versions that they tell."""
+"""What is on this machine: its size, executables, and the versions that they tell."""
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
 
 from django_deploykit.config.deployment import Version
 
 _TIMEOUT = 10
+
+
+@dataclass(frozen=True)
+class Host:
+    """What all programs on it share: CPUs, and memory in MiB."""
+
+    cpu: int
+    memory: int
+
+
+def host() -> Host:
+    """This machine."""
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return Host(cpu=os.cpu_count() or 1, memory=pages >> 20)
 
 
 def executable(candidates: Iterable[str]) -> str | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from django_deploykit import config
-from django_deploykit.config import authorizers
+from django_deploykit.config import authorizers, installed, sizing
 from django_deploykit.config.container import contained
 from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.facts import SiteFacts
@@ -49,7 +49,7 @@ class Stack:
         self.check(deployment, sites)
         plan = Plan(
             sites=tuple(sites),
-            deployment=self.renderer.installed(deployment),
+            deployment=self._completed(deployment, sites),
             label=self.label,
             gateway=self.gateway,
             directory=directory,
@@ -59,6 +59,14 @@ class Stack:
             front_sends_files=self.renderer.sends_files,
         )
         return self.placed(plan)
+
+    def _completed(self, deployment: Deployment, sites: Sequence[SiteFacts]) -> Deployment:
+        """The choices with what was not made taken from this machine; none of it is for a
+        container's size."""
+        found = self.renderer.installed(deployment)
+        if self.renderer.in_container:
+            return found
+        return sizing.sized(found, sites, installed.host())
 
     def placed(self, plan: Plan) -> Plan:
         """The plan with the paths of the place it is for, where its front asks about areas, and for

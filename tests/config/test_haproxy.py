@@ -80,6 +80,13 @@ def test_a_socket_outside_of_a_chroot_is_announced() -> None:
     assert "'/run/shop/shop.sock'" in warning
 
 
+def test_uwsgi_is_refused() -> None:
+    """A body in chunks would arrive there as an empty one."""
+    plan = replace(Case(sites=(site(),)).plan(HaproxyRenderer), app_server="uwsgi")
+    with pytest.raises(ChoiceError, match="chunks"):
+        HaproxyRenderer(plan).render()
+
+
 def test_an_old_version_is_refused() -> None:
     """Before 2.6 a name with an underscore could not be told from one with a dash."""
     with pytest.raises(ChoiceError, match=r"needs haproxy 2\.6 or newer, not 2\.5"):

@@ -9,7 +9,7 @@ import pytest
 
 from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.stack import resolve
-from tests.cases import site
+from tests.cases import VERSIONS, site
 
 DEPLOYMENT = Deployment(processes=2, server_version=(2, 4, 71), mod_wsgi_version=(6, 1))
 
@@ -51,16 +51,41 @@ def test_rotation_does_not_reload_daemon_processes(gateway: str, cuts: bool) -> 
     assert ("copytruncate" in rules, "apache2 reload" in rules) == (cuts, not cuts)
 
 
+def _remarks(target: str, gateway: str) -> list[str]:
+    stack = resolve(target, gateway)
+    chosen = replace(DEPLOYMENT, server_version=VERSIONS.get(target, DEPLOYMENT.server_version))
+    rendered = stack.render(stack.plan([site()], chosen, Path("/srv/shop/deploy")))
+    return [remark for one in rendered for remark in one.needs.remarks]
+
+
 def test_mod_wsgi_says_what_a_reload_costs() -> None:
     """How new code is loaded, and what cuts requests off; other gateways need no such words."""
-    said = {
-        gateway: [
-            remark
-            for one in stack.render(stack.plan([site()], DEPLOYMENT, Path("/srv/shop/deploy")))
-            for remark in one.needs.remarks
-        ]
-        for gateway, stack in ((name, resolve("apache", name)) for name in ("mod_wsgi", "http"))
-    }
-    assert said["http"] == []
-    assert said["mod_wsgi"][0].startswith("new code: touch /srv/shop/deploy/apache/shop_wsgi.py;")
-    assert "more than three seconds" in said["mod_wsgi"][1]
+    first, second, *_ = _remarks("apache", "mod_wsgi")
+    assert first.startswith("new code: touch /srv/shop/deploy/apache/shop_wsgi.py;")
+    assert "more than three seconds" in second
+    assert all(remark.startswith("slow clients: ") for remark in _remarks("apache", "http"))
+
+
+@pytest.mark.parametrize(
+    ("target", "gateway", "bodies", "answers"),
+    [
+        ("apache", "mod_wsgi", True, True),
+        ("apache", "mod_wsgi-embedded", True, False),
+        ("apache", "cgi", True, False),
+        ("apache", "http", False, True),
+        ("apache", "fastcgi", False, True),
+        ("apache", "fcgid", False, True),
+        ("apache", "uwsgi", True, True),
+        ("apache", "scgi", True, True),
+        ("haproxy", "http", True, True),
+        ("nginx", "http", False, False),
+        ("lighttpd", "scgi", False, False),
+    ],
+)
+def test_whom_slow_clients_hold_up_is_said(
+    target: str, gateway: str, bodies: bool, answers: bool
+) -> None:
+    """As docs/howto/slow-clients has it: with what no setting was found to hold."""
+    said = [remark for remark in _remarks(target, gateway) if remark.startswith("slow clients: ")]
+    assert any("arrives slowly" in remark for remark in said) == bodies
+    assert any("read slowly" in remark for remark in said) == answers

@@ -216,7 +216,7 @@ def running(
         environment = project.environment({"DJANGO_SETTINGS_MODULE": settings} if settings else {})
         found = _lay_out(project, stack, directory, environment, *listen, *chosen)
         front = Part(
-            found["front"]["command"],
+            _as_installed(stack.target, found["front"]["command"]),
             {**environment, **found["front"]["environment"]},
             directory / "front.log",
         )
@@ -290,9 +290,16 @@ def _answers(parts: Parts) -> bool:
         return False
 
 
+def _as_installed(target: str, command: list[str]) -> list[str]:
+    """The command that the package's unit has, if another one can be reloaded: HAProxy's master."""
+    return [{"-db": "-W"}.get(word, word) for word in command] if target == "haproxy" else command
+
+
 def _words(target: str, front: Part) -> tuple[str, str]:
     """How a front is reloaded, and how told to open its logs anew, by the package's own unit and
-    script (Debian 12); but the one that runs here."""
+    script (Debian 12); but the one that runs here. HAProxy has no logs of its own."""
+    if target == "haproxy":
+        return f"{shlex.join(front.command)} -c -q && kill -USR2 $MAINPID", ""
     if target == "nginx":
         return f"{shlex.join(front.command)} -s reload", "kill -USR1 $MAINPID"
     if target == "lighttpd":

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 # Seconds between two crumbs of a client.
 _PAUSE = 0.5
 _LENGTH = 100_000
+# More than mod_proxy reads before it asks an application server (MAX_MEM_SPOOL).
+_AT_ONCE = 20_000
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,9 @@ HEADERS = Attack("slow headers", b"GET / HTTP/1.1\r\nHost: localhost\r\n", b"X-C
 BODIES = Attack(
     "slow bodies",
     b"POST /upload/raw/ HTTP/1.1\r\nHost: localhost\r\n"
-    b"Content-Type: application/octet-stream\r\nContent-Length: %d\r\n\r\n" % _LENGTH,
+    b"Content-Type: application/octet-stream\r\nContent-Length: %d\r\n\r\n"
+    % _LENGTH
+    + b"x" * _AT_ONCE,
     b"x" * 10,
 )
 READING = Attack("slow reading", b"GET /large/ HTTP/1.1\r\nHost: localhost\r\n\r\n", reads=True)

@@ -29,8 +29,10 @@ BEHIND = {
 
 # What some stacks run besides, and which tests run it there: tests/servers/test_areas.py.
 BESIDE = ("authorizer",)
-# Fronts for which not all of these are proved: what they say over HTTP, they say to any of them.
-FEW_BEHIND = {"haproxy": ("gunicorn", "uvicorn")}
+# Fronts that refuse some of them.
+FEW_BEHIND = {"haproxy": ("granian", "gunicorn", "twisted", "uvicorn")}
+# What is proved at the root alone: below a prefix, others show what this front does.
+AT_THE_ROOT = ("haproxy/http/granian", "haproxy/http/twisted")
 
 # A cell of the table of stacks: front server, gateway and application server.
 Cell = tuple[str, str, str]
@@ -81,7 +83,7 @@ class Stack:
     @property
     def scripts_send_files(self) -> bool:
         """Tell whether the emitted script sends static files: not to an ASGI server."""
-        return not self.serves_files and self.app_server != "uvicorn"
+        return not self.serves_files and self.app_server not in ("granian", "uvicorn")
 
     @property
     def has_several_sites(self) -> bool:
@@ -174,7 +176,12 @@ def _stacks() -> list[Stack]:
 
 
 STACKS = {stack.label: stack for stack in _stacks()}
-SITES = [Site(stack, prefix) for stack in STACKS.values() for prefix in ("", "/app")]
+SITES = [
+    Site(stack, prefix)
+    for stack in STACKS.values()
+    for prefix in ("", "/app")
+    if not prefix or stack.label not in AT_THE_ROOT
+]
 
 
 def apache() -> Stack:

@@ -35,7 +35,7 @@ WAYS = [
     ("haproxy", "http"),
     *(("lighttpd", gateway) for gateway in ("http", "fastcgi")),
 ]
-NGINX = [way for way in WAYS if way[0] == "nginx"]
+KNOWS_METHODS = [way for way in WAYS if way[0] in ("haproxy", "nginx")]
 BINDING = [way for way in WAYS if way[0] != "lighttpd"]
 
 
@@ -205,10 +205,10 @@ def _all_are_asked(balanced: Balanced) -> bool:
     return bound == ["1", "2", "3"] and balanced.answers(6) <= {"1", "2"}
 
 
-@pytest.mark.parametrize("balanced", NGINX, ids="/".join, indirect=True)
+@pytest.mark.parametrize("balanced", KNOWS_METHODS, ids="/".join, indirect=True)
 def test_what_changes_nothing_is_asked_again(balanced: Balanced) -> None:
-    """By nginx, which knows the methods: a GET whose application server dies is answered by
-    another one."""
+    """By nginx and HAProxy, which know the methods: a GET whose application server dies is
+    answered by another one."""
     _wait_for_all(balanced)
     balanced.pool.running[1].answer = b""
     answer = balanced.get(balanced.cookie(1))

@@ -23,13 +23,14 @@ CLIENTS = 200
 AT_ONCE = 5
 
 # A front that stores bodies and answers holds against all of it. Apache stores no answer, and a
-# body only where mod_proxy_http or mod_fcgid does; the table in the documentation says the rest.
+# body where mod_proxy_http, _fcgi or mod_fcgid does; the table in the documentation says the rest.
 HOLDS = {
     "nginx/http/gunicorn": ATTACKS,
     "nginx/uwsgi/uwsgi": ATTACKS,
     "lighttpd/http/gunicorn": ATTACKS,
     "lighttpd/scgi/flup": ATTACKS,
     "apache/http/gunicorn": (HEADERS, BODIES),
+    "apache/fastcgi/uwsgi": (BODIES,),
     "apache/fcgid/flup": (HEADERS, BODIES),
 }
 

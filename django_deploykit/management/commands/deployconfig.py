@@ -197,7 +197,6 @@ def _json(
     user = server_account(plan.deployment.user)
     # Without a directory there are no files to compare with.
     states = {one.filename: file.state for one, file in zip(rendered, files, strict=False)}
+    said, sizes = _warnings(plan, rendered), list(sizing.explained(plan))
     obstacles = _denied(rendered, user)
-    return report.as_json(
-        rendered, _warnings(plan, rendered), text, project.findings, user, obstacles, states
-    )
+    return report.as_json(rendered, said, sizes, text, project.findings, user, obstacles, states)

@@ -27,6 +27,9 @@ from django_deploykit.config.syntax.nodes import (
 )
 from django_deploykit.exceptions import ChoiceError, UnrepresentableValue
 
+# What can store a body before anybody in the application waits for it.
+STORES_BODIES = ("http", "fastcgi")
+
 # mod_proxy_http and mod_proxy_uwsgi pass this header on; these make no parameter of it.
 _HOLD_BACK_AUTHORIZATION = ("fastcgi", "scgi")
 
@@ -99,6 +102,8 @@ def modules(plan: Plan) -> set[str]:
     protocol = workers.SPEAKS[plan.gateway].module
     found = {protocol.partition("_")[0], protocol}  # The family's own module, and the protocol's.
     found |= workers.modules(plan)
+    if plan.gateway in STORES_BODIES:
+        found.add("buffer")
     if plan.gateway in _HOLD_BACK_AUTHORIZATION and any(
         site.needs_authorization for site in plan.sites
     ):
@@ -285,14 +290,21 @@ def _http(plan: Plan) -> list[Node]:
 
 
 def _bodies(plan: Plan) -> list[Node]:
-    """mod_proxy_http and _fcgi would stream a body of any size, and one without a length."""
+    """mod_proxy_http and _fcgi would stream a body of any size once they have 16 KiB of it. Where
+    they have to say a length, they store one whose length they cannot be sure of: one that has
+    none, or that passes through a filter (mod_proxy_http.c and mod_proxy_fcgi.c)."""
     limit = plan.deployment.body_limit
     why = "LimitRequestBody does not hold here: a larger upload is refused with 413"
     refusal = directive("RedirectMatch", 413, "^", why=why, setting="body_limit")
     test = f"%{{HTTP:Content-Length}} -gt {limit}"
     return [
         block("If", test, children=[refusal], why=why, setting="body_limit"),
-        directive("SetEnv", "proxy-sendcl", 1, why="a body without a length is measured first"),
+        directive("SetEnv", "proxy-sendcl", 1, why="a body is stored, and measured, first"),
+        directive(
+            "SetInputFilter",
+            Raw("BUFFER"),
+            why="so is one with a length: a client that sends it slowly holds no worker",
+        ),
     ]
 
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 import shlex
 
 from django_deploykit.config.renderer import Plan
+from django_deploykit.config.servers.apache import proxy
+
+# With these, each connection of a client has a process or thread of Apache's own to itself.
+_OF_APACHE = ("mod_wsgi-embedded", "cgi")
 
 # Gateways that store a body before anybody in the application waits for it.
-_STORES_BODIES = ("http", "fcgid")
+_STORES_BODIES = (*proxy.STORES_BODIES, "fcgid")
 
 
 def remarks(plan: Plan) -> tuple[str, ...]:
     """How new code is loaded without losing a request, what loses some, and who holds it up."""
-    return (*_reloads(plan), *_slow_bodies(plan))
+    return (*_reloads(plan), *_slow_bodies(plan), *_slow_reading(plan))
 
 
 def _reloads(plan: Plan) -> tuple[str, ...]:
@@ -35,4 +39,13 @@ def _slow_bodies(plan: Plan) -> tuple[str, ...]:
     return (
         f"slow clients: with gateway {plan.gateway!r} a body that arrives slowly holds a process "
         "or thread of the application; with 'http' it is stored first",
+    )
+
+
+def _slow_reading(plan: Plan) -> tuple[str, ...]:
+    if plan.gateway in _OF_APACHE:
+        return ()
+    return (
+        "slow clients: Apache stores no answer: one of more than some hundred KiB that is read "
+        "slowly holds a process or thread of the application; nginx and lighttpd store it",
     )

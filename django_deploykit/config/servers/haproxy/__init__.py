@@ -33,6 +33,12 @@ from django_deploykit.config.syntax.nodes import Comment
 from django_deploykit.config.versions import refuse_older
 from django_deploykit.exceptions import ChoiceError
 
+# Measured: docs/howto/slow-clients.
+_SLOW_CLIENTS = (
+    "slow clients: HAProxy stores no body and no answer: one that arrives slowly, or is read "
+    "slowly, holds a thread of the application; nginx and lighttpd store both"
+)
+
 
 class HaproxyRenderer(Renderer):
     """A file for HAProxy, to be read after its own: ``-f haproxy.cfg -f THIS``."""
@@ -75,6 +81,12 @@ class HaproxyRenderer(Renderer):
         refuse_older(Version.of(self.deployment), self.name, OLDEST)
         check_applications(self.plan)
         check_sockets(self.plan)
+        if self.plan.app_server == "uwsgi":
+            raise ChoiceError(
+                "target 'haproxy': over HTTP, uWSGI takes a body in chunks for an empty one and "
+                "tells no client to go on (Expect: 100-continue), and HAProxy stores no body to do "
+                "so in its place. Use gunicorn, granian or twisted, or nginx in front of uWSGI."
+            )
         if self.plan.finds_files:
             raise ChoiceError("static_lookup='file': HAProxy serves no files. Leave it at 'url'.")
         for site in self.plan.sites:
@@ -97,6 +109,7 @@ class HaproxyRenderer(Renderer):
         return Needs(
             packages=("haproxy",),
             access=tuple(one for site in self.plan.sites for one in site_access(self.plan, site)),
+            remarks=(_SLOW_CLIENTS,),
         )
 
 
