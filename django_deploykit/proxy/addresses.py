@@ -34,19 +34,23 @@ def parse_address(text: str) -> Address | None:
 
 def plain(text: str) -> str:
     """The one spelling of an address, or '' for what is none."""
-    if _is_plain_ipv4(text):
+    if _is_plain(text):
         return text
     address = parse_address(text)
     return str(address) if address else ""
 
 
-def _is_plain_ipv4(text: str) -> bool:
-    """Tell whether that is the one spelling of an IPv4 address: most are, and ask for no more.
+def _is_plain(text: str) -> bool:
+    """Tell whether that is the one spelling of an address, as the C library would write it: proxies
+    write most of them so, and they ask for no more.
 
-    What some C libraries read besides (``010.0.0.1``), they do not write so.
+    Not after "::", where IPv4 hides in IPv6's clothes, and libraries write it in several ways.
     """
+    if text.startswith("::"):
+        return False
+    family = socket.AF_INET6 if ":" in text else socket.AF_INET
     try:
-        return socket.inet_ntoa(socket.inet_pton(socket.AF_INET, text)) == text
+        return socket.inet_ntop(family, socket.inet_pton(family, text)) == text
     except (OSError, ValueError):
         return False
 
@@ -85,7 +89,7 @@ def count(named: Sequence[str], peer: str, hops: int) -> Client:
     """Take the entry that ``hops`` proxies lead to; with fewer entries, none of them counts."""
     if len(named) < hops:
         return Client(peer, verified=False)
-    between = (peer, *reversed(named[len(named) - hops + 1 :]))
+    between = (peer, *named[:-hops:-1])
     address = plain(named[-hops])
     if not address:
         return Client(between[-1], False, between, hops)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -10,19 +10,14 @@ from django_deploykit import contract
 from django_deploykit.proxy import addresses, forwarded, origin, prefix, vhost
 from django_deploykit.proxy.decision import Client, Decision, Place, Refused, Told
 from django_deploykit.proxy.peer import Peers
-from django_deploykit.trust import Policy
+from django_deploykit.trust import Policy, VirtualHosts
 
-# What each proxy on the way said, nearest last, by the header of the X-Forwarded family that
-# says it. '' is a proxy that said nothing.
-Words = Mapping[str, Sequence[str]]
+# What the proxies on the way said, nearest last: a header as it came, None if it did not; or what
+# stood in the elements of Forwarded, '' for a proxy that said nothing.
+List = str | tuple[str, ...] | None
 
-_OF_ORIGIN = (contract.SCHEME_HEADER, contract.HOST_HEADER, contract.PORT_HEADER)
-# What Forwarded calls the first three; it has no word of its own for a port.
-_PARAMETERS = {
-    contract.CLIENT_ADDRESS_HEADER: "for",
-    contract.SCHEME_HEADER: "proto",
-    contract.HOST_HEADER: "host",
-}
+# What Forwarded calls client, scheme and host; it has no word of its own for a port.
+_PARAMETERS = ("for", "proto", "host")
 
 
 class Judge:
@@ -31,130 +26,98 @@ class Judge:
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
         self._peers = Peers(policy)
-        self._heard = tuple(dict.fromkeys(policy.headers + policy.required))
-        self._place = _of_path if policy.vhost else _ordinary
-        # A visitor sends many requests, of which the headers that count are the same.
-        self._listen = lru_cache(maxsize=1024)(self._read)
+        known = (*contract.X_FORWARDED_FAMILY, policy.prefix_header)
+        self._names = tuple(name if name in policy.headers else "" for name in known)
+        self._is_forwarded = contract.FORWARDED_HEADER in policy.headers
+        # The hosts and prefixes of a site are few. Visitors are many: none of them is in here.
+        self._stated = lru_cache(maxsize=256)(self._read)
 
     def decide(self, told: Told) -> Decision:
         """What holds for a request. Raise Refused for one that is not to be answered."""
         peer, headers, policy = told.peer, told.headers, self.policy
         verdict = self._peers.judge(peer, headers.pop(contract.PROOF_HEADER, ""))
-        if verdict.speaks:
-            texts = tuple(map(headers.get, self._heard))
-            statement = self._listen(peer.address, told.scheme, told.host, texts)
-        else:  # Nothing that a stranger wrote is kept.
-            statement = self._listen(peer.address)
-        place = self._place(policy, told, statement)
-        data = _data(policy, told) if statement.words and policy.data else {}
-        return Decision(told, verdict, statement.client, place, data)
+        lists = self._lists(headers) if verdict.speaks else None
+        client = self._client(lists[0], peer.address) if lists else Client(peer.address)
+        if policy.vhost and _names_virtual_host(policy.vhost, told.path):
+            if not lists:
+                raise Refused(404, "only a trusted proxy may name a virtual host")
+            place = _virtual(told, policy.vhost.marker, policy.prefixes)
+        elif lists:
+            stated = self._stated(client.depth, told.scheme, told.host, lists[1:])
+            place = _ordinary(policy, told, stated)
+        else:  # Nothing that a stranger wrote is looked at, or kept.
+            place = _ordinary(policy, told, _Stated())
+        data = _data(policy, told) if lists and policy.data else {}
+        return Decision(told, verdict, client, place, data)
 
-    def _read(
-        self,
-        peer: str,
-        scheme: str = "",
-        host: str = "",
-        texts: tuple[str | None, ...] | None = None,
-    ) -> _Statement:
-        """Read the headers that count; ``texts`` is None for a peer of whom none does."""
-        if texts is None:
-            return _Statement(self.policy, None, Client(peer), scheme, host)
-        words = _words(self.policy, dict(zip(self._heard, texts, strict=True)))
-        return _Statement(self.policy, words, self._client(words, peer), scheme, host)
+    def _lists(self, headers: Mapping[str, str]) -> tuple[List, ...]:
+        """What is believed: of client, scheme, host, port and prefix.
 
-    def _client(self, words: Words, peer: str) -> Client:
-        named = words.get(contract.CLIENT_ADDRESS_HEADER)
-        if named is None:
+        Raise Refused where a required header is missing: by naming it in Connection, a client can
+        make some proxies drop it (RFC 9110 7.6.1).
+        """
+        for name in self.policy.required:
+            if not headers.get(name):
+                raise Refused(400, f"a trusted proxy did not send {name}")
+        if self._is_forwarded:
+            elements = forwarded.parse(headers.get(contract.FORWARDED_HEADER, ""))
+            said = [tuple(one.get(word, "") for one in elements) for word in _PARAMETERS]
+            return (*said, None, headers.get(self._names[-1]))
+        return tuple(map(headers.get, self._names))
+
+    def _client(self, said: List, peer: str) -> Client:
+        if not (self._is_forwarded or self._names[0]):
             return Client(peer)
+        named = _values(said)
         if self.policy.hops:
             return addresses.count(named, peer, self.policy.hops)
         return addresses.walk(named, peer, self._peers.is_proxy)
 
+    def _read(self, depth: int, scheme: str, host: str, lists: tuple[List, ...]) -> _Stated:
+        """Read what is said of scheme, host, port and prefix by the proxy that named the client,
+        over a connection with this ``scheme`` and ``host``.
 
-class _Origin(NamedTuple):
-    """Scheme, host and port as stated; None, all three or the host alone, where nobody did."""
+        Raise Refused for what is malformed, contradicts itself or is not allowed.
+        """
+        said_scheme, said_host, said_port, named = [_nth(one, depth) for one in lists]
+        clean = prefix.clean(named, self.policy.prefixes) if named else ""
+        if said_scheme or said_host or said_port:
+            return _Stated(*_origin(said_scheme, said_host, said_port, scheme, host), clean)
+        return _Stated(prefix=clean)
+
+
+class _Stated(NamedTuple):
+    """Scheme, host and port as stated; None, all three or the host alone, where nobody did. And the
+    prefix, '' for none."""
 
     scheme: str | None = None
     host: str | None = None
     port: int | None = None
+    prefix: str = ""
 
 
-class _Statement:
-    """What a peer's headers say, whatever the path of the request.
-
-    ``words`` is None for a peer whose headers do not count.
-    """
-
-    __slots__ = ("_connection", "_policy", "_read", "client", "words")
-
-    def __init__(
-        self, policy: Policy, words: Words | None, client: Client, scheme: str, host: str
-    ) -> None:
-        self.words, self.client = words, client
-        self._policy, self._connection = policy, (scheme, host)
-        self._read: tuple[_Origin, str] | None = None
-
-    @property
-    def origin_and_prefix(self) -> tuple[_Origin, str]:
-        """As stated; '' is no prefix. Raise Refused for what is malformed, contradicts itself or is
-        not allowed. It is read when it is asked for: a path that names a virtual host does not."""
-        if self._read is None:
-            self._read = self._origin(), self._prefix()
-        return self._read
-
-    def _origin(self) -> _Origin:
-        if not self.words:
-            return _Origin()
-        stated = [self._said(name) for name in _OF_ORIGIN]
-        return _origin(*stated, *self._connection) if any(stated) else _Origin()
-
-    def _prefix(self) -> str:
-        header = self._policy.prefix_header
-        named = self._said(header) if header else None
-        return prefix.clean(named, self._policy.prefixes) if named else ""
-
-    def _said(self, name: str) -> str | None:
-        """What the proxy said that named the client. A shorter list than the client's was begun
-        by a proxy nearer than that, which overwrote what it got: then it is the list's first."""
-        values = self.words.get(name) if self.words else None
-        return (values[-min(self.client.depth, len(values))] or None) if values else None
+def _values(said: List) -> tuple[str, ...]:
+    return said if isinstance(said, tuple) else addresses.entries(said or "")
 
 
-def _words(policy: Policy, headers: Mapping[str, str | None]) -> Words:
-    """Every believed list. Raise Refused where a required header is missing: by naming it in
-    Connection, a client can make some proxies drop it (RFC 9110 7.6.1)."""
-    for name in policy.required:
-        if not headers[name]:
-            raise Refused(400, f"a trusted proxy did not send {name}")
-    if contract.FORWARDED_HEADER not in policy.headers:
-        return {name: addresses.entries(headers[name] or "") for name in policy.headers}
-    words = _forwarded(headers[contract.FORWARDED_HEADER] or "")
-    if policy.prefix_header:
-        words[policy.prefix_header] = addresses.entries(headers[policy.prefix_header] or "")
-    return words
+def _nth(said: List, depth: int) -> str:
+    """What stands in a list at the place, from the right, of the client in its own. A shorter list
+    was begun by a proxy nearer than that, which overwrote what it got: then it is the first."""
+    values = _values(said)
+    return values[-min(depth, len(values))] if values else ""
 
 
-def _forwarded(text: str) -> dict[str, Sequence[str]]:
-    elements = forwarded.parse(text)
-    return {
-        header: [element.get(parameter, "") for element in elements]
-        for header, parameter in _PARAMETERS.items()
-    }
-
-
-def _of_path(policy: Policy, told: Told, statement: _Statement) -> Place:
-    """Where a request belongs whose path may name a virtual host."""
-    vhosts = policy.vhost
-    if vhosts and vhost.has_marker(told.path, vhosts.marker):
-        if statement.words is None:
-            raise Refused(404, "only a trusted proxy may name a virtual host")
-        return _virtual(told, vhosts.marker, policy.prefixes)
-    if vhosts and vhosts.required and told.path not in vhosts.exempt:
+def _names_virtual_host(vhosts: VirtualHosts, path: str) -> bool:
+    """Tell whether a path does. Raise Refused where each has to, and this one does not."""
+    if vhost.has_marker(path, vhosts.marker):
+        return True
+    if vhosts.required and path not in vhosts.exempt:
         raise Refused(404, "the path names no virtual host")
-    return _ordinary(policy, told, statement)
+    return False
 
 
 def _virtual(told: Told, marker: str, allowed: Collection[str]) -> Place:
+    """Where a request belongs by its path. Raise Refused."""
     raw = origin.request_path(told.raw_path)
     if prefix.is_below(raw, told.script_name):
         raw = raw[len(told.script_name) :]
@@ -172,32 +135,31 @@ def _virtual(told: Told, marker: str, allowed: Collection[str]) -> Place:
     )
 
 
-def _ordinary(policy: Policy, told: Told, statement: _Statement) -> Place:
+def _ordinary(policy: Policy, told: Told, stated: _Stated) -> Place:
     """Where a request belongs by its headers, and else by its connection."""
-    (scheme, host, port), clean = statement.origin_and_prefix
+    clean = stated.prefix
     script_name, path, raw_path = told.script_name, told.path, told.raw_path
     if clean and policy.keeps_prefix:
         script_name, path = prefix.split(clean, script_name, path)
     elif clean:
         script_name = clean + script_name
         raw_path = clean + origin.request_path(raw_path) if raw_path else ""
-    return Place(scheme, host, port, clean, script_name, path, raw_path)
+    return Place(*stated, script_name, path, raw_path)
 
 
-@lru_cache(maxsize=1024)  # They are the same in most requests of a site.
 def _origin(
-    scheme: str | None, host: str | None, port: str | None, told_scheme: str, told_host: str
-) -> _Origin:
+    scheme: str, host: str, port: str, told_scheme: str, told_host: str
+) -> tuple[str, str | None, int]:
     """All three, where one of them was stated. Raise Refused where they contradict each other."""
     known = origin.scheme(scheme) if scheme else told_scheme
     number = origin.port(port) if port else None
     if not host and not (number and told_host):
-        return _Origin(known, None, number or _port_of(told_host) or origin.PORTS[known])
+        return known, None, number or _port_of(told_host) or origin.PORTS[known]
     name, named = origin.host(host or told_host)
     if number and named and number != named:
         raise Refused(400, f"the proxy says port {number}, and {host or told_host!r}")
     number = number or named
-    return _Origin(known, origin.authority(known, name, number), number or origin.PORTS[known])
+    return known, origin.authority(known, name, number), number or origin.PORTS[known]
 
 
 def _port_of(host: str) -> int | None:
