@@ -14,6 +14,7 @@ import io
 import itertools
 import platform
 import random
+import socket
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from statistics import median
@@ -48,6 +49,9 @@ STARTPROJECT = [
 ALONE = "nothing in front"
 VISITORS = 5000  # More than anything remembers.
 IPV4, IPV6 = "203.0.{}.{}", "2001:db8:0:{}::{}"
+
+
+CONNECTION = socket.socket()
 
 
 class Proxy(NamedTuple):
@@ -104,6 +108,7 @@ def environ(**said: str) -> Environ:
         "wsgi.input": io.BytesIO(),
         "wsgi.url_scheme": "http",
         "SERVER_SOFTWARE": "gunicorn",
+        "gunicorn.socket": CONNECTION,
         "REQUEST_METHOD": "GET",
         "QUERY_STRING": "page=2",
         "RAW_URI": "/hello/?page=2",

@@ -51,7 +51,7 @@ def test_each_path_is_its_own() -> None:
     """Another path with the same headers is not the former one's."""
     door = WsgiDoor(Judge(policy()))
     paths = ["/one/", "/two/", "/one/"]
-    found = [door.enter(environ(path=path, X_Forwarded_For=VISITOR)).place.path for path in paths]
+    found = [door.enter(environ(path=path, X_Forwarded_For=VISITOR)).path for path in paths]
     assert found == paths
 
 

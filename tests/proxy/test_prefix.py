@@ -60,7 +60,7 @@ KEPT = policy(HEADERS=["X-Forwarded-Prefix"], PREFIX={"MODE": "kept"})
 )
 def test_P1_prefixes(text: str, clean: str) -> None:
     """P1. A slash and plain segments; a slash at the end is dropped."""
-    assert ask(STRIPPED, HTTP_X_FORWARDED_PREFIX=text).place.script_name == clean
+    assert ask(STRIPPED, HTTP_X_FORWARDED_PREFIX=text).script_name == clean
 
 
 @pytest.mark.parametrize(
@@ -153,19 +153,19 @@ def test_P3_P4_a_kept_prefix_is_cut_off(
         assert refused.value.status == 404
         return
     decision = ask(KEPT, **keys)
-    assert (decision.place.script_name, decision.place.path) == split
+    assert (decision.script_name, decision.path) == split
 
 
 def test_P3_a_stripped_prefix_leaves_the_path() -> None:
     """P3. Nothing is guessed: the path is what the proxy made it, be it the prefix again."""
     decision = ask(STRIPPED, path="/app/x", HTTP_X_FORWARDED_PREFIX="/app")
-    assert (decision.place.script_name, decision.place.path) == ("/app", "/app/x")
+    assert (decision.script_name, decision.path) == ("/app", "/app/x")
 
 
 def test_P5_prefixes_are_joined(settings: Any) -> None:
     """P5. The proxy's prefix comes before the server's own mount."""
     decision = ask(STRIPPED, path="/x", SCRIPT_NAME="/own", HTTP_X_FORWARDED_PREFIX="/app")
-    assert decision.place.script_name == "/app/own"
+    assert decision.script_name == "/app/own"
 
 
 def test_P5_a_forced_prefix_wins() -> None:

@@ -133,7 +133,7 @@ def test_V2_the_marker_counts_once(rest: str) -> None:
 def test_V2_elsewhere_it_is_a_name() -> None:
     """V2. Further down the path it means nothing."""
     decision = ask(KNOWN, path="/vhost/http/real.example/x/vhost/http/evil.example/y")
-    assert (decision.place.host, decision.place.path) == (
+    assert (decision.place.host, decision.path) == (
         "real.example",
         "/x/vhost/http/evil.example/y",
     )
@@ -244,7 +244,7 @@ def test_V4_any_rest(parts: list[str], slash: str) -> None:
 def test_V5_a_prefix_in_the_path(rest: str, prefix: str, path: str) -> None:
     """V5. Segments _vh_name right after the host are the public prefix."""
     decision = ask(KNOWN, path=f"/vhost/http/real.example{rest}")
-    assert (decision.place.prefix, decision.place.script_name, decision.place.path) == (
+    assert (decision.place.prefix, decision.script_name, decision.path) == (
         prefix,
         prefix,
         path,
@@ -297,9 +297,10 @@ BASE = "/VirtualHostBase/https/real.example:443"
 )
 def test_V_zopes_form(rest: str, prefix: str, path: str) -> None:
     """V5. /VirtualHostBase/<scheme>/<host:port>/VirtualHostRoot/_vh_<prefix>/<path>."""
-    place = ask(ZOPE, path=f"{BASE}/VirtualHostRoot{rest}").place
+    decision = ask(ZOPE, path=f"{BASE}/VirtualHostRoot{rest}")
+    place = decision.place
     assert (place.scheme, place.host, place.port) == ("https", "real.example", 443)
-    assert (place.prefix, place.script_name, place.path) == (prefix, prefix, path)
+    assert (place.prefix, decision.script_name, decision.path) == (prefix, prefix, path)
     raw = f"{BASE}/VirtualHostRoot/a%2Fb?c"
     made = written(ZOPE, path=f"{BASE}/VirtualHostRoot/a/b", RAW_URI=raw, QUERY_STRING="c")
     assert (made["PATH_INFO"], made["RAW_URI"]) == ("/a/b", "/a%2Fb?c")
