@@ -67,7 +67,7 @@ def entries(text: str) -> tuple[str, ...]:
     return found
 
 
-def walk(named: Sequence[str], peer: str, is_proxy: Callable[[str], bool]) -> Client:
+def walk(is_proxy: Callable[[str], bool], named: Sequence[str], peer: str) -> Client:
     """Go from the trusted ``peer`` leftwards, over proxies, to the first that is none.
 
     Whatever stands left of it was written by the client, and is never looked at. If all are
@@ -84,7 +84,7 @@ def walk(named: Sequence[str], peer: str, is_proxy: Callable[[str], bool]) -> Cl
     return Client(peer, verified=False)
 
 
-def count(named: Sequence[str], peer: str, hops: int) -> Client:
+def count(hops: int, named: Sequence[str], peer: str) -> Client:
     """Take the entry that ``hops`` proxies lead to; with fewer entries, none of them counts."""
     if len(named) < hops:
         return Client(peer, verified=False)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import lru_cache, partial
 from types import MappingProxyType
 
 from django_deploykit import contract
@@ -16,7 +16,6 @@ from django_deploykit.trust import Policy, VirtualHosts
 # stood in the elements of Forwarded, '' for a proxy that said nothing.
 List = str | tuple[str, ...] | None
 
-_OF_ORIGIN = (contract.SCHEME_HEADER, contract.HOST_HEADER, contract.PORT_HEADER)
 # What Forwarded calls client, scheme and host; it has no word of its own for a port.
 _PARAMETERS = ("for", "proto", "host")
 _PROOF = contract.PROOF_HEADER
@@ -26,17 +25,29 @@ _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class Judge:
-    """Decides on requests by one policy. Raise BadSecret if its secrets cannot be read."""
+    """Decides on requests by one policy. Raise BadSecret if its secrets cannot be read.
+
+    What a policy leaves open is asked once, at the start: a request goes one way through here.
+    """
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
         self._peers = Peers(policy)
-        known = (*_OF_ORIGIN, policy.prefix_header)
-        self._names = tuple(name if name in policy.headers else "" for name in known)
-        self._hears_client = contract.CLIENT_ADDRESS_HEADER in policy.headers
-        self._hears_forwarded = contract.FORWARDED_HEADER in policy.headers
+        known = (*contract.X_FORWARDED_FAMILY, policy.prefix_header)
+        self._for, *others = (name if name in policy.headers else "" for name in known)
+        self._others = tuple(others)
+        self._is_forwarded = contract.FORWARDED_HEADER in policy.headers
+        self._find_client = self._finder()
         # The hosts and prefixes of a site are few. Visitors are many: none of them is in here.
         self._stated = lru_cache(maxsize=256)(self._read)
+
+    def _finder(self) -> Callable[[Sequence[str], str], Client]:
+        """How the client is found, by what was said of it, and by the peer's address."""
+        if not (self._for or self._is_forwarded):
+            return lambda named, peer: Client(peer)
+        if self.policy.hops:
+            return partial(addresses.count, self.policy.hops)
+        return partial(addresses.walk, self._peers.is_proxy)
 
     def decide(self, peer: Peer, host: str, target: Target, headers: dict[str, str]) -> Decision:
         """What holds for a request. Raise Refused for one that is not to be answered.
@@ -45,47 +56,31 @@ class Judge:
         ones are joined with commas, as RFC 9110 5.3 has it.
         """
         policy, verdict = self.policy, self._peers.judge(peer, headers.pop(_PROOF, ""))
-        named, lists = self._hear(headers) if verdict.speaks else (None, None)
-        client = Client(peer.address) if named is None else self._client(named, peer.address)
-        place, data = _NOWHERE, _NOTHING
-        if policy.vhost and _names_virtual_host(policy.vhost, target[1]):
-            if lists is None:
+        marker = policy.vhost and _marker(policy.vhost, target[1])
+        if not verdict.speaks:  # Nothing that a stranger wrote is looked at, or kept.
+            if marker:
                 raise Refused(404, "only a trusted proxy may name a virtual host")
-            place, target = _virtual(target, policy.vhost.marker, policy.prefixes)
-        elif lists is not None:  # Nothing that a stranger wrote is looked at, or kept.
+            client = Client(peer.address)
+            return Decision(peer, host, headers, verdict, client, _NOWHERE, target, _NOTHING)
+        named, lists = self._hear(headers)
+        client = self._find_client(named, peer.address)
+        if marker:
+            place, target = _virtual(target, marker, policy.prefixes)
+        else:
             place = self._stated(client.depth, peer.scheme, host, lists)
             if place.prefix:
                 target = _below(place.prefix, target, policy.keeps_prefix)
-        if policy.data and verdict.speaks:
-            data = {name: headers.get(contract.data_header(name), "") for name in policy.data}
+        data = _data(policy, headers) if policy.data else _NOTHING
         return Decision(peer, host, headers, verdict, client, place, target, data)
 
-    def _hear(self, headers: Mapping[str, str]) -> tuple[Sequence[str] | None, tuple[List, ...]]:
-        """What is believed: addresses of clients, None if no header may name one; and lists of
-        schemes, hosts, ports and prefixes.
-
-        Raise Refused where a required header is missing: by naming it in Connection, a client can
-        make some proxies drop it (RFC 9110 7.6.1).
-        """
+    def _hear(self, headers: Mapping[str, str]) -> tuple[Sequence[str], tuple[List, ...]]:
+        """What is believed: addresses of clients; and lists of schemes, hosts, ports, prefixes."""
         get = headers.get
-        for name in self.policy.required:
-            if not get(name):
-                raise Refused(400, f"a trusted proxy did not send {name}")
-        lists: tuple[List, ...] = tuple(map(get, self._names))
-        if self._hears_client:
-            return addresses.entries(get(contract.CLIENT_ADDRESS_HEADER, "")), lists
-        if not self._hears_forwarded:
-            return None, lists
-        elements = forwarded.parse(get(contract.FORWARDED_HEADER, ""))
-        named, schemes, hosts = (
-            tuple(one.get(word, "") for one in elements) for word in _PARAMETERS
-        )
-        return named, (schemes, hosts, *lists[2:])
-
-    def _client(self, named: Sequence[str], peer: str) -> Client:
-        if self.policy.hops:
-            return addresses.count(named, peer, self.policy.hops)
-        return addresses.walk(named, peer, self._peers.is_proxy)
+        if self.policy.required:
+            _require(self.policy.required, headers)
+        if self._is_forwarded:
+            return _elements(get(contract.FORWARDED_HEADER, ""), get(self._others[-1]))
+        return addresses.entries(get(self._for, "")), tuple(map(get, self._others))
 
     def _read(self, depth: int, scheme: str, host: str, lists: tuple[List, ...]) -> Place:
         """Read scheme, host, port and prefix as the proxy stated them that named the client, over
@@ -107,13 +102,32 @@ def _nth(said: List, depth: int) -> str:
     return values[-min(depth, len(values))] if values else ""
 
 
-def _names_virtual_host(vhosts: VirtualHosts, path: str) -> bool:
-    """Tell whether a path does. Raise Refused where each has to, and this one does not."""
+def _require(names: Sequence[str], headers: Mapping[str, str]) -> None:
+    """Raise Refused where a header is missing: by naming it in Connection, a client can make some
+    proxies drop it (RFC 9110 7.6.1)."""
+    for name in names:
+        if not headers.get(name):
+            raise Refused(400, f"a trusted proxy did not send {name}")
+
+
+def _elements(text: str, named: str | None) -> tuple[Sequence[str], tuple[List, ...]]:
+    """What Forwarded says, and beside it the header that names prefixes."""
+    elements = forwarded.parse(text)
+    clients, schemes, hosts = (tuple(one.get(word, "") for one in elements) for word in _PARAMETERS)
+    return clients, (schemes, hosts, None, named)
+
+
+def _data(policy: Policy, headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: headers.get(contract.data_header(name), "") for name in policy.data}
+
+
+def _marker(vhosts: VirtualHosts, path: str) -> str:
+    """The marker, if a path names a virtual host, else ''. Raise Refused where each has to."""
     if vhost.has_marker(path, vhosts.marker):
-        return True
+        return vhosts.marker
     if vhosts.required and path not in vhosts.exempt:
         raise Refused(404, "the path names no virtual host")
-    return False
+    return ""
 
 
 def _virtual(target: Target, marker: str, allowed: Collection[str]) -> tuple[Place, Target]:

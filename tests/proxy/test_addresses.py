@@ -59,8 +59,8 @@ def test_X1_nothing_a_client_writes_counts(forged: str, client: str, proxies: li
     named = [*(part.strip() for part in forged.split(",")), *honest]
     if ip_address(client) in PROXIES:
         return
-    found = walk(named, PROXY, in_proxies)
-    assert found == walk(honest, PROXY, in_proxies)
+    found = walk(in_proxies, named, PROXY)
+    assert found == walk(in_proxies, honest, PROXY)
     assert found.address == str(parse_address(client))
     assert found.hops == (PROXY, *reversed(proxies))
 
@@ -68,7 +68,7 @@ def test_X1_nothing_a_client_writes_counts(forged: str, client: str, proxies: li
 @given(named=st.lists(ANYTHING | ADDRESS, max_size=40))
 def test_X1_the_client_is_an_address(named: list[str]) -> None:
     """X1. Whatever the list, what comes out is the peer or a plain address: property."""
-    found = walk(named, PROXY, in_proxies)
+    found = walk(in_proxies, named, PROXY)
     assert str(ip_address(found.address)) == found.address
 
 
@@ -250,4 +250,4 @@ def test_X6_forwarded_names_the_client() -> None:
 def test_entries_and_nothing_else() -> None:
     """Empty entries are none, and blanks no part of one."""
     assert addresses.entries(" a ,, b,") == ("a", "b")
-    assert walk([], PROXY, lambda address: True) == Client(PROXY, verified=False)
+    assert walk(lambda address: True, [], PROXY) == Client(PROXY, verified=False)
