@@ -93,6 +93,11 @@ class Policy:
         """Tell whether each request may have another URL prefix."""
         return bool(self.prefix_header or (self.vhost and self.prefixes))
 
+    @property
+    def hides_paths(self) -> bool:
+        """Tell whether a path may be nobody's, that is answered as an unknown one."""
+        return bool(self.vhost or (self.prefix_header and self.keeps_prefix))
+
 
 def clean_prefix(text: str) -> str | None:
     """A URL prefix without a slash at its end, '' for none, or None for what is no prefix.
