@@ -104,6 +104,8 @@ def move_cookies(response: HttpResponseBase, script_name: str) -> None:
 
     A path that settings name is kept; so is a name with __Host-, which has to have the root's.
     """
+    if not response.cookies:  # Most pages set none.
+        return
     names = {getattr(settings, name): path for name, path in _COOKIES}
     names[_MESSAGES_COOKIE] = "SESSION_COOKIE_PATH"
     for name, path in names.items():

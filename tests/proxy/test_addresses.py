@@ -5,12 +5,12 @@ from __future__ import annotations
 from ipaddress import ip_address, ip_network
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from django_deploykit import contract
 from django_deploykit.proxy import addresses, forwarded
-from django_deploykit.proxy.addresses import Client, parse_address, walk
+from django_deploykit.proxy.addresses import Client, parse_address, plain, walk
 from django_deploykit.proxy.decision import Refused
 from tests.proxy.asking import PROXY, VISITOR, ask, decided, policy, written, written_scope
 
@@ -91,6 +91,40 @@ def test_X1_the_client_is_an_address(named: list[str]) -> None:
 def test_X2_spellings(text: str, address: str | None) -> None:
     """X2. Ports and brackets are no part of an address; anything else is none."""
     assert parse_address(text) == (ip_address(address) if address else None)
+
+
+# Whatever an address may look like: real ones, spelled in any way, and nearly real ones.
+PARTS = st.sampled_from([*"0123456789abfF.:%[]", "::", "255", "256", "00", "ffff", "10.0.0.1"])
+SPELLED = st.one_of(
+    ADDRESS,
+    ADDRESS.map(str.upper),
+    st.ip_addresses(v=6).map(lambda address: address.exploded),
+    st.ip_addresses(v=6, network="::/64").map(str),
+    st.ip_addresses(v=4).map(lambda address: f"::ffff:{address}"),
+    st.ip_addresses(v=4).map(lambda address: f"::{address}"),
+    st.ip_addresses(v=4).map(lambda address: f"64:ff9b::{address}"),
+    st.lists(st.integers(0, 300).map("{:02}".format), min_size=4, max_size=4).map(".".join),
+    st.lists(st.sampled_from(["0", "00", "1", "a", ""]), min_size=7, max_size=9).map(":".join),
+    st.lists(PARTS, max_size=12).map("".join),
+    st.text(max_size=20),
+)
+
+
+@settings(max_examples=2000)
+@given(text=SPELLED)
+@example("010.0.0.1")
+@example("1.2.3.4\0")
+@example("1.2.3")
+@example("0x1.2.3.4")
+@example("1:2:3:4:5:6:7::")
+@example("::ffff:102:304")
+@example("fe80::1%lo")
+@example("\u0661.2.3.4")
+def test_X2_the_c_library_reads_what_python_reads(text: str) -> None:
+    """X2. The quick way takes no other text for an address than the strict one, and writes each
+    one the same: property."""
+    address = parse_address(text)
+    assert plain(text) == ("" if address is None else str(address))
 
 
 @given(text=ANYTHING)
