@@ -64,6 +64,8 @@ class Judge:
             return Decision(peer, host, headers, verdict, client, _NOWHERE, target, _NOTHING)
         named, lists = self._hear(headers)
         client = self._find_client(named, peer.address)
+        if policy.strict and not client.verified:
+            raise Refused(400, "the proxies do not tell the client's address")
         if marker:
             place, target = _virtual(target, marker, policy.prefixes)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import ip_address, ip_network
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -12,7 +13,16 @@ from django_deploykit import contract
 from django_deploykit.proxy import addresses, forwarded
 from django_deploykit.proxy.addresses import Client, parse_address, plain, walk
 from django_deploykit.proxy.decision import Refused
-from tests.proxy.asking import PROXY, VISITOR, ask, decided, policy, written, written_scope
+from tests.proxy.asking import (
+    PROXY,
+    VISITOR,
+    ask,
+    decided,
+    policy,
+    problems,
+    written,
+    written_scope,
+)
 
 PROXIES = ip_network("10.0.0.0/8")
 
@@ -140,6 +150,29 @@ def test_X2_the_walk_ends_where_nothing_can_be_read(entry: str) -> None:
     and known not to be it."""
     decision = ask(policy(), HTTP_X_FORWARDED_FOR=f"{VISITOR}, {entry}, 10.0.0.2")
     assert (decision.client.address, decision.client.verified) == ("10.0.0.2", False)
+
+
+@pytest.mark.parametrize("said", ["unknown", f"{VISITOR}, _hidden", f"{VISITOR}, x, 10.0.0.2", ""])
+@pytest.mark.parametrize("more", [{}, {"HOPS": 1}, {"VHOST": {}}])
+def test_X2_strictly_a_client_has_to_be_told(said: str, more: dict[str, Any]) -> None:
+    """X2. Otherwise the last proxy's address, which an access list may let in, would stand for
+    anybody. With STRICT such a request is refused, whatever its path."""
+    strict = policy(STRICT=True, **more)
+    for path in ("/", "/vhost/http/example.com/"):
+        assert ask(strict, path=path, HTTP_X_FORWARDED_FOR=VISITOR).client.verified
+        if not (said.endswith("10.0.0.2") and "HOPS" in more):
+            with pytest.raises(Refused, match="do not tell") as refused:
+                ask(strict, path=path, HTTP_X_FORWARDED_FOR=said)
+            assert refused.value.status == 400
+    assert ask(strict, peer=VISITOR, HTTP_X_FORWARDED_FOR=said).client.address == VISITOR
+
+
+def test_X2_strictness_needs_a_header() -> None:
+    """X2. A switch that could never act is an error, and so is anything but a switch."""
+    said = problems(TRUSTED=["10.0.0.1"], HEADERS=["X-Forwarded-Proto"], STRICT=True)
+    assert said == ["DEPLOYKIT['PROXY']['STRICT']: of use only if one of HEADERS names the client."]
+    (said,) = problems(STRICT="yes")
+    assert said == "DEPLOYKIT['PROXY']['STRICT']: 'yes' is neither True nor False."
 
 
 @pytest.mark.parametrize(
