@@ -19,6 +19,8 @@ List = str | tuple[str, ...] | None
 # What Forwarded calls client, scheme and host; it has no word of its own for a port.
 _PARAMETERS = ("for", "proto", "host")
 _PROOF = contract.PROOF_HEADER
+# As Decision() makes one, but without a call in Python: a request makes one.
+_record: Callable[[tuple[object, ...]], Decision] = partial(tuple.__new__, Decision)
 # What a request has of which nothing is stated.
 _NOWHERE = Place()
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -33,6 +35,7 @@ class Judge:
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
         self._peers = Peers(policy)
+        self._verdict = self._peers.without_secret
         known = (*contract.X_FORWARDED_FAMILY, policy.prefix_header)
         self._for, *others = (name if name in policy.headers else "" for name in known)
         self._others = tuple(others)
@@ -55,14 +58,21 @@ class Judge:
         ``headers`` are those that only a proxy may set, by their names in the contract; repeated
         ones are joined with commas, as RFC 9110 5.3 has it.
         """
-        policy, verdict = self.policy, self._peers.judge(peer, headers.pop(_PROOF, ""))
+        policy, secret = self.policy, headers.pop(_PROOF, "")
+        verdict = self._peers.judge(peer, secret) if secret else self._verdict(peer)
         marker = policy.vhost and _marker(policy.vhost, target[1])
         if not verdict.speaks:  # Nothing that a stranger wrote is looked at, or kept.
             if marker:
                 raise Refused(404, "only a trusted proxy may name a virtual host")
             client = Client(peer.address)
             return Decision(peer, host, headers, verdict, client, _NOWHERE, target, _NOTHING)
-        named, lists = self._hear(headers)
+        if policy.required:
+            _require(policy.required, headers)
+        if self._is_forwarded:
+            named, lists = _elements(headers, self._others)
+        else:
+            named = addresses.entries(headers.get(self._for, ""))
+            lists = tuple(map(headers.get, self._others))
         client = self._find_client(named, peer.address)
         if policy.strict and not client.verified:
             raise Refused(400, "the proxies do not tell the client's address")
@@ -73,16 +83,7 @@ class Judge:
             if place.prefix:
                 target = _below(place.prefix, target, policy.keeps_prefix)
         data = _data(policy, headers) if policy.data else _NOTHING
-        return Decision(peer, host, headers, verdict, client, place, target, data)
-
-    def _hear(self, headers: Mapping[str, str]) -> tuple[Sequence[str], tuple[List, ...]]:
-        """What is believed: addresses of clients; and lists of schemes, hosts, ports, prefixes."""
-        get = headers.get
-        if self.policy.required:
-            _require(self.policy.required, headers)
-        if self._is_forwarded:
-            return _elements(get(contract.FORWARDED_HEADER, ""), get(self._others[-1]))
-        return addresses.entries(get(self._for, "")), tuple(map(get, self._others))
+        return _record((peer, host, headers, verdict, client, place, target, data))
 
     def _read(self, depth: int, scheme: str, host: str, lists: tuple[List, ...]) -> Place:
         """Read scheme, host, port and prefix as the proxy stated them that named the client, over
@@ -112,11 +113,13 @@ def _require(names: Sequence[str], headers: Mapping[str, str]) -> None:
             raise Refused(400, f"a trusted proxy did not send {name}")
 
 
-def _elements(text: str, named: str | None) -> tuple[Sequence[str], tuple[List, ...]]:
+def _elements(
+    headers: Mapping[str, str], others: Sequence[str]
+) -> tuple[tuple[str, ...], tuple[List, ...]]:
     """What Forwarded says, and beside it the header that names prefixes."""
-    elements = forwarded.parse(text)
+    elements = forwarded.parse(headers.get(contract.FORWARDED_HEADER, ""))
     clients, schemes, hosts = (tuple(one.get(word, "") for one in elements) for word in _PARAMETERS)
-    return clients, (schemes, hosts, None, named)
+    return clients, (schemes, hosts, None, headers.get(others[-1]))
 
 
 def _data(policy: Policy, headers: Mapping[str, str]) -> dict[str, str]:

@@ -94,19 +94,16 @@ def _target(environ: WSGIEnvironment) -> Target:
 
 def _peer(environ: WSGIEnvironment) -> Peer:
     address, listener = environ.get("REMOTE_ADDR") or "", environ.get(_SOCKET)
+    if isinstance(listener, socket.socket):  # gunicorn may have believed a header of its scheme.
+        scheme = "https" if isinstance(listener, ssl.SSLSocket) else "http"
+        return _known_peer(address, _family(listener) == socket.AF_UNIX, True, scheme)
+    is_unix = getattr(listener, "family", None) == socket.AF_UNIX
     scheme = "https" if environ.get("wsgi.url_scheme") == "https" else "http"
-    if listener is None:
-        return _known_peer(address, False, False, scheme)
-    if not isinstance(listener, socket.socket):
-        is_unix = getattr(listener, "family", None) == socket.AF_UNIX
-        return _known_peer(address, is_unix, True, scheme)
-    # gunicorn may have believed a header (secure_scheme_headers). And socket.family would make
-    # a member of an enum each time, which costs more than all the rest here.
-    is_unix = super(socket.socket, listener).family == socket.AF_UNIX
-    scheme = "https" if isinstance(listener, ssl.SSLSocket) else "http"
-    return _known_peer(address, is_unix, True, scheme)
+    return _known_peer(address, is_unix, listener is not None, scheme)
 
 
+# The number alone: socket.socket makes a member of an enum of it each time.
+_family = socket.SocketType.family.__get__
 _known_peer = lru_cache(maxsize=1024)(Peer)  # They are few behind a proxy.
 
 
