@@ -223,8 +223,8 @@ def _print(title: str, candidates: list[Candidate]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=60)
-    parser.add_argument("--calls", type=int, default=300, help="of each candidate, in each round")
+    parser.add_argument("--rounds", type=int, default=150)
+    parser.add_argument("--calls", type=int, default=100, help="of each candidate, in each round")
     options = parser.parse_args()
     settings.configure(
         ALLOWED_HOSTS=["*"],

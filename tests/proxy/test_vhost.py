@@ -55,6 +55,15 @@ def test_V1_a_strangers_marker_is_an_unknown_url(vhosts: Site, path: str) -> Non
     assert (answer.status, answer.headers, answer.body) == (404, unknown.headers, unknown.body)
 
 
+def test_V1_only_who_hides_paths_asks_at_each_view(vhosts: Site) -> None:
+    """V1. Where no path is hidden, Django has nothing to ask before a view: under ASGI it would need
+    a thread for that in every request."""
+    with vhosts.settings():
+        assert hasattr(TrustedProxyMiddleware(HttpResponse), "process_view")
+    with Site().settings():
+        assert not hasattr(TrustedProxyMiddleware(HttpResponse), "process_view")
+
+
 def test_V1_a_marker_is_never_a_route(vhosts: Site) -> None:
     """V1. Even where the URLconf would take it, neither a stranger's nor a malformed one gets
     there; what only begins like it does."""
