@@ -56,8 +56,8 @@ def test_V1_a_strangers_marker_is_an_unknown_url(vhosts: Site, path: str) -> Non
 
 
 def test_V1_only_who_hides_paths_asks_at_each_view(vhosts: Site) -> None:
-    """V1. Where no path is hidden, Django has nothing to ask before a view: under ASGI it would need
-    a thread for that in every request."""
+    """V1. Where no path is hidden, Django has nothing to ask before a view: under ASGI it would
+    need a thread for that in every request."""
     with vhosts.settings():
         assert hasattr(TrustedProxyMiddleware(HttpResponse), "process_view")
     with Site().settings():
