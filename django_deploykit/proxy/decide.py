@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from django_deploykit import contract
 from django_deploykit.proxy import addresses, forwarded, origin, prefix, vhost
-from django_deploykit.proxy.decision import Client, Decision, Peer, Place, Refused, Target
+from django_deploykit.proxy.decision import Client, Decision, Peer, Place, Refused, Target, Verdict
 from django_deploykit.proxy.peer import Peers
 from django_deploykit.trust import Policy, VirtualHosts
 
@@ -29,7 +29,8 @@ _NOTHING: Mapping[str, str] = MappingProxyType({})
 class Judge:
     """Decides on requests by one policy. Raise BadSecret if its secrets cannot be read.
 
-    What a policy leaves open is asked once, at the start: a request goes one way through here.
+    What a policy leaves open is asked once, at the start, and ``decide()`` calls little: within
+    Django its code is no longer in the processor's caches, and each function costs twice.
     """
 
     def __init__(self, policy: Policy) -> None:
@@ -48,9 +49,10 @@ class Judge:
         """How the client is found, by what was said of it, and by the peer's address."""
         if not (self._for or self._is_forwarded):
             return lambda named, peer: Client(peer)
+        find = partial(addresses.walk, self._peers.is_proxy)
         if self.policy.hops:
-            return partial(addresses.count, self.policy.hops)
-        return partial(addresses.walk, self._peers.is_proxy)
+            find = partial(addresses.count, self.policy.hops)
+        return partial(_strictly, find) if self.policy.strict else find
 
     def decide(self, peer: Peer, host: str, target: Target, headers: dict[str, str]) -> Decision:
         """What holds for a request. Raise Refused for one that is not to be answered.
@@ -60,12 +62,9 @@ class Judge:
         """
         policy, secret = self.policy, headers.pop(_PROOF, "")
         verdict = self._peers.judge(peer, secret) if secret else self._verdict(peer)
-        marker = policy.vhost and _marker(policy.vhost, target[1])
-        if not verdict.speaks:  # Nothing that a stranger wrote is looked at, or kept.
-            if marker:
-                raise Refused(404, "only a trusted proxy may name a virtual host")
-            client = Client(peer.address)
-            return Decision(peer, host, headers, verdict, client, _NOWHERE, target, _NOTHING)
+        marker = _marker(policy.vhost, target[1]) if policy.vhost else ""
+        if not verdict.speaks:
+            return _of_stranger(peer, host, target, headers, verdict, marker)
         if policy.required:
             _require(policy.required, headers)
         if self._is_forwarded:
@@ -74,8 +73,6 @@ class Judge:
             named = addresses.entries(headers.get(self._for, ""))
             lists = tuple(map(headers.get, self._others))
         client = self._find_client(named, peer.address)
-        if policy.strict and not client.verified:
-            raise Refused(400, "the proxies do not tell the client's address")
         if marker:
             place, target = _virtual(target, marker, policy.prefixes)
         else:
@@ -96,6 +93,31 @@ class Judge:
         if said_scheme or said_host or said_port:
             return Place(*_origin(said_scheme, said_host, said_port, scheme, host), clean)
         return Place(prefix=clean)
+
+
+def _of_stranger(
+    peer: Peer,
+    host: str,
+    target: Target,
+    headers: Mapping[str, str],
+    verdict: Verdict,
+    marker: str,
+) -> Decision:
+    """What holds where nothing that the peer wrote is looked at, or kept."""
+    if marker:
+        raise Refused(404, "only a trusted proxy may name a virtual host")
+    client = Client(peer.address)
+    return Decision(peer, host, headers, verdict, client, _NOWHERE, target, _NOTHING)
+
+
+def _strictly(
+    find: Callable[[Sequence[str], str], Client], named: Sequence[str], peer: str
+) -> Client:
+    """The client that is found. Raise Refused where that is only the last proxy."""
+    client = find(named, peer)
+    if not client.verified:
+        raise Refused(400, "the proxies do not tell the client's address")
+    return client
 
 
 def _nth(said: List, depth: int) -> str:
