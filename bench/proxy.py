@@ -1,8 +1,9 @@
 """What a decision costs: beside werkzeug's ProxyFix, and within a request through Django.
 
-Processor time of one call. All candidates take turns in every round, so that a busy machine is busy
-for each of them; a figure is the median of its rounds, and what it adds is counted from the same
-application without anything in front.
+Ours and ProxyFix are told to believe the same headers of one proxy, and every request is of a
+visitor whom nobody has seen before. Processor time of one call. All candidates take turns in every
+round, so that a busy machine is busy for each of them; a figure is the median of its rounds, and
+what it adds is counted from the same application without anything in front.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ import io
 import itertools
 import platform
 import random
+import socket
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from statistics import median
 from time import process_time_ns
-from typing import Any
+from typing import Any, NamedTuple
 
 import django
 from django.conf import settings
@@ -33,12 +35,7 @@ Environ = dict[str, Any]
 Application = Callable[[Environ, Callable[..., Any]], Any]
 
 OURS = "django_deploykit.middleware.TrustedProxyMiddleware"
-# One proxy is believed three headers; ProxyFix is told the same.
-PROXY = {
-    "TRUSTED": ["10.0.0.0/8"],
-    "HEADERS": ["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host"],
-    "HOPS": 1,
-}
+IDLE = f"{__name__}.idle"
 # What startproject writes.
 STARTPROJECT = [
     "django.middleware.security.SecurityMiddleware",
@@ -49,7 +46,37 @@ STARTPROJECT = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
-FEW, MANY = 50, 5000  # Visitors: a site's in one moment, and more than anything remembers.
+ALONE = "nothing in front"
+VISITORS = 5000  # More than anything remembers.
+IPV4, IPV6 = "203.0.{}.{}", "2001:db8:0:{}::{}"
+
+
+CONNECTION = socket.socket()
+
+
+class Proxy(NamedTuple):
+    """What one proxy says in every request, beside the visitor's address."""
+
+    name: str
+    said: dict[str, str]
+
+    @property
+    def section(self) -> dict[str, Any]:
+        """PROXY, for ours."""
+        headers = ["X-Forwarded-For", *(name.title().replace("_", "-")[5:] for name in self.said)]
+        return {"TRUSTED": ["10.0.0.0/8"], "HEADERS": headers, "HOPS": 1}
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The same for ProxyFix."""
+        return {f"x_{name.rpartition('_')[2].lower()}": 1 for name in ("_FOR", *self.said)}
+
+
+ORIGIN = {"HTTP_X_FORWARDED_PROTO": "https", "HTTP_X_FORWARDED_HOST": "www.example.com"}
+PROXIES = (
+    Proxy("address and origin", ORIGIN),
+    Proxy("and a prefix", {**ORIGIN, "HTTP_X_FORWARDED_PREFIX": "/app"}),
+)
 
 
 def hello(request: HttpRequest) -> HttpResponse:
@@ -59,7 +86,16 @@ def hello(request: HttpRequest) -> HttpResponse:
 urlpatterns = [path("hello/", hello)]
 
 
-def environ(visitor: str) -> Environ:
+def idle(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[..., HttpResponse]:
+    """Middleware that does nothing: what Django takes for any at all."""
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        return get_response(request)
+
+    return answer
+
+
+def environ(**said: str) -> Environ:
     """A request of a browser through a proxy, as gunicorn has it."""
     return {
         "wsgi.errors": io.StringIO(),
@@ -72,6 +108,7 @@ def environ(visitor: str) -> Environ:
         "wsgi.input": io.BytesIO(),
         "wsgi.url_scheme": "http",
         "SERVER_SOFTWARE": "gunicorn",
+        "gunicorn.socket": CONNECTION,
         "REQUEST_METHOD": "GET",
         "QUERY_STRING": "page=2",
         "RAW_URI": "/hello/?page=2",
@@ -85,9 +122,8 @@ def environ(visitor: str) -> Environ:
         "HTTP_SEC_FETCH_DEST": "document",
         "HTTP_SEC_FETCH_MODE": "navigate",
         "HTTP_SEC_FETCH_SITE": "none",
-        "HTTP_X_FORWARDED_FOR": visitor,
-        "HTTP_X_FORWARDED_PROTO": "https",
-        "HTTP_X_FORWARDED_HOST": "www.example.com",
+        "HTTP_X_FORWARDED_FOR": "",
+        **said,
         "REMOTE_ADDR": "10.0.0.1",
         "REMOTE_PORT": "40000",
         "SERVER_NAME": "127.0.0.1",
@@ -100,15 +136,20 @@ def environ(visitor: str) -> Environ:
 class Candidate:
     """An application with something in front, and what its rounds have taken."""
 
-    def __init__(self, name: str, application: Application, visitors: int = FEW) -> None:
+    def __init__(
+        self, name: str, application: Application, proxy: Proxy, network: str = IPV4
+    ) -> None:
         self.name, self._application = name, application
-        addresses = (f"203.0.{number // 250}.{number % 250 + 1}" for number in range(visitors))
-        self._environs = itertools.cycle([environ(address) for address in addresses])
+        self._environ = environ(**proxy.said)
+        self._visitors = itertools.cycle(
+            [network.format(n // 250, n % 250 + 1) for n in range(VISITORS)]
+        )
         self._rounds: list[float] = []
 
     def run(self, calls: int) -> None:
         """Answer some requests, and note what one of them took."""
-        requests = [dict(next(self._environs)) for _ in range(calls)]
+        visitors = itertools.islice(self._visitors, calls)
+        requests = [{**self._environ, "HTTP_X_FORWARDED_FOR": visitor} for visitor in visitors]
         application = self._application
         begin = process_time_ns()
         while requests:
@@ -131,51 +172,59 @@ def _nothing(environ: Environ, start: Callable[..., Any]) -> None:
     """An application that does nothing."""
 
 
-def _with(application: Application, **section: Any) -> Application:
-    with override_settings(DEPLOYKIT={"PROXY": section} if section else {}):
+def _wrapped(application: Application, section: dict[str, Any]) -> Application:
+    with override_settings(DEPLOYKIT={"PROXY": section}):
         return wrap(application)
 
 
-def _fixed(application: Application) -> Application:
-    return ProxyFix(application, x_for=1, x_proto=1, x_host=1)
+def _doors(proxy: Proxy) -> Iterator[Candidate]:
+    """Around an application that does nothing."""
+    ours = _wrapped(_nothing, proxy.section)
+    yield Candidate(ALONE, _nothing, proxy)
+    yield Candidate("ProxyFix", ProxyFix(_nothing, **proxy.counts), proxy)
+    yield Candidate("wrap()", ours, proxy)
+    yield Candidate("wrap(), visitors over IPv6", ours, proxy, IPV6)
+    yield Candidate("wrap(), nothing configured", _wrapped(_nothing, {}), proxy)
 
 
-def _django(*middleware: str) -> Application:
-    with override_settings(DEPLOYKIT={"PROXY": PROXY}, MIDDLEWARE=middleware):
-        return WSGIHandler()
+def _hello(proxy: Proxy, *middleware: str) -> Iterator[Candidate]:
+    """Around and within Django."""
+
+    def made(*more: str) -> WSGIHandler:
+        section = {"PROXY": proxy.section}
+        with override_settings(DEPLOYKIT=section, MIDDLEWARE=[*more, *middleware]):
+            return WSGIHandler()
+
+    yield Candidate(ALONE, made(), proxy)
+    yield Candidate("ProxyFix", ProxyFix(made(), **proxy.counts), proxy)
+    yield Candidate("wrap()", _wrapped(made(), proxy.section), proxy)
+    yield Candidate("TrustedProxyMiddleware", made(OURS), proxy)
+    yield Candidate("both", _wrapped(made(OURS), proxy.section), proxy)
+    yield Candidate("middleware that does nothing", made(IDLE), proxy)
 
 
-def _doors() -> Iterator[Candidate]:
-    yield Candidate("nothing in front", _nothing)
-    yield Candidate("ProxyFix", _fixed(_nothing))
-    yield Candidate("wrap(), the same policy", _with(_nothing, **PROXY))
-    yield Candidate("wrap(), each visitor new", _with(_nothing, **PROXY), MANY)
-    yield Candidate("wrap(), nothing configured", _with(_nothing))
-
-
-def _hello(*middleware: str) -> Iterator[Candidate]:
-    yield Candidate("nothing in front", _django(*middleware))
-    yield Candidate("ProxyFix", _fixed(_django(*middleware)))
-    yield Candidate("wrap()", _with(_django(*middleware), **PROXY))
-    yield Candidate("TrustedProxyMiddleware", _django(OURS, *middleware))
-    yield Candidate("both", _with(_django(OURS, *middleware), **PROXY))
+def _tables() -> Iterator[tuple[str, list[Candidate]]]:
+    for proxy in PROXIES:
+        yield f"A WSGI application, {proxy.name}", list(_doors(proxy))
+        yield f"Django alone, {proxy.name}", list(_hello(proxy))
+        yield f"startproject, {proxy.name}", list(_hello(proxy, *STARTPROJECT))
 
 
 def _print(title: str, candidates: list[Candidate]) -> None:
     """A table: what each adds, in parts of what ProxyFix adds, and of the application alone."""
     alone, fix = (one.microseconds for one in candidates[:2])
-    print(f"\n{title:32} {'µs':>7} {'adds':>7} {'× ProxyFix':>11} {'× alone':>8}")
-    print(f"{candidates[0].name:32} {alone:7.2f}")
+    print(f"\n{title:40} {'µs':>7} {'adds':>7} {'÷ ProxyFix':>11} {'÷ alone':>8}")
+    print(f"{ALONE:40} {alone:7.2f}")
     for one in candidates[1:]:
         added = one.microseconds - alone
-        parts = f"{added / (fix - alone):11.2f} {added / alone:8.2f}"
-        print(f"{one.name:32} {one.microseconds:7.2f} {added:7.2f} {parts}")
+        parts = f"{added / (fix - alone):11.2f} {added / alone:8.1%}"
+        print(f"{one.name:40} {one.microseconds:7.2f} {added:7.2f} {parts}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=60)
-    parser.add_argument("--calls", type=int, default=300, help="of each candidate, in each round")
+    parser.add_argument("--rounds", type=int, default=150)
+    parser.add_argument("--calls", type=int, default=100, help="of each candidate, in each round")
     options = parser.parse_args()
     settings.configure(
         ALLOWED_HOSTS=["*"],
@@ -184,11 +233,7 @@ def main() -> None:
         INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes"],
     )
     django.setup()
-    tables = {
-        "A WSGI application": list(_doors()),
-        "Django without middleware": list(_hello()),
-        "Django as startproject has it": list(_hello(*STARTPROJECT)),
-    }
+    tables = dict(_tables())
     every = [one for table in tables.values() for one in table]
     gc.disable()  # Whose turn it is when it runs would be chance; and nobody pays for another.
     gc.freeze()

@@ -57,8 +57,9 @@ class Policy:
 
     Each entry of ``trusted`` is a group of conditions that hold together; one group is enough.
     ``headers`` are those that a trusted peer may use, ``required`` those without which its
-    request is refused. ``hops`` counts proxies where their addresses are not known. ``data``
-    names SITE["ENVIRON"] where it travels as headers. ``origin`` says where all this was said.
+    request is refused; if ``strict``, so is one whose client they do not tell. ``hops`` counts
+    proxies where their addresses are not known. ``data`` names SITE["ENVIRON"] where it travels
+    as headers. ``origin`` says where all this was said.
     """
 
     origin: str
@@ -66,6 +67,7 @@ class Policy:
     headers: tuple[str, ...] = ()
     required: tuple[str, ...] = ()
     hops: int | None = None
+    strict: bool = False
     keeps_prefix: bool = False
     prefixes: tuple[str, ...] = ()
     vhost: VirtualHosts | None = None
@@ -92,6 +94,11 @@ class Policy:
     def moves_urls(self) -> bool:
         """Tell whether each request may have another URL prefix."""
         return bool(self.prefix_header or (self.vhost and self.prefixes))
+
+    @property
+    def hides_paths(self) -> bool:
+        """Tell whether a path may be nobody's, that is answered as an unknown one."""
+        return bool(self.vhost or (self.prefix_header and self.keeps_prefix))
 
 
 def clean_prefix(text: str) -> str | None:
@@ -167,6 +174,7 @@ class _Reader:
             headers=headers,
             required=self._headers("REQUIRED", headers),
             hops=self._hops(),
+            strict=self._strict(headers),
             keeps_prefix=self._mode(prefix) == "kept",
             prefixes=tuple(self._allowed(prefix)),
             vhost=self._vhost(),
@@ -258,6 +266,14 @@ class _Reader:
             return value
         self._find("HOPS", f"{value!r} is not a whole number from 1 to 32.")
         return None
+
+    def _strict(self, headers: tuple[str, ...]) -> bool:
+        value = self.raw.get("STRICT", False)
+        if not isinstance(value, bool):
+            self._find("STRICT", f"{value!r} is neither True nor False.")
+        elif value and not {contract.CLIENT_ADDRESS_HEADER, contract.FORWARDED_HEADER} & {*headers}:
+            self._find("STRICT", "of use only if one of HEADERS names the client.")
+        return value is True
 
     def _mode(self, prefix: Mapping[str, Any]) -> str:
         value = prefix.get("MODE", "stripped")

@@ -24,7 +24,6 @@ STATEMENTS = [
 NOT_BUILT = {
     "T2": "Headers that are signed.",
     "T6": "Both families of headers, if they agree.",
-    "X2": "An answer of 400 for a client that cannot be told.",
     "X6": "Another answer than 400 to what is malformed.",
     "V5": "Zope's path of an object.",
     "I4": "Names in other encodings than UTF-8.",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-import socket
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 
 from django_deploykit.proxy.decision import Client, Refused
 
@@ -34,19 +34,22 @@ def parse_address(text: str) -> Address | None:
 
 def plain(text: str) -> str:
     """The one spelling of an address, or '' for what is none."""
-    if _is_plain_ipv4(text):
+    if _is_plain(text):
         return text
     address = parse_address(text)
     return str(address) if address else ""
 
 
-def _is_plain_ipv4(text: str) -> bool:
-    """Tell whether that is the one spelling of an IPv4 address: most are, and ask for no more.
+def _is_plain(text: str) -> bool:
+    """Tell whether that is the one spelling of an address: proxies write most of them so.
 
-    What some C libraries read besides (``010.0.0.1``), they do not write so.
+    The C library tells it much faster than Python can. Its ``inet_pton`` takes no other spelling
+    of IPv4; for IPv6 ``inet_ntop`` writes the usual one, but after "::", where IPv4 may hide.
     """
     try:
-        return socket.inet_ntoa(socket.inet_pton(socket.AF_INET, text)) == text
+        if ":" not in text:
+            return bool(inet_pton(AF_INET, text))
+        return inet_ntop(AF_INET6, inet_pton(AF_INET6, text)) == text and text[:2] != "::"
     except (OSError, ValueError):
         return False
 
@@ -64,7 +67,7 @@ def entries(text: str) -> tuple[str, ...]:
     return found
 
 
-def walk(named: Sequence[str], peer: str, is_proxy: Callable[[str], bool]) -> Client:
+def walk(is_proxy: Callable[[str], bool], named: Sequence[str], peer: str) -> Client:
     """Go from the trusted ``peer`` leftwards, over proxies, to the first that is none.
 
     Whatever stands left of it was written by the client, and is never looked at. If all are
@@ -81,11 +84,11 @@ def walk(named: Sequence[str], peer: str, is_proxy: Callable[[str], bool]) -> Cl
     return Client(peer, verified=False)
 
 
-def count(named: Sequence[str], peer: str, hops: int) -> Client:
+def count(hops: int, named: Sequence[str], peer: str) -> Client:
     """Take the entry that ``hops`` proxies lead to; with fewer entries, none of them counts."""
     if len(named) < hops:
         return Client(peer, verified=False)
-    between = (peer, *reversed(named[len(named) - hops + 1 :]))
+    between = (peer, *named[:-hops:-1])
     address = plain(named[-hops])
     if not address:
         return Client(between[-1], False, between, hops)

@@ -7,7 +7,7 @@ from typing import Any
 
 from django_deploykit import contract
 from django_deploykit.proxy.decide import Judge
-from django_deploykit.proxy.decision import Decision, Peer, Refused, Told
+from django_deploykit.proxy.decision import Decision, Peer, Refused, Target
 from django_deploykit.proxy.prefix import is_below
 
 Scope = Mapping[str, Any]
@@ -36,7 +36,7 @@ class AsgiDoor:
         if isinstance(scope.get(contract.DECISION_KEY), Decision):
             return scope
         removed, headers = self._sorted(scope["headers"])
-        decision = self._judge.decide(_told(scope, removed))
+        decision = self._judge.decide(_peer(scope), _host(scope), _target(scope), removed)
         return _written(scope, headers, decision)
 
     def _sorted(self, headers: Iterable[Header]) -> tuple[dict[str, str], list[Header]]:
@@ -73,25 +73,16 @@ async def refuse(
     await send({"type": "http.response.body", "body": f"{refused.phrase}\n".encode()})
 
 
-def _told(scope: Scope, headers: dict[str, str]) -> Told:
-    script_name, path = _split(scope)
-    host = next((value for key, value in scope["headers"] if key.lower() == b"host"), b"")
-    return Told(
-        peer=_peer(scope),
-        headers=headers,
-        scheme="https" if scope.get("scheme") in ("https", "wss") else "http",
-        host=host.decode("latin-1"),
-        script_name=script_name,
-        path=path,
-        raw_path=(scope.get("raw_path") or b"").decode("latin-1"),
-    )
+def _host(scope: Scope) -> str:
+    found = next((value for key, value in scope["headers"] if key.lower() == b"host"), b"")
+    return found.decode("latin-1")
 
 
 def _server_name(scope: Scope, decision: Decision) -> str:
     """The host that a proxy stated, without its port, else the server's own name; where that is
     the path of a socket, the one that was asked for."""
     own = str((scope.get("server") or ("",))[0])
-    host = decision.place.host or (decision.told.host if own.startswith("/") else "")
+    host = decision.place.host or (decision.host if own.startswith("/") else "")
     return (host if host.endswith("]") else host.rpartition(":")[0] or host) or own
 
 
@@ -99,32 +90,33 @@ def _peer(scope: Scope) -> Peer:
     """No client is no proof of a unix socket; a server that names its socket's path is."""
     client, (name, port) = scope.get("client"), scope.get("server") or ("", 0)
     is_unix = not client and port is None and name.startswith("/")
-    return Peer(client[0] if client else "", is_unix, speaks_http=True)
+    scheme = "https" if scope.get("scheme") in ("https", "wss") else "http"
+    return Peer(client[0] if client else "", is_unix, True, scheme)
 
 
-def _split(scope: Scope) -> tuple[str, str]:
+def _target(scope: Scope) -> Target:
     """Mount and path: some servers put root_path in front of the path, some do not."""
-    root = scope.get("root_path", "").rstrip("/")
-    path = scope["path"]
+    root, path = scope.get("root_path", "").rstrip("/"), scope["path"]
     if root and is_below(path, root):
         path = path[len(root) :]
-    return root, path or "/"
+    return root, path or "/", (scope.get("raw_path") or b"").decode("latin-1")
 
 
 def _written(scope: Scope, headers: list[Header], decision: Decision) -> Scope:
     client, place = decision.client, decision.place
+    mount, path, raw = decision.target
     new = {
         **scope,
         "headers": headers,
-        "root_path": place.script_name,
-        "path": place.script_name + place.path,
+        "root_path": mount,
+        "path": mount + path,
         contract.DECISION_KEY: decision,
     }
     if client.hops:
         # ASGI wants a port; 0 is none.
         new["client"] = (client.address, 0) if client.address else None
-    if place.raw_path:
-        new["raw_path"] = place.raw_path.encode("latin-1")
+    if raw:
+        new["raw_path"] = raw.encode("latin-1")
     if place.scheme:
         is_websocket = scope["type"] == "websocket"
         new["scheme"] = _WEBSOCKET[place.scheme] if is_websocket else place.scheme

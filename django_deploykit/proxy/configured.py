@@ -53,6 +53,7 @@ class ConfiguredDoor:
         self._wsgi, self._asgi = WsgiDoor(found), AsgiDoor(found)
         # Nothing said so far: then the front, where it is itself the gateway, may tell its name.
         self._asks_front = found.policy == trust.Policy(found.policy.origin)
+        self.hides_paths = found.policy.hides_paths  # And no front's does.
         self._fronts: dict[str, WsgiDoor] = {}
         self._says_removed = not found.policy.trusted
 

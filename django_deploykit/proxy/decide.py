@@ -2,202 +2,200 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from functools import lru_cache
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import lru_cache, partial
+from types import MappingProxyType
 
 from django_deploykit import contract
 from django_deploykit.proxy import addresses, forwarded, origin, prefix, vhost
-from django_deploykit.proxy.decision import Client, Decision, Place, Refused, Told
+from django_deploykit.proxy.decision import Client, Decision, Peer, Place, Refused, Target, Verdict
 from django_deploykit.proxy.peer import Peers
-from django_deploykit.trust import Policy
+from django_deploykit.trust import Policy, VirtualHosts
 
-# What each proxy on the way said, nearest last, by the header of the X-Forwarded family that
-# says it. '' is a proxy that said nothing.
-Words = Mapping[str, Sequence[str]]
+# What the proxies on the way said, nearest last: a header as it came, None if it did not; or what
+# stood in the elements of Forwarded, '' for a proxy that said nothing.
+List = str | tuple[str, ...] | None
 
-_OF_ORIGIN = (contract.SCHEME_HEADER, contract.HOST_HEADER, contract.PORT_HEADER)
-# What Forwarded calls the first three; it has no word of its own for a port.
-_PARAMETERS = {
-    contract.CLIENT_ADDRESS_HEADER: "for",
-    contract.SCHEME_HEADER: "proto",
-    contract.HOST_HEADER: "host",
-}
+# What Forwarded calls client, scheme and host; it has no word of its own for a port.
+_PARAMETERS = ("for", "proto", "host")
+_PROOF = contract.PROOF_HEADER
+# As Decision() makes one, but without a call in Python: a request makes one.
+_record: Callable[[tuple[object, ...]], Decision] = partial(tuple.__new__, Decision)
+# What a request has of which nothing is stated.
+_NOWHERE = Place()
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class Judge:
-    """Decides on requests by one policy. Raise BadSecret if its secrets cannot be read."""
+    """Decides on requests by one policy. Raise BadSecret if its secrets cannot be read.
+
+    What a policy leaves open is asked once, at the start, and ``decide()`` calls little: within
+    Django its code is no longer in the processor's caches, and each function costs twice.
+    """
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
         self._peers = Peers(policy)
-        self._heard = tuple(dict.fromkeys(policy.headers + policy.required))
-        self._place = _of_path if policy.vhost else _ordinary
-        # A visitor sends many requests, of which the headers that count are the same.
-        self._listen = lru_cache(maxsize=1024)(self._read)
+        self._verdict = self._peers.without_secret
+        known = (*contract.X_FORWARDED_FAMILY, policy.prefix_header)
+        self._for, *others = (name if name in policy.headers else "" for name in known)
+        self._others = tuple(others)
+        self._is_forwarded = contract.FORWARDED_HEADER in policy.headers
+        self._find_client = self._finder()
+        # The hosts and prefixes of a site are few. Visitors are many: none of them is in here.
+        self._stated = lru_cache(maxsize=256)(self._read)
 
-    def decide(self, told: Told) -> Decision:
-        """What holds for a request. Raise Refused for one that is not to be answered."""
-        peer, headers, policy = told.peer, told.headers, self.policy
-        verdict = self._peers.judge(peer, headers.pop(contract.PROOF_HEADER, ""))
-        if verdict.speaks:
-            texts = tuple(map(headers.get, self._heard))
-            statement = self._listen(peer.address, told.scheme, told.host, texts)
-        else:  # Nothing that a stranger wrote is kept.
-            statement = self._listen(peer.address)
-        place = self._place(policy, told, statement)
-        data = _data(policy, told) if statement.words and policy.data else {}
-        return Decision(told, verdict, statement.client, place, data)
-
-    def _read(
-        self,
-        peer: str,
-        scheme: str = "",
-        host: str = "",
-        texts: tuple[str | None, ...] | None = None,
-    ) -> _Statement:
-        """Read the headers that count; ``texts`` is None for a peer of whom none does."""
-        if texts is None:
-            return _Statement(self.policy, None, Client(peer), scheme, host)
-        words = _words(self.policy, dict(zip(self._heard, texts, strict=True)))
-        return _Statement(self.policy, words, self._client(words, peer), scheme, host)
-
-    def _client(self, words: Words, peer: str) -> Client:
-        named = words.get(contract.CLIENT_ADDRESS_HEADER)
-        if named is None:
-            return Client(peer)
+    def _finder(self) -> Callable[[Sequence[str], str], Client]:
+        """How the client is found, by what was said of it, and by the peer's address."""
+        if not (self._for or self._is_forwarded):
+            return lambda named, peer: Client(peer)
+        find = partial(addresses.walk, self._peers.is_proxy)
         if self.policy.hops:
-            return addresses.count(named, peer, self.policy.hops)
-        return addresses.walk(named, peer, self._peers.is_proxy)
+            find = partial(addresses.count, self.policy.hops)
+        return partial(_strictly, find) if self.policy.strict else find
+
+    def decide(self, peer: Peer, host: str, target: Target, headers: dict[str, str]) -> Decision:
+        """What holds for a request. Raise Refused for one that is not to be answered.
+
+        ``headers`` are those that only a proxy may set, by their names in the contract; repeated
+        ones are joined with commas, as RFC 9110 5.3 has it.
+        """
+        policy, secret = self.policy, headers.pop(_PROOF, "")
+        verdict = self._peers.judge(peer, secret) if secret else self._verdict(peer)
+        marker = _marker(policy.vhost, target[1]) if policy.vhost else ""
+        if not verdict.speaks:
+            return _of_stranger(peer, host, target, headers, verdict, marker)
+        if policy.required:
+            _require(policy.required, headers)
+        if self._is_forwarded:
+            named, lists = _elements(headers, self._others)
+        else:
+            named = addresses.entries(headers.get(self._for, ""))
+            lists = tuple(map(headers.get, self._others))
+        client = self._find_client(named, peer.address)
+        if marker:
+            place, target = _virtual(target, marker, policy.prefixes)
+        else:
+            place = self._stated(client.depth, peer.scheme, host, lists)
+            if place.prefix:
+                target = _below(place.prefix, target, policy.keeps_prefix)
+        data = _data(policy, headers) if policy.data else _NOTHING
+        return _record((peer, host, headers, verdict, client, place, target, data))
+
+    def _read(self, depth: int, scheme: str, host: str, lists: tuple[List, ...]) -> Place:
+        """Read scheme, host, port and prefix as the proxy stated them that named the client, over
+        a connection with this ``scheme`` and ``host``.
+
+        Raise Refused for what is malformed, contradicts itself or is not allowed.
+        """
+        said_scheme, said_host, said_port, named = [_nth(one, depth) for one in lists]
+        clean = prefix.clean(named, self.policy.prefixes) if named else ""
+        if said_scheme or said_host or said_port:
+            return Place(*_origin(said_scheme, said_host, said_port, scheme, host), clean)
+        return Place(prefix=clean)
 
 
-class _Origin(NamedTuple):
-    """Scheme, host and port as stated; None, all three or the host alone, where nobody did."""
-
-    scheme: str | None = None
-    host: str | None = None
-    port: int | None = None
-
-
-class _Statement:
-    """What a peer's headers say, whatever the path of the request.
-
-    ``words`` is None for a peer whose headers do not count.
-    """
-
-    __slots__ = ("_connection", "_policy", "_read", "client", "words")
-
-    def __init__(
-        self, policy: Policy, words: Words | None, client: Client, scheme: str, host: str
-    ) -> None:
-        self.words, self.client = words, client
-        self._policy, self._connection = policy, (scheme, host)
-        self._read: tuple[_Origin, str] | None = None
-
-    @property
-    def origin_and_prefix(self) -> tuple[_Origin, str]:
-        """As stated; '' is no prefix. Raise Refused for what is malformed, contradicts itself or is
-        not allowed. It is read when it is asked for: a path that names a virtual host does not."""
-        if self._read is None:
-            self._read = self._origin(), self._prefix()
-        return self._read
-
-    def _origin(self) -> _Origin:
-        if not self.words:
-            return _Origin()
-        stated = [self._said(name) for name in _OF_ORIGIN]
-        return _origin(*stated, *self._connection) if any(stated) else _Origin()
-
-    def _prefix(self) -> str:
-        header = self._policy.prefix_header
-        named = self._said(header) if header else None
-        return prefix.clean(named, self._policy.prefixes) if named else ""
-
-    def _said(self, name: str) -> str | None:
-        """What the proxy said that named the client. A shorter list than the client's was begun
-        by a proxy nearer than that, which overwrote what it got: then it is the list's first."""
-        values = self.words.get(name) if self.words else None
-        return (values[-min(self.client.depth, len(values))] or None) if values else None
+def _of_stranger(
+    peer: Peer,
+    host: str,
+    target: Target,
+    headers: Mapping[str, str],
+    verdict: Verdict,
+    marker: str,
+) -> Decision:
+    """What holds where nothing that the peer wrote is looked at, or kept."""
+    if marker:
+        raise Refused(404, "only a trusted proxy may name a virtual host")
+    client = Client(peer.address)
+    return Decision(peer, host, headers, verdict, client, _NOWHERE, target, _NOTHING)
 
 
-def _words(policy: Policy, headers: Mapping[str, str | None]) -> Words:
-    """Every believed list. Raise Refused where a required header is missing: by naming it in
-    Connection, a client can make some proxies drop it (RFC 9110 7.6.1)."""
-    for name in policy.required:
-        if not headers[name]:
+def _strictly(
+    find: Callable[[Sequence[str], str], Client], named: Sequence[str], peer: str
+) -> Client:
+    """The client that is found. Raise Refused where that is only the last proxy."""
+    client = find(named, peer)
+    if not client.verified:
+        raise Refused(400, "the proxies do not tell the client's address")
+    return client
+
+
+def _nth(said: List, depth: int) -> str:
+    """What stands in a list at the place, from the right, of the client in its own. A shorter list
+    was begun by a proxy nearer than that, which overwrote what it got: then it is the first."""
+    values = said if isinstance(said, tuple) else addresses.entries(said or "")
+    return values[-min(depth, len(values))] if values else ""
+
+
+def _require(names: Sequence[str], headers: Mapping[str, str]) -> None:
+    """Raise Refused where a header is missing: by naming it in Connection, a client can make some
+    proxies drop it (RFC 9110 7.6.1)."""
+    for name in names:
+        if not headers.get(name):
             raise Refused(400, f"a trusted proxy did not send {name}")
-    if contract.FORWARDED_HEADER not in policy.headers:
-        return {name: addresses.entries(headers[name] or "") for name in policy.headers}
-    words = _forwarded(headers[contract.FORWARDED_HEADER] or "")
-    if policy.prefix_header:
-        words[policy.prefix_header] = addresses.entries(headers[policy.prefix_header] or "")
-    return words
 
 
-def _forwarded(text: str) -> dict[str, Sequence[str]]:
-    elements = forwarded.parse(text)
-    return {
-        header: [element.get(parameter, "") for element in elements]
-        for header, parameter in _PARAMETERS.items()
-    }
+def _elements(
+    headers: Mapping[str, str], others: Sequence[str]
+) -> tuple[tuple[str, ...], tuple[List, ...]]:
+    """What Forwarded says, and beside it the header that names prefixes."""
+    elements = forwarded.parse(headers.get(contract.FORWARDED_HEADER, ""))
+    clients, schemes, hosts = (tuple(one.get(word, "") for one in elements) for word in _PARAMETERS)
+    return clients, (schemes, hosts, None, headers.get(others[-1]))
 
 
-def _of_path(policy: Policy, told: Told, statement: _Statement) -> Place:
-    """Where a request belongs whose path may name a virtual host."""
-    vhosts = policy.vhost
-    if vhosts and vhost.has_marker(told.path, vhosts.marker):
-        if statement.words is None:
-            raise Refused(404, "only a trusted proxy may name a virtual host")
-        return _virtual(told, vhosts.marker, policy.prefixes)
-    if vhosts and vhosts.required and told.path not in vhosts.exempt:
+def _data(policy: Policy, headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: headers.get(contract.data_header(name), "") for name in policy.data}
+
+
+def _marker(vhosts: VirtualHosts, path: str) -> str:
+    """The marker, if a path names a virtual host, else ''. Raise Refused where each has to."""
+    if vhost.has_marker(path, vhosts.marker):
+        return vhosts.marker
+    if vhosts.required and path not in vhosts.exempt:
         raise Refused(404, "the path names no virtual host")
-    return _ordinary(policy, told, statement)
+    return ""
 
 
-def _virtual(told: Told, marker: str, allowed: Collection[str]) -> Place:
-    raw = origin.request_path(told.raw_path)
-    if prefix.is_below(raw, told.script_name):
-        raw = raw[len(told.script_name) :]
-    found = vhost.read(told.path, raw, marker, allowed)
-    script_name = found.prefix + told.script_name
-    return Place(
-        scheme=found.scheme,
-        host=origin.authority(found.scheme, found.host, found.port),
-        port=found.port,
-        prefix=found.prefix,
-        script_name=script_name,
-        path=found.path,
-        raw_path=script_name + found.raw_path if found.raw_path else "",
-        in_path=True,
+def _virtual(target: Target, marker: str, allowed: Collection[str]) -> tuple[Place, Target]:
+    """Where a request belongs by its path. Raise Refused."""
+    mount, path, raw = target
+    raw = origin.request_path(raw)
+    if prefix.is_below(raw, mount):
+        raw = raw[len(mount) :]
+    found = vhost.read(path, raw, marker, allowed)
+    host = origin.authority(found.scheme, found.host, found.port)
+    mount = found.prefix + mount
+    return (
+        Place(found.scheme, host, found.host, found.port, found.prefix, in_path=True),
+        (mount, found.path, mount + found.raw_path if found.raw_path else ""),
     )
 
 
-def _ordinary(policy: Policy, told: Told, statement: _Statement) -> Place:
-    """Where a request belongs by its headers, and else by its connection."""
-    (scheme, host, port), clean = statement.origin_and_prefix
-    script_name, path, raw_path = told.script_name, told.path, told.raw_path
-    if clean and policy.keeps_prefix:
-        script_name, path = prefix.split(clean, script_name, path)
-    elif clean:
-        script_name = clean + script_name
-        raw_path = clean + origin.request_path(raw_path) if raw_path else ""
-    return Place(scheme, host, port, clean, script_name, path, raw_path)
+def _below(clean: str, target: Target, is_kept: bool) -> Target:
+    """The target of a request below a prefix, which its path still has if it ``is_kept``."""
+    mount, path, raw = target
+    raw = origin.request_path(raw)
+    if is_kept:
+        return (*prefix.split(clean, mount, path), raw)
+    return clean + mount, path, clean + raw if raw else ""
 
 
-@lru_cache(maxsize=1024)  # They are the same in most requests of a site.
 def _origin(
-    scheme: str | None, host: str | None, port: str | None, told_scheme: str, told_host: str
-) -> _Origin:
-    """All three, where one of them was stated. Raise Refused where they contradict each other."""
+    scheme: str, host: str, port: str, told_scheme: str, told_host: str
+) -> tuple[str, str | None, str | None, int]:
+    """Scheme, host, its name, and port, where one of them was stated. Raise Refused where they
+    contradict each other."""
     known = origin.scheme(scheme) if scheme else told_scheme
     number = origin.port(port) if port else None
     if not host and not (number and told_host):
-        return _Origin(known, None, number or _port_of(told_host) or origin.PORTS[known])
+        return known, None, None, number or _port_of(told_host) or origin.PORTS[known]
     name, named = origin.host(host or told_host)
     if number and named and number != named:
         raise Refused(400, f"the proxy says port {number}, and {host or told_host!r}")
     number = number or named
-    return _Origin(known, origin.authority(known, name, number), number or origin.PORTS[known])
+    whole = origin.authority(known, name, number)
+    return known, whole, name, number or origin.PORTS[known]
 
 
 def _port_of(host: str) -> int | None:
@@ -206,7 +204,3 @@ def _port_of(host: str) -> int | None:
         return origin.host(host)[1]
     except Refused:
         return None
-
-
-def _data(policy: Policy, told: Told) -> dict[str, str]:
-    return {name: told.headers.get(contract.data_header(name), "") for name in policy.data}

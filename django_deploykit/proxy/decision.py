@@ -36,12 +36,14 @@ class Peer(NamedTuple):
     """Who connected, as far as the server knows: an address, or '' for none.
 
     ``is_unix`` is True only where the server's own socket shows it. ``speaks_http`` is True
-    where the server took headers off the connection, so that it is no gateway's.
+    where the server took headers off the connection, so that it is no gateway's. ``scheme`` is the
+    connection's own.
     """
 
     address: str = ""
     is_unix: bool = False
     speaks_http: bool = False
+    scheme: str = "http"
 
     def __str__(self) -> str:
         return self.address or ("a unix socket" if self.is_unix else "unknown")
@@ -69,21 +71,10 @@ class Step(NamedTuple):
         return f"{self.what}: {self.value} ({self.why})"
 
 
-class Told(NamedTuple):
-    """A request as it arrived, in plain text, whatever the interface.
-
-    ``headers`` holds those that only a proxy may set, by their names in the contract; repeated
-    ones are joined with commas, as RFC 9110 5.3 has it. ``path`` is without ``script_name``, and
-    ``raw_path`` is what stood in the request line, '' where the server does not say.
-    """
-
-    peer: Peer
-    headers: dict[str, str]
-    scheme: str = "http"
-    host: str = ""
-    script_name: str = ""
-    path: str = "/"
-    raw_path: str = ""
+# What is asked for, as text: where the application is mounted, the path below that, and what stood
+# in the request line, '' where the server does not say. A plain tuple, for two of them are made in
+# many a request.
+Target = tuple[str, str, str]
 
 
 class Client(NamedTuple):
@@ -100,31 +91,33 @@ class Client(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a request belongs. ``scheme``, ``host`` (as a browser sends it) and ``port`` are None
-    where those of the connection stand. ``prefix`` is what this request brought; ``script_name``
-    and ``path`` are the public path, with what the server knew."""
+    """Where a request belongs, as it was stated. ``scheme``, ``host`` (as a browser sends it),
+    ``name`` (the host without its port) and ``port`` are None where those of the connection stand;
+    ``prefix`` is '' where none was brought."""
 
-    scheme: str | None
-    host: str | None
-    port: int | None
-    prefix: str
-    script_name: str
-    path: str
-    raw_path: str
+    scheme: str | None = None
+    host: str | None = None
+    name: str | None = None
+    port: int | None = None
+    prefix: str = ""
     in_path: bool = False
 
 
 class Decision(NamedTuple):
     """What holds for one request: ``request.deploykit``.
 
-    ``told`` is the request as it arrived, but for secrets; ``data`` is SITE["ENVIRON"], where it
-    came as headers.
+    ``original`` has every header that was removed, by its name in the contract, for the log;
+    secrets are in nothing that is kept. ``host`` is the header as it arrived. ``data`` is
+    SITE["ENVIRON"], where it came as headers.
     """
 
-    told: Told
+    peer: Peer
+    host: str
+    original: Mapping[str, str]
     verdict: Verdict
     client: Client
     place: Place
+    target: Target
     data: Mapping[str, str]
 
     @property
@@ -138,14 +131,14 @@ class Decision(NamedTuple):
         return self.verdict.reason
 
     @property
-    def peer(self) -> Peer:
-        """Who connected."""
-        return self.told.peer
+    def script_name(self) -> str:
+        """Where the application is mounted, as text."""
+        return self.target[0]
 
     @property
-    def original(self) -> Mapping[str, str]:
-        """Every header that was removed, for the log; secrets are in nothing that is kept."""
-        return self.told.headers
+    def path(self) -> str:
+        """The public path below that."""
+        return self.target[1]
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -153,8 +146,8 @@ class Decision(NamedTuple):
         return (
             Step("peer", self.peer, self.reason),
             self._client_step(),
-            self._step("scheme", self.place.scheme, self.told.scheme),
-            self._step("host", self.place.host, self.told.host),
+            self._step("scheme", self.place.scheme, self.peer.scheme),
+            self._step("host", self.place.host, self.host),
             self._step("prefix", self.place.prefix, "none"),
         )
 

@@ -14,7 +14,7 @@ from django.http import Http404, HttpRequest
 from django.urls import get_script_prefix, set_script_prefix
 from django.utils.module_loading import import_string
 
-from django_deploykit.proxy.decision import Decision, Refused
+from django_deploykit.proxy.decision import Refused
 from django_deploykit.proxy.requests import RequestDoor, move_cookies
 
 
@@ -33,6 +33,8 @@ class TrustedProxyMiddleware:
             raise ImproperlyConfigured(f"MIDDLEWARE: {same[0]!r} stands there more than once.")
         self._get_response = get_response
         self._door = RequestDoor()
+        if self._door.hides_paths:  # Only then: Django asks in each request, and may need a thread.
+            self.process_view = self._hide
         self._is_async = iscoroutinefunction(get_response)
         if self._is_async:
             markcoroutinefunction(self)
@@ -55,35 +57,33 @@ class TrustedProxyMiddleware:
             _restore(before)
             raise
 
-    def process_view(self, request: Any, *args: Any) -> None:
+    def _hide(self, request: Any, *args: Any) -> None:
         """Answer a path that is nobody's as any other unknown one: from the middle of Django."""
         if request._deploykit_hides:
             raise Http404
 
     def _enter(self, request: Any) -> str | None:
         """Decide; return Django's prefix of before where this request has another, else None."""
-        mount = request.META[
-            "SCRIPT_NAME"
-        ]  # Django's handlers have just taken their prefix from it.
+        mount = request.META["SCRIPT_NAME"]  # Where Django's handlers have just taken theirs from.
         request._deploykit_hides = False
         try:
             request.deploykit = self._door.enter(request)
         except Refused as refused:
-            if refused.status != HTTPStatus.NOT_FOUND:
+            if refused.status != HTTPStatus.NOT_FOUND or not self._door.hides_paths:
                 raise SuspiciousOperation(str(refused)) from None
             # Nothing is believed of it any more; that is decided, and said to later middleware.
             request.deploykit = self._door.enter(request)
             request._deploykit_hides = True
-        if request.META["SCRIPT_NAME"].rstrip("/") == mount.rstrip("/"):
+        present = request.META["SCRIPT_NAME"]
+        if present == mount:
             return None
         before = get_script_prefix()
-        set_script_prefix(request.META["SCRIPT_NAME"])
+        set_script_prefix(present)
         return before
 
     def _leave(self, request: Any, response: Any, before: str | None) -> Any:
         """Keep the prefix while the body, which may be a stream, is sent; and no longer."""
-        decision: Decision = request.deploykit
-        if decision.place.prefix:
+        if request.deploykit.place.prefix:
             move_cookies(response, request.META["SCRIPT_NAME"])
         if before is not None:
             response._resource_closers.append(partial(set_script_prefix, before))

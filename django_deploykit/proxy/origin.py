@@ -11,7 +11,7 @@ PORTS = {"http": 80, "https": 443}
 _SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 # Django's own idea of a host (django/http/request.py): no user, blank or comma fits in.
 _HOST = re.compile(r"([a-z0-9.-]+|\[[a-f0-9]*:[a-f0-9.:]+\])(?::([0-9]+))?\Z", re.IGNORECASE)
-_ABSOLUTE_FORM = re.compile(r"[a-z][a-z0-9+.-]*://[^/?]*", re.IGNORECASE)
+_ABSOLUTE_FORM = re.compile(r"\A[a-z][a-z0-9+.-]*://[^/]*", re.IGNORECASE)
 _NUMBER = re.compile(r"[0-9]{1,5}\Z")
 
 
@@ -45,4 +45,5 @@ def authority(scheme: str, name: str, port: int | None) -> str:
 
 def request_path(target: str) -> str:
     """The path of a request's target, which may be in absolute form (RFC 9112 3.2.2)."""
-    return _ABSOLUTE_FORM.sub("", target, count=1).partition("?")[0]
+    path = target.partition("?")[0]
+    return path if path.startswith("/") else _ABSOLUTE_FORM.sub("", path)

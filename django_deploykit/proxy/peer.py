@@ -28,13 +28,13 @@ class Peers:
         self._secrets = {path: _read_secret(path) for path in policy.secrets}
         # Peers and proxies are few, and asked about in every request.
         self.is_proxy = lru_cache(maxsize=1024)(self._is_proxy)
-        self._judge_peer = lru_cache(maxsize=1024)(partial(self._judge, b""))
+        self.without_secret = lru_cache(maxsize=1024)(partial(self._judge, b""))
 
     def judge(self, peer: Peer, secret: str) -> Verdict:
         """Tell whether one group of conditions holds for a peer, and the secret it showed."""
-        if secret and self._secrets:
+        if self._secrets:
             return self._judge(secret.encode("latin-1", "replace"), peer)
-        return self._judge_peer(peer)
+        return self.without_secret(peer)
 
     def _judge(self, secret: bytes, peer: Peer) -> Verdict:
         weaker = None

@@ -35,6 +35,7 @@ class RequestDoor:
 
     def __init__(self) -> None:
         self._door = ConfiguredDoor()
+        self.hides_paths = self._door.hides_paths
         nobody = Judge(Policy("a refused request"))
         self._closed_wsgi, self._closed_asgi = WsgiDoor(nobody), AsgiDoor(nobody)
 
@@ -45,17 +46,17 @@ class RequestDoor:
         return self._enter_wsgi(request)
 
     def _enter_wsgi(self, request: WSGIRequest) -> Decision:
-        path = request.META.get("SCRIPT_NAME"), request.META.get("PATH_INFO")
+        meta = request.META
+        mount, path = meta["SCRIPT_NAME"], meta["PATH_INFO"]
         try:
-            decision = self._door.wsgi(request.META)
+            decision = self._door.wsgi(meta)
         except Refused:
-            self._closed_wsgi.enter(request.META)
+            self._closed_wsgi.enter(meta)
             raise
         finally:
             _forget(request)
-        if path != (request.META.get("SCRIPT_NAME"), request.META.get("PATH_INFO")):
-            fresh = WSGIRequest(request.META)
-            request.path, request.path_info = fresh.path, fresh.path_info
+        if meta["SCRIPT_NAME"] != mount or meta["PATH_INFO"] != path:
+            _move(request, decision)
         return decision
 
     def _enter_asgi(self, request: ASGIRequest) -> Decision:
@@ -74,6 +75,16 @@ class RequestDoor:
         return decision
 
 
+def _move(request: WSGIRequest, decision: Decision) -> None:
+    """Let Django find what moved where it looks. To read META once more would not do: the path
+    in it is text by now, no longer WSGI's, which is to be decoded."""
+    forced = settings.FORCE_SCRIPT_NAME
+    mount = decision.script_name if forced is None else forced.rstrip("/")
+    request.META["SCRIPT_NAME"] = mount
+    request.path_info = decision.path
+    request.path = f"{mount}/{decision.path.removeprefix('/')}"
+
+
 def _replace(request: ASGIRequest, scope: Any) -> None:
     """Let Django read the new scope, and take over what it made of it."""
     fresh = ASGIRequest(scope, BytesIO())
@@ -83,8 +94,9 @@ def _replace(request: ASGIRequest, scope: Any) -> None:
 
 
 def _forget(request: HttpRequest) -> None:
+    kept = request.__dict__
     for name in _KEPT:
-        request.__dict__.pop(name, None)
+        kept.pop(name, None)
 
 
 def move_cookies(response: HttpResponseBase, script_name: str) -> None:
@@ -92,6 +104,8 @@ def move_cookies(response: HttpResponseBase, script_name: str) -> None:
 
     A path that settings name is kept; so is a name with __Host-, which has to have the root's.
     """
+    if not response.cookies:  # Most pages set none.
+        return
     names = {getattr(settings, name): path for name, path in _COOKIES}
     names[_MESSAGES_COOKIE] = "SESSION_COOKIE_PATH"
     for name, path in names.items():

@@ -12,7 +12,7 @@ from urllib.parse import unquote_to_bytes
 from django_deploykit import contract
 from django_deploykit.proxy import origin
 from django_deploykit.proxy.decide import Judge
-from django_deploykit.proxy.decision import Decision, Peer, Place, Refused, Told
+from django_deploykit.proxy.decision import Decision, Peer, Refused, Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,14 +50,22 @@ class WsgiDoor:
         known = environ.get(contract.DECISION_KEY)
         if isinstance(known, Decision):
             return known
-        names, take = self._headers, environ.pop
-        headers = {names[key]: take(key) for key in self._keys.intersection(environ)}
+        headers = self._take(environ)
         if _SCRIPT_NAME in headers and _SOCKET in environ:
             _take_back(environ, headers[_SCRIPT_NAME])
-        decision = self._judge.decide(_told(environ, headers))
-        _write(environ, decision)
+        host, target = environ.get("HTTP_HOST", ""), _target(environ)
+        decision = self._judge.decide(_peer(environ), host, target, headers)
+        _write(environ, decision, target)
         environ[contract.DECISION_KEY] = decision
         return decision
+
+    def _take(self, environ: WSGIEnvironment) -> dict[str, str]:
+        """Remove the headers, and return them by name."""
+        names, take = self._headers, environ.pop
+        headers = {}
+        for key in self._keys.intersection(environ):
+            headers[names[key]] = take(key)
+        return headers
 
 
 def _take_back(environ: WSGIEnvironment, said: str) -> None:
@@ -78,40 +86,35 @@ def refuse(refused: Refused, start_response: StartResponse) -> Iterable[bytes]:
     return [f"{refused.phrase}\n".encode()]
 
 
-def _told(environ: WSGIEnvironment, headers: dict[str, str]) -> Told:
+def _target(environ: WSGIEnvironment) -> Target:
     get = environ.get
-    listener = get(_SOCKET)
-    has_socket = listener is not None
-    is_unix = has_socket and getattr(listener, "family", None) == socket.AF_UNIX
-    return Told(  # By position: names would double what this costs.
-        _peer(get("REMOTE_ADDR") or "", is_unix, has_socket),
-        headers,
-        _scheme(listener, get("wsgi.url_scheme", "")),
-        get("HTTP_HOST", ""),
-        get("SCRIPT_NAME", "").rstrip("/"),
-        get("PATH_INFO", "") or "/",
-        (get("RAW_URI") or get("REQUEST_URI") or "").partition("?")[0],
-    )
+    raw = get("RAW_URI") or get("REQUEST_URI") or ""
+    return get("SCRIPT_NAME", "").rstrip("/"), get("PATH_INFO") or "/", raw
 
 
-_peer = lru_cache(maxsize=1024)(Peer)  # They are few behind a proxy.
+def _peer(environ: WSGIEnvironment) -> Peer:
+    address, listener = environ.get("REMOTE_ADDR") or "", environ.get(_SOCKET)
+    if isinstance(listener, socket.socket):  # gunicorn may have believed a header of its scheme.
+        scheme = "https" if isinstance(listener, ssl.SSLSocket) else "http"
+        return _known_peer(address, _family(listener) == socket.AF_UNIX, True, scheme)
+    is_unix = getattr(listener, "family", None) == socket.AF_UNIX
+    scheme = "https" if environ.get("wsgi.url_scheme") == "https" else "http"
+    return _known_peer(address, is_unix, listener is not None, scheme)
 
 
-def _scheme(listener: object, stated: str) -> str:
-    """The connection's scheme: gunicorn may have believed a header (secure_scheme_headers)."""
-    if listener is not None and isinstance(listener, socket.socket):
-        return "https" if isinstance(listener, ssl.SSLSocket) else "http"
-    return "https" if stated == "https" else "http"
+# The number alone: socket.socket makes a member of an enum of it each time.
+_family = socket.SocketType.family.__get__
+_known_peer = lru_cache(maxsize=1024)(Peer)  # They are few behind a proxy.
 
 
-def _write(environ: WSGIEnvironment, decision: Decision) -> None:
-    told, _, client, place, data = decision
-    if data:
-        environ.update(data)
-    if told.peer.is_unix and told.scheme != environ["wsgi.url_scheme"]:
+def _write(environ: WSGIEnvironment, decision: Decision, told: Target) -> None:
+    peer, client, place = decision.peer, decision.client, decision.place
+    if decision.data:
+        environ.update(decision.data)
+    if peer.is_unix and peer.scheme != environ["wsgi.url_scheme"]:
         # Without a port of its own, gunicorn made this one up from the scheme it believed.
-        environ["SERVER_PORT"] = str(origin.PORTS[told.scheme])
-    environ["wsgi.url_scheme"] = place.scheme or told.scheme
+        environ["SERVER_PORT"] = str(origin.PORTS[peer.scheme])
+    environ["wsgi.url_scheme"] = place.scheme or peer.scheme
     if client.hops:
         environ["REMOTE_ADDR"] = client.address
         # Those of the proxy, and nobody told the client's.
@@ -120,17 +123,16 @@ def _write(environ: WSGIEnvironment, decision: Decision) -> None:
     if place.port:
         environ["SERVER_PORT"] = str(place.port)
     if place.host:
-        environ["HTTP_HOST"] = place.host
-        environ["SERVER_NAME"] = place.host.removesuffix(f":{place.port}")
-    if place.path != told.path or place.script_name != told.script_name:
-        _move(environ, place)
+        environ["HTTP_HOST"], environ["SERVER_NAME"] = place.host, place.name
+    if decision.target is not told:
+        _move(environ, decision.target)
 
 
-def _move(environ: WSGIEnvironment, place: Place) -> None:
-    environ["SCRIPT_NAME"], environ["PATH_INFO"] = place.script_name, place.path
+def _move(environ: WSGIEnvironment, target: Target) -> None:
+    environ["SCRIPT_NAME"], environ["PATH_INFO"], raw = target
     for key in _REWRITTEN:
         environ.pop(key, None)
     query = environ.get("QUERY_STRING")
     for key in _RAW:
         if key in environ:
-            environ[key] = f"{place.raw_path}?{query}" if query else place.raw_path
+            environ[key] = f"{raw}?{query}" if query else raw

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from ipaddress import ip_address, ip_network
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from django_deploykit import contract
 from django_deploykit.proxy import addresses, forwarded
-from django_deploykit.proxy.addresses import Client, parse_address, walk
+from django_deploykit.proxy.addresses import Client, parse_address, plain, walk
 from django_deploykit.proxy.decision import Refused
-from tests.proxy.asking import PROXY, VISITOR, ask, decided, policy, written, written_scope
+from tests.proxy.asking import (
+    PROXY,
+    VISITOR,
+    ask,
+    decided,
+    policy,
+    problems,
+    written,
+    written_scope,
+)
 
 PROXIES = ip_network("10.0.0.0/8")
 
@@ -59,8 +69,8 @@ def test_X1_nothing_a_client_writes_counts(forged: str, client: str, proxies: li
     named = [*(part.strip() for part in forged.split(",")), *honest]
     if ip_address(client) in PROXIES:
         return
-    found = walk(named, PROXY, in_proxies)
-    assert found == walk(honest, PROXY, in_proxies)
+    found = walk(in_proxies, named, PROXY)
+    assert found == walk(in_proxies, honest, PROXY)
     assert found.address == str(parse_address(client))
     assert found.hops == (PROXY, *reversed(proxies))
 
@@ -68,7 +78,7 @@ def test_X1_nothing_a_client_writes_counts(forged: str, client: str, proxies: li
 @given(named=st.lists(ANYTHING | ADDRESS, max_size=40))
 def test_X1_the_client_is_an_address(named: list[str]) -> None:
     """X1. Whatever the list, what comes out is the peer or a plain address: property."""
-    found = walk(named, PROXY, in_proxies)
+    found = walk(in_proxies, named, PROXY)
     assert str(ip_address(found.address)) == found.address
 
 
@@ -93,6 +103,40 @@ def test_X2_spellings(text: str, address: str | None) -> None:
     assert parse_address(text) == (ip_address(address) if address else None)
 
 
+# Whatever an address may look like: real ones, spelled in any way, and nearly real ones.
+PARTS = st.sampled_from([*"0123456789abfF.:%[]", "::", "255", "256", "00", "ffff", "10.0.0.1"])
+SPELLED = st.one_of(
+    ADDRESS,
+    ADDRESS.map(str.upper),
+    st.ip_addresses(v=6).map(lambda address: address.exploded),
+    st.ip_addresses(v=6, network="::/64").map(str),
+    st.ip_addresses(v=4).map(lambda address: f"::ffff:{address}"),
+    st.ip_addresses(v=4).map(lambda address: f"::{address}"),
+    st.ip_addresses(v=4).map(lambda address: f"64:ff9b::{address}"),
+    st.lists(st.integers(0, 300).map("{:02}".format), min_size=4, max_size=4).map(".".join),
+    st.lists(st.sampled_from(["0", "00", "1", "a", ""]), min_size=7, max_size=9).map(":".join),
+    st.lists(PARTS, max_size=12).map("".join),
+    st.text(max_size=20),
+)
+
+
+@settings(max_examples=2000)
+@given(text=SPELLED)
+@example("010.0.0.1")
+@example("1.2.3.4\0")
+@example("1.2.3")
+@example("0x1.2.3.4")
+@example("1:2:3:4:5:6:7::")
+@example("::ffff:102:304")
+@example("fe80::1%lo")
+@example("\u0661.2.3.4")
+def test_X2_the_c_library_reads_what_python_reads(text: str) -> None:
+    """X2. The quick way takes no other text for an address than the strict one, and writes each
+    one the same: property."""
+    address = parse_address(text)
+    assert plain(text) == ("" if address is None else str(address))
+
+
 @given(text=ANYTHING)
 def test_X2_parsing_never_raises(text: str) -> None:
     """X2. Any text is an address or is none: property."""
@@ -106,6 +150,29 @@ def test_X2_the_walk_ends_where_nothing_can_be_read(entry: str) -> None:
     and known not to be it."""
     decision = ask(policy(), HTTP_X_FORWARDED_FOR=f"{VISITOR}, {entry}, 10.0.0.2")
     assert (decision.client.address, decision.client.verified) == ("10.0.0.2", False)
+
+
+@pytest.mark.parametrize("said", ["unknown", f"{VISITOR}, _hidden", f"{VISITOR}, x, 10.0.0.2", ""])
+@pytest.mark.parametrize("more", [{}, {"HOPS": 1}, {"VHOST": {}}])
+def test_X2_strictly_a_client_has_to_be_told(said: str, more: dict[str, Any]) -> None:
+    """X2. Otherwise the last proxy's address, which an access list may let in, would stand for
+    anybody. With STRICT such a request is refused, whatever its path."""
+    strict = policy(STRICT=True, **more)
+    for path in ("/", "/vhost/http/example.com/"):
+        assert ask(strict, path=path, HTTP_X_FORWARDED_FOR=VISITOR).client.verified
+        if not (said.endswith("10.0.0.2") and "HOPS" in more):
+            with pytest.raises(Refused, match="do not tell") as refused:
+                ask(strict, path=path, HTTP_X_FORWARDED_FOR=said)
+            assert refused.value.status == 400
+    assert ask(strict, peer=VISITOR, HTTP_X_FORWARDED_FOR=said).client.address == VISITOR
+
+
+def test_X2_strictness_needs_a_header() -> None:
+    """X2. A switch that could never act is an error, and so is anything but a switch."""
+    said = problems(TRUSTED=["10.0.0.1"], HEADERS=["X-Forwarded-Proto"], STRICT=True)
+    assert said == ["DEPLOYKIT['PROXY']['STRICT']: of use only if one of HEADERS names the client."]
+    (said,) = problems(STRICT="yes")
+    assert said == "DEPLOYKIT['PROXY']['STRICT']: 'yes' is neither True nor False."
 
 
 @pytest.mark.parametrize(
@@ -250,4 +317,4 @@ def test_X6_forwarded_names_the_client() -> None:
 def test_entries_and_nothing_else() -> None:
     """Empty entries are none, and blanks no part of one."""
     assert addresses.entries(" a ,, b,") == ("a", "b")
-    assert walk([], PROXY, lambda address: True) == Client(PROXY, verified=False)
+    assert walk(lambda address: True, [], PROXY) == Client(PROXY, verified=False)

@@ -51,7 +51,7 @@ def test_each_path_is_its_own() -> None:
     """Another path with the same headers is not the former one's."""
     door = WsgiDoor(Judge(policy()))
     paths = ["/one/", "/two/", "/one/"]
-    found = [door.enter(environ(path=path, X_Forwarded_For=VISITOR)).place.path for path in paths]
+    found = [door.enter(environ(path=path, X_Forwarded_For=VISITOR)).path for path in paths]
     assert found == paths
 
 
@@ -65,10 +65,18 @@ def test_what_was_refused_is_refused_again() -> None:
             door.enter(environ(X_Forwarded_Proto="gopher"))
 
 
+def test_no_visitor_is_remembered() -> None:
+    """However many come, the memory holds what one site's proxy says of the site."""
+    judge = Judge(policy())
+    door = WsgiDoor(judge)
+    for number in range(9):
+        door.enter(environ(X_Forwarded_For=f"203.0.113.{number}", X_Forwarded_Proto="https"))
+    assert judge._stated.cache_info().currsize == 1
+
+
 def test_what_was_read_cannot_be_changed() -> None:
     """Decisions that share what was read share nothing that one of them could alter."""
     door = WsgiDoor(Judge(policy()))
     first, second = (door.enter(environ(X_Forwarded_For=VISITOR)) for _ in range(2))
-    assert first.client is second.client
-    hash(first.client)  # Immutable, all the way down.
+    hash((first.client, first.place, first.verdict))  # Immutable, all the way down.
     assert first.original is not second.original

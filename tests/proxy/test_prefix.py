@@ -13,7 +13,7 @@ from urllib.parse import urljoin, urlsplit
 
 import pytest
 from django.core.handlers.asgi import ASGIHandler
-from django.core.handlers.wsgi import WSGIHandler
+from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.http import HttpResponse
 from django.test import RequestFactory
 from django.urls import get_script_prefix
@@ -23,9 +23,11 @@ from hypothesis import strategies as st
 
 from django_deploykit import asgi, contract, wsgi
 from django_deploykit.middleware import TrustedProxyMiddleware
+from django_deploykit.proxy import origin
 from django_deploykit.proxy.decision import Refused
+from django_deploykit.proxy.requests import RequestDoor
 from django_deploykit.trust import clean_prefix
-from tests.proxy.asking import PROXY, ask, environ, policy, written, written_scope
+from tests.proxy.asking import PROXY, VISITOR, ask, environ, policy, written, written_scope
 from tests.proxy.conftest import Site
 
 
@@ -60,7 +62,7 @@ KEPT = policy(HEADERS=["X-Forwarded-Prefix"], PREFIX={"MODE": "kept"})
 )
 def test_P1_prefixes(text: str, clean: str) -> None:
     """P1. A slash and plain segments; a slash at the end is dropped."""
-    assert ask(STRIPPED, HTTP_X_FORWARDED_PREFIX=text).place.script_name == clean
+    assert ask(STRIPPED, HTTP_X_FORWARDED_PREFIX=text).script_name == clean
 
 
 @pytest.mark.parametrize(
@@ -153,19 +155,19 @@ def test_P3_P4_a_kept_prefix_is_cut_off(
         assert refused.value.status == 404
         return
     decision = ask(KEPT, **keys)
-    assert (decision.place.script_name, decision.place.path) == split
+    assert (decision.script_name, decision.path) == split
 
 
 def test_P3_a_stripped_prefix_leaves_the_path() -> None:
     """P3. Nothing is guessed: the path is what the proxy made it, be it the prefix again."""
     decision = ask(STRIPPED, path="/app/x", HTTP_X_FORWARDED_PREFIX="/app")
-    assert (decision.place.script_name, decision.place.path) == ("/app", "/app/x")
+    assert (decision.script_name, decision.path) == ("/app", "/app/x")
 
 
 def test_P5_prefixes_are_joined(settings: Any) -> None:
     """P5. The proxy's prefix comes before the server's own mount."""
     decision = ask(STRIPPED, path="/x", SCRIPT_NAME="/own", HTTP_X_FORWARDED_PREFIX="/app")
-    assert decision.place.script_name == "/app/own"
+    assert decision.script_name == "/app/own"
 
 
 def test_P5_a_forced_prefix_wins() -> None:
@@ -230,6 +232,33 @@ def test_P6_raw_paths_follow() -> None:
         QUERY_STRING="q=1",
     )
     assert (made["REQUEST_URI"], made["PATH_INFO"]) == ("/app/a%2Fb?q=1", "/a/b")
+
+
+@pytest.mark.parametrize("path", ["/caf\xc3\xa9/", "/\xe2\x82\xac/", "/\xff/", "//x", "*"])
+def test_P6_other_letters_are_decoded_once(path: str) -> None:
+    """P6. Django has made text of the path before its middleware comes: moved, it is that text, and
+    the same that Django reads where the decision was made before it."""
+    keys = {"path": path, "HTTP_X_FORWARDED_PREFIX": "/app", "HTTP_X_FORWARDED_FOR": VISITOR}
+    with Site().settings():
+        within, around = WSGIRequest(environ(**keys)), environ(**keys)
+        RequestDoor().enter(within)
+        wsgi.wrap(lambda made, start: [])(around, lambda *head: None)
+    before = WSGIRequest(around)
+    assert (within.path, within.path_info) == (before.path, before.path_info)
+
+
+@pytest.mark.parametrize(
+    ("target", "path"),
+    [
+        ("/a?b=http://c.example/d", "/a"),
+        ("/fetch/http://a.example/b?c", "/fetch/http://a.example/b"),
+        ("http://a.example/fetch/http://b.example", "/fetch/http://b.example"),
+        ("http://a.example?b", ""),
+    ],
+)
+def test_P6_the_absolute_form_is_at_the_beginning(target: str, path: str) -> None:
+    """P6. An address that a path names is a part of that path (RFC 9112 3.2.2)."""
+    assert origin.request_path(target) == path
 
 
 # P7, P8

@@ -55,6 +55,15 @@ def test_V1_a_strangers_marker_is_an_unknown_url(vhosts: Site, path: str) -> Non
     assert (answer.status, answer.headers, answer.body) == (404, unknown.headers, unknown.body)
 
 
+def test_V1_only_who_hides_paths_asks_at_each_view(vhosts: Site) -> None:
+    """V1. Where no path is hidden, Django has nothing to ask before a view: under ASGI it would
+    need a thread for that in every request."""
+    with vhosts.settings():
+        assert hasattr(TrustedProxyMiddleware(HttpResponse), "process_view")
+    with Site().settings():
+        assert not hasattr(TrustedProxyMiddleware(HttpResponse), "process_view")
+
+
 def test_V1_a_marker_is_never_a_route(vhosts: Site) -> None:
     """V1. Even where the URLconf would take it, neither a stranger's nor a malformed one gets
     there; what only begins like it does."""
@@ -133,7 +142,7 @@ def test_V2_the_marker_counts_once(rest: str) -> None:
 def test_V2_elsewhere_it_is_a_name() -> None:
     """V2. Further down the path it means nothing."""
     decision = ask(KNOWN, path="/vhost/http/real.example/x/vhost/http/evil.example/y")
-    assert (decision.place.host, decision.place.path) == (
+    assert (decision.place.host, decision.path) == (
         "real.example",
         "/x/vhost/http/evil.example/y",
     )
@@ -244,7 +253,7 @@ def test_V4_any_rest(parts: list[str], slash: str) -> None:
 def test_V5_a_prefix_in_the_path(rest: str, prefix: str, path: str) -> None:
     """V5. Segments _vh_name right after the host are the public prefix."""
     decision = ask(KNOWN, path=f"/vhost/http/real.example{rest}")
-    assert (decision.place.prefix, decision.place.script_name, decision.place.path) == (
+    assert (decision.place.prefix, decision.script_name, decision.path) == (
         prefix,
         prefix,
         path,
@@ -297,9 +306,10 @@ BASE = "/VirtualHostBase/https/real.example:443"
 )
 def test_V_zopes_form(rest: str, prefix: str, path: str) -> None:
     """V5. /VirtualHostBase/<scheme>/<host:port>/VirtualHostRoot/_vh_<prefix>/<path>."""
-    place = ask(ZOPE, path=f"{BASE}/VirtualHostRoot{rest}").place
+    decision = ask(ZOPE, path=f"{BASE}/VirtualHostRoot{rest}")
+    place = decision.place
     assert (place.scheme, place.host, place.port) == ("https", "real.example", 443)
-    assert (place.prefix, place.script_name, place.path) == (prefix, prefix, path)
+    assert (place.prefix, decision.script_name, decision.path) == (prefix, prefix, path)
     raw = f"{BASE}/VirtualHostRoot/a%2Fb?c"
     made = written(ZOPE, path=f"{BASE}/VirtualHostRoot/a/b", RAW_URI=raw, QUERY_STRING="c")
     assert (made["PATH_INFO"], made["RAW_URI"]) == ("/a/b", "/a%2Fb?c")

@@ -95,6 +95,6 @@ def _lines(decision: Decision) -> Iterator[str]:
     yield from map(str, decision.steps)
     if decision.client.hops:
         yield f"through: {', '.join(hop or 'unknown' for hop in decision.client.hops)}"
-    yield f"path: {decision.place.script_name + decision.place.path}"
+    yield f"path: {decision.script_name + decision.path}"
     for name, value in sorted(decision.original.items()):
         yield f"removed: {name}: {value!r}"
