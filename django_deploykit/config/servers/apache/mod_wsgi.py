@@ -1,4 +1,4 @@
-"""The gateway mod_wsgi: process groups, and where a site is mounted."""
+"""The gateway mod_wsgi: where a site is mounted, and what its requests are told."""
 
 from __future__ import annotations
 
@@ -6,30 +6,24 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from django_deploykit import contract
-from django_deploykit.config import limits
-from django_deploykit.config.deployment import Version as Numbers
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.renderer import Plan
-from django_deploykit.config.servers.apache import areas, protected
-from django_deploykit.config.servers.apache.dialect import CONTINUED, Version, grant
+from django_deploykit.config.servers.apache import processes, protected
+from django_deploykit.config.servers.apache.dialect import Version, grant
 from django_deploykit.config.syntax.apache import regex
 from django_deploykit.config.syntax.nodes import (
     Comment,
     Glob,
     Node,
     Option,
-    Raw,
     Substitution,
     block,
     directive,
 )
 from django_deploykit.exceptions import ChoiceError
 
-# The oldest mod_wsgi that is still found in a supported distribution.
-ASSUMED: Numbers = (4, 9)
-
-# One process group for all sites, when they share processes as sub-interpreters.
-SHARED_GROUP = "deploykit"
+# What stands outside of the virtual hosts.
+server_level = processes.server_level
 
 
 def check(plan: Plan) -> None:
@@ -39,7 +33,7 @@ def check(plan: Plan) -> None:
             "gateway 'mod_wsgi-embedded': several sites in one process would see each "
             "other's DJANGO_SETTINGS_MODULE and environment. Use gateway 'mod_wsgi'."
         )
-    if not _shares_processes(plan):
+    if not processes.shares_processes(plan):
         return
     if not plan.deployment.python_home and len({site.interpreter for site in plan.sites}) > 1:
         raise ChoiceError(
@@ -66,20 +60,9 @@ def check(plan: Plan) -> None:
             )
 
 
-def server_level(plan: Plan) -> list[Node]:
-    """What stands outside of the virtual hosts: the module and the process groups."""
-    nodes = _load_module(plan)
-    if plan.gateway == "mod_wsgi-embedded":
-        return [*nodes, *_embedded(plan)]
-    remark = (
-        "Outside of the hosts: ports 80 and 443 share the processes, and certbot can copy a host."
-    )
-    return [*nodes, *_authentication(plan), Comment(remark), *_process_groups(plan)]
-
-
 def warnings(plan: Plan) -> list[str]:
     """What the gateway does not promise."""
-    if not _shares_processes(plan):
+    if not processes.shares_processes(plan):
         return []
     return [
         "isolation='interpreters': some C extensions (numpy, for one) do not work in "
@@ -116,7 +99,7 @@ def mount(plan: Plan, sites: tuple[SiteFacts, ...], own: Sequence[str]) -> list[
 
     What the server answers itself needs no word here: mod_alias is asked before mod_wsgi.
     """
-    if _shares_processes(plan):
+    if processes.shares_processes(plan):
         return [_shared_mount(plan, sites), *_grants(plan, sites)]
     ordered = sorted(sites, key=lambda site: (-len(site.prefix), not site.routes, site.name))
     mounts = [
@@ -170,165 +153,6 @@ def _authorization(site: SiteFacts) -> list[Node]:
     return [directive("WSGIPassAuthorization", "On", why=why, setting="REST_FRAMEWORK")]
 
 
-def _shares_processes(plan: Plan) -> bool:
-    return len(plan.sites) > 1 and plan.deployment.isolation == "interpreters"
-
-
-def _load_module(plan: Plan) -> list[Node]:
-    module = plan.deployment.mod_wsgi_module
-    if module is None:
-        return []
-    load = directive(
-        "LoadModule",
-        "wsgi_module",
-        str(module),
-        why="this mod_wsgi was built for the project's Python",
-        setting="mod_wsgi_module",
-    )
-    why = "the distribution's own mod_wsgi must not be loaded beside it (a2dismod wsgi)"
-    return [
-        Comment("Instead of the distribution's mod_wsgi, which has to be off (a2dismod wsgi)."),
-        block("IfModule", Raw("!wsgi_module"), children=[load], why=why),
-    ]
-
-
-def _python_home(plan: Plan, site: SiteFacts) -> str:
-    return str(plan.deployment.python_home or site.interpreter.prefix)
-
-
-def _home_of_children(plan: Plan, site: SiteFacts) -> Node:
-    home = _python_home(plan, site)
-    if not home.isascii():
-        raise ChoiceError(
-            f"{site.name}: the environment {home!r} has a letter that is not ASCII, and in "
-            "Apache's own processes mod_wsgi would silently take another Python. Use gateway "
-            "'mod_wsgi', and no AUTH_AREAS."
-        )
-    why = "the environment with the project's packages; only valid outside of hosts"
-    return directive("WSGIPythonHome", home, setting="sys.prefix", why=why)
-
-
-def _authentication(plan: Plan) -> list[Node]:
-    """Hooks never run in a daemon process, where the environment is another matter."""
-    sites = areas.guarded(plan)
-    if not sites:
-        return []
-    remark = "Apache's own processes ask Django for users (AUTH_AREAS), and no daemon process does."
-    return [Comment(remark), _home_of_children(plan, sites[0])]
-
-
-def _embedded(plan: Plan) -> list[Node]:
-    site = plan.sites[0]
-    return [
-        Comment("Python runs in Apache's own processes: server-wide, so outside of the hosts."),
-        _home_of_children(plan, site),
-        directive(
-            "WSGIPythonPath",
-            _python_path(site),
-            setting="WSGI_APPLICATION",
-            why="where the project's code is imported from",
-        ),
-    ]
-
-
-def _process_groups(plan: Plan) -> list[Node]:
-    if _shares_processes(plan):
-        # No directory is on the path of them all: each script puts its own site's there.
-        return [_process_group(plan, SHARED_GROUP, _environment_options(plan, plan.sites[0]))]
-    nodes: list[Node] = []
-    for site in plan.sites:
-        for part in plan.with_pools(site):
-            options = [*_code_options(site), *_environment_options(part, site)]
-            nodes += [_process_group(part, part.name(site), options), *_loaded_at_start(part, site)]
-    return nodes
-
-
-def _loaded_at_start(plan: Plan, site: SiteFacts) -> list[Node]:
-    """What the alias of a pool, which is a pattern, does not do by itself."""
-    if not plan.pool:
-        return []
-    why = "the pool is loaded when the server starts, as its site is, and not by a first request"
-    script, groups = str(plan.script(site)), _groups(plan, plan.name(site))
-    return [directive("WSGIImportScript", script, *groups, why=why, setting=plan.pool.setting)]
-
-
-def _process_group(plan: Plan, name: str, project: list[Option]) -> Node:
-    return directive(
-        "WSGIDaemonProcess",
-        name,
-        *_process_options(plan),
-        CONTINUED,
-        *project,
-        CONTINUED,
-        *_request_timeouts(plan),
-        CONTINUED,
-        *_process_timeouts(plan),
-        setting="DEPLOYMENT, sys.prefix or the project's directory",
-        why="processes of its own for the site, which survive errors in any other",
-    )
-
-
-def _process_options(plan: Plan) -> list[Option]:
-    deployment = plan.deployment
-    account = [("user", deployment.user), ("group", deployment.group)]
-    return [
-        *(Option(key, value) for key, value in account if value),
-        Option("processes", deployment.processes),
-        Option("threads", deployment.threads),
-        Option("listen-backlog", limits.BACKLOG),
-        Option("display-name", "%{GROUP}"),
-    ]
-
-
-def _code_options(site: SiteFacts) -> list[Option]:
-    root = _python_path(site)
-    return [Option("home", root), Option("python-path", root)]
-
-
-def _python_path(site: SiteFacts) -> str:
-    root = str(site.application.root)
-    if ":" in root:
-        raise ChoiceError(
-            f"{site.name}: the code lies in {root!r}, and mod_wsgi takes ':' for the end of a "
-            "directory in its Python path. Move the project."
-        )
-    return root
-
-
-def _environment_options(plan: Plan, site: SiteFacts) -> list[Option]:
-    """The virtual environment, and the locale that lets any file name be stored."""
-    return [
-        Option("python-home", _python_home(plan, site)),
-        Option("lang", plan.deployment.locale),
-        Option("locale", plan.deployment.locale),
-    ]
-
-
-def _request_timeouts(plan: Plan) -> list[Option]:
-    """None has a default that fits; the application gives up before Apache does."""
-    deployment = plan.deployment
-    return [
-        Option("connect-timeout", 15),
-        Option("queue-timeout", limits.queue_timeout(deployment)),
-        Option("request-timeout", limits.application_timeout(deployment)),
-        Option("socket-timeout", limits.front_timeout(deployment)),
-        Option("startup-timeout", 30),
-    ]
-
-
-def _process_timeouts(plan: Plan) -> list[Option]:
-    options = [
-        Option("deadlock-timeout", 60),
-        Option("eviction-timeout", 30),
-        Option("graceful-timeout", 15),
-        # For requests that run when the script is touched; Apache itself waits three seconds.
-        Option("shutdown-timeout", limits.reload_timeout(plan.deployment)),
-    ]
-    if (plan.deployment.mod_wsgi_version or ASSUMED) >= (6, 0):
-        options.append(Option("interrupt-timeout", 15))
-    return options
-
-
 def _site_mount(plan: Plan, site: SiteFacts) -> Node:
     script, setting = str(plan.script(site)), "WSGI_APPLICATION"
     routes, whose = site.routes, "DEPLOYKIT['SITE']['ROUTES']"
@@ -339,7 +163,7 @@ def _site_mount(plan: Plan, site: SiteFacts) -> Node:
             "WSGIScriptAlias",
             site.prefix or "/",
             script,
-            *_groups(plan, site.name),
+            *processes.groups(plan, site.name),
             setting=setting,
             why="hands these URLs to Django; both groups stand here, so that the site is loaded "
             "when the server starts",
@@ -349,7 +173,7 @@ def _site_mount(plan: Plan, site: SiteFacts) -> Node:
         "WSGIScriptAliasMatch",
         f"^{regex(site.prefix)}(/(?:{urls})(?:/.*)?)$",
         Substitution((script, 1)),
-        *_groups(plan, plan.name(site)),
+        *processes.groups(plan, plan.name(site)),
         setting=whose,
         why="hands only these URLs to Django; the matched part stays behind the script, so that "
         "SCRIPT_NAME and PATH_INFO are right",
@@ -363,21 +187,12 @@ def _shared_mount(plan: Plan, sites: tuple[SiteFacts, ...]) -> Node:
         "WSGIScriptAliasMatch",
         f"^/({names})(/.*)?$",
         Substitution((f"{directory}/", 1, "_wsgi.py", 2)),
-        Option("process-group", SHARED_GROUP),
+        Option("process-group", processes.SHARED_GROUP),
         Option("application-group", "%{RESOURCE}"),
         setting="DEPLOYKIT['SITES']",
         why="one rule for every site: the script is found by the first part of the URL, and each "
         "script has a sub-interpreter of its own",
     )
-
-
-def _groups(plan: Plan, name: str) -> list[Option]:
-    if plan.gateway == "mod_wsgi-embedded":
-        name = "%{GLOBAL}"
-    return [
-        Option("process-group", name),
-        Option("application-group", plan.deployment.application_group),
-    ]
 
 
 def _grants(plan: Plan, sites: tuple[SiteFacts, ...]) -> list[Node]:
