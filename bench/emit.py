@@ -1,6 +1,6 @@
 """Inside of the project: lay a stack out as ``manage.py deployrun`` does, and say how to run it.
 
-``python -m bench.emit TARGET GATEWAY APPLICATION-SERVER DIRECTORY USER [KEY=VALUE...]`` prints JSON.
+``python -m bench.emit TARGET GATEWAY APP-SERVER DIRECTORY USER [KEY=VALUE...]`` prints JSON.
 """
 
 from __future__ import annotations

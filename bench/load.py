@@ -13,7 +13,7 @@ from tempfile import NamedTemporaryFile
 
 CONNECTIONS = 32
 
-# https://github.com/wg/wrk/blob/master/SCRIPTING: microseconds, and one count for each kind of error.
+# https://github.com/wg/wrk/blob/master/SCRIPTING: microseconds, and counts by kind of error.
 _SCRIPT = """
 done = function(summary, latency, requests)
   local e = summary.errors

@@ -45,9 +45,10 @@ http {{
 
 # /etc/apache2/mods-enabled of a fresh installation.
 _APACHE_MODULES = (
-    "access_compat alias auth_basic authn_core authn_file authz_core authz_host authz_user "
-    "autoindex deflate dir env filter mime mpm_event negotiation reqtimeout setenvif status"
-).split()
+    *("access_compat", "alias", "auth_basic", "authn_core", "authn_file", "authz_core"),
+    *("authz_host", "authz_user", "autoindex", "deflate", "dir", "env", "filter", "mime"),
+    *("mpm_event", "negotiation", "reqtimeout", "setenvif", "status"),
+)
 _APACHE = """
 ServerRoot {here}
 ServerName localhost

@@ -1,4 +1,4 @@
-"""What the generator writes, unchanged and with its defaults, below Debian's main configurations."""
+"""What the generator writes, unchanged and with its defaults, below Debian's own files."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ import platform
 import random
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
+from pathlib import Path
 from statistics import median
 from time import process_time_ns
 from typing import Any
@@ -27,6 +28,8 @@ from django.test.utils import override_settings
 from django.urls import path
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from bench import figures
+from bench.figures import Figure
 from django_deploykit.wsgi import wrap
 
 Environ = dict[str, Any]
@@ -49,6 +52,7 @@ STARTPROJECT = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
+WSGI, STARTPROJECT_TITLE = "A WSGI application", "Django as startproject has it"
 FEW, MANY = 50, 5000  # Visitors: a site's in one moment, and more than anything remembers.
 
 
@@ -172,8 +176,23 @@ def _print(title: str, candidates: list[Candidate]) -> None:
         print(f"{one.name:32} {one.microseconds:7.2f} {added:7.2f} {parts}")
 
 
+def _figures(tables: dict[str, list[Candidate]]) -> Iterator[Figure]:
+    """What ours adds ÷ what ProxyFix adds, and ÷ the application alone."""
+    for title, (alone, fix, ours, middleware, *_) in tables.items():
+        rivals = [ours] if title == WSGI else [ours, middleware]
+        for one in rivals:
+            added, theirs = (each.microseconds - alone.microseconds for each in (one, fix))
+            name = f"{one.name} ÷ ProxyFix, {title}"
+            yield Figure(name, "CPU", ratio=added / theirs, goal=1.0, at_most=True)
+        if title == STARTPROJECT_TITLE:
+            name = f"{middleware.name} ÷ {title}"
+            ratio = (middleware.microseconds - alone.microseconds) / alone.microseconds
+            yield Figure(name, "CPU", ratio=ratio, goal=0.02, at_most=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--figures", type=Path, help="a file to write them to as JSON")
     parser.add_argument("--rounds", type=int, default=60)
     parser.add_argument("--calls", type=int, default=300, help="of each candidate, in each round")
     options = parser.parse_args()
@@ -185,9 +204,9 @@ def main() -> None:
     )
     django.setup()
     tables = {
-        "A WSGI application": list(_doors()),
+        WSGI: list(_doors()),
         "Django without middleware": list(_hello()),
-        "Django as startproject has it": list(_hello(*STARTPROJECT)),
+        STARTPROJECT_TITLE: list(_hello(*STARTPROJECT)),
     }
     every = [one for table in tables.values() for one in table]
     gc.disable()  # Whose turn it is when it runs would be chance; and nobody pays for another.
@@ -202,6 +221,8 @@ def main() -> None:
     )
     for title, table in tables.items():
         _print(title, table)
+    if options.figures:
+        figures.write(_figures(tables), options.figures)
 
 
 if __name__ == "__main__":

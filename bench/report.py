@@ -14,9 +14,9 @@ from bench.sides import Sample
 
 _HOLDS = {True: "yes", False: "**no**", None: ""}
 _READING = """\
-Ours ÷ theirs: above 1, ours is better, but for goals with "≤". "CPU" is processor time for one request,
-of all processes of a side. The ratio is the median of those of the restarts, with the lowest and the
-highest beside it; what stands under "beside" is not judged."""
+Ours ÷ theirs: above 1, ours is better, but for goals with "≤". "CPU" is processor time for one
+request, of all processes of a side. The ratio is the median of those of the restarts, with the
+lowest and the highest beside it; what stands under "beside" is not judged."""
 
 
 @dataclass(frozen=True)

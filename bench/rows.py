@@ -11,7 +11,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bench import ours
-from bench.peers import django_docs, express, files, gunicorn_tutorial, tuned, uwsgi_docs, whitenoise
+from bench.peers import (
+    django_docs,
+    express,
+    files,
+    gunicorn_tutorial,
+    tuned,
+    uwsgi_docs,
+    whitenoise,
+)
 from bench.sides import Side, View
 
 HELLO, PAGE = View("hello", "/hello/"), View("page", "/page/")
