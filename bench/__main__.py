@@ -9,6 +9,7 @@ import argparse
 import os
 import platform
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -46,7 +47,7 @@ class Pace:
     others: dict[str, Sequence[str]]
 
 
-FULL = Pace("full", 5, 5, (1, 100, 1000), {"proxy": (), "auth": (), "sendfile": ()})
+FULL = Pace("full", 5, 3, (1, 100, 1000), {"proxy": (), "auth": (), "sendfile": ()})
 QUICK = Pace(
     "quick",
     2,
@@ -73,8 +74,9 @@ def main() -> None:
     parser.add_argument("--restarts", type=int, help="instead of those of the pace")
     parser.add_argument("--results", type=Path, default=RESULTS, help="default: %(default)s")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # Everything that runs is ended, as ever.
     began, pace = time.monotonic(), QUICK if options.quick else FULL
-    wanted = tuple(row for row in rows() if options.only in row.name)
+    wanted = tuple(row for row in rows(quick=options.quick) if options.only in row.name)
     restarts = options.restarts or pace.restarts
     with harness.public_directory() as directory:
         project = projects.make(directory)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 
@@ -101,7 +101,7 @@ def _figure(row: Row, pairs: list[tuple[Sample, Sample]]) -> Figure:
     beside = {name: median(each) for name, each in ratios.items() if each}
     figure = Figure(row.name, row.by, goal=row.goal, beside=beside, **spread(judged))
     if figure.holds is False:
-        return Figure(**{**vars(figure), "remark": row.remark})
+        return replace(figure, remark=row.remark)
     return figure
 
 
