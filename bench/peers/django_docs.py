@@ -6,11 +6,10 @@ https://docs.djangoproject.com/en/5.2/howto/deployment/wsgi/modwsgi/ and .../wsg
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from bench import mains
 from bench.load import NotMeasured
-from bench.peers.nginx_sites import UWSGI_SITE
+from bench.peers.uwsgi_docs import UWSGI_SITE, pyuwsgi
 from bench.sides import Place, Program, Setup, Side
 from django_deploykit.config.servers.apache import installed
 
@@ -56,14 +55,6 @@ def _mod_wsgi(place: Place) -> Setup:
         home=sys.prefix,
     )
     return mains.apache(place, site)
-
-
-def pyuwsgi() -> str:
-    """uWSGI, as a wheel: the very one that we run."""
-    found = Path(sys.executable).with_name("pyuwsgi")
-    if not found.exists():
-        raise NotMeasured("pyuwsgi is not installed")
-    return str(found)
 
 
 def _uwsgi(place: Place) -> Setup:

@@ -10,8 +10,9 @@ import os
 import sys
 
 from bench import mains
-from bench.peers.django_docs import load_wsgi, pyuwsgi
+from bench.peers.django_docs import load_wsgi
 from bench.peers.gunicorn_tutorial import GUNICORN
+from bench.peers.uwsgi_docs import pyuwsgi
 from bench.sides import Place, Program, Setup, Side
 
 _CORES = os.cpu_count() or 1

@@ -6,12 +6,30 @@ https://uwsgi-docs.readthedocs.io/en/latest/tutorials/Django_and_nginx.html
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from bench import mains
-from bench.peers.django_docs import pyuwsgi
-from bench.peers.nginx_sites import UWSGI_SITE
+from bench.load import NotMeasured
 from bench.sides import Place, Program, Setup, Side
 
+UWSGI_SITE = """
+upstream django {{
+    server unix://{socket};
+}}
+server {{
+    listen {address};
+    server_name localhost;
+    charset utf-8;
+    client_max_body_size 75M;
+    location /static {{
+        alias {static};
+    }}
+    location / {{
+        uwsgi_pass django;
+        include /etc/nginx/uwsgi_params;
+    }}
+}}
+"""
 _INI = """[uwsgi]
 chdir = {project}
 module = shop.wsgi
@@ -22,6 +40,14 @@ socket = {socket}
 chmod-socket = 664
 vacuum = true
 """
+
+
+def pyuwsgi() -> str:
+    """uWSGI, as a wheel: the very one that we run."""
+    found = Path(sys.executable).with_name("pyuwsgi")
+    if not found.exists():
+        raise NotMeasured("pyuwsgi is not installed")
+    return str(found)
 
 
 def _setup(place: Place) -> Setup:

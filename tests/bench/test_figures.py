@@ -10,12 +10,13 @@ import pytest
 from bench import commands, figures, report, rounds, rows
 from bench.figures import Figure
 from bench.load import Load
+from bench.peers import django_docs, express
 from bench.report import Report
 from bench.rounds import Results
 from bench.rows import CPU, PAGE, RATE, Row
 from bench.sides import Sample, Side, View
 
-OURS, THEIRS, VIEW = rows.APACHE, rows.django_docs.MOD_WSGI, View("page", "/page/")
+OURS, THEIRS, VIEW = rows.APACHE, django_docs.MOD_WSGI, View("page", "/page/")
 
 
 def sample(cpu: float, rate: float, memory: float = 100.0) -> Sample:
@@ -89,7 +90,7 @@ def test_the_worst_restart_is_seen() -> None:
 
 def test_memory_is_compared_with_a_peer_that_is_as_fast() -> None:
     """A leaner one that is slower does not count."""
-    slower, as_fast = rows.express.DEFAULTS, THEIRS
+    slower, as_fast = express.DEFAULTS, THEIRS
     compared = [Row(OURS, peer, PAGE, CPU, 1.0) for peer in (slower, as_fast)]
     measured = results(
         (OURS, sample(1, 100, 90)), (slower, sample(1, 90, 10)), (as_fast, sample(1, 96, 60))
