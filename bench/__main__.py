@@ -55,7 +55,6 @@ QUICK = Pace(
     (1, 3, 9),
     {
         "proxy": ("--rounds", "8", "--calls", "100"),
-        "auth": ("--rounds", "1", "--requests", "2000"),
         "sendfile": ("--rounds", "1", "--calls"),
     },
 )

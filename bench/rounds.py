@@ -107,7 +107,7 @@ def _figure(row: Row, pairs: list[tuple[Sample, Sample]]) -> Figure:
 
 def steadiness(results: Results) -> Iterator[Figure]:
     """The worst restart of each of our stacks ÷ its median."""
-    for side in STACKS:
+    for side in _asked(results):
         name, goal = f"{side.name}: worst restart ÷ median, page", 0.9
         try:
             rates = [one.load.rate for one in results.of(side, PAGE)]
@@ -126,7 +126,7 @@ def memory(rows: Iterable[Row], results: Results) -> Iterator[Figure]:
         for side in (*STACKS, *peers.values())
         if any(results.samples.get((side.name, PAGE.name), []))
     }
-    for side in STACKS:
+    for side in _asked(results):
         name = f"{side.name}: memory ÷ the leanest peer as fast, page"
         if side.name not in found:
             yield Figure(name, "memory", goal=1.0, at_most=True, remark="not measured")
@@ -144,6 +144,11 @@ def memory(rows: Iterable[Row], results: Results) -> Iterator[Figure]:
         peer = min(as_fast, key=as_fast.__getitem__)
         ratio, remark = mine / as_fast[peer], f"{peer}: {as_fast[peer]:.0f} MiB"
         yield Figure(name, "memory", ratio=ratio, goal=1.0, at_most=True, remark=remark)
+
+
+def _asked(results: Results) -> list[Side]:
+    """Those of our stacks that some row asked for the page."""
+    return [side for side in STACKS if (side.name, PAGE.name) in results.samples]
 
 
 def _medians(samples: list[Sample]) -> tuple[float, float]:

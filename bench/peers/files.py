@@ -17,7 +17,8 @@ server {{
     {more}
 }}
 """
-_NGINX_GZIP = "gzip_types text/css text/javascript application/javascript;"
+# zlib's own default, which is what the other two have; nginx has 1.
+_NGINX_GZIP = "gzip_types text/css text/javascript application/javascript; gzip_comp_level 6;"
 
 # Debian's deflate.conf compresses both of our text files; "bare" is without that.
 _APACHE = """
