@@ -6,6 +6,7 @@ https://github.com/wg/wrk; its own script prints JSON, so that no unit has to be
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -29,7 +30,10 @@ _ERRORS = ("connect", "read", "write", "status", "timeout")
 
 
 class NotMeasured(Exception):
-    """Something cannot be measured here; the text says why."""
+    """Something cannot be measured here; the text says why, and no path of this machine."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(re.sub(r"(?<![\w:/])/[\w.-]+(?:/[\w.+-]+)+", "…", text))
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ def _restart(
             while left:
                 sample = one.measure(left[0], seconds)
                 results.add(side, left.pop(0), sample)
-    except (NotMeasured, OSError) as error:
+    except (NotMeasured, OSError, ValueError) as error:
         for view in left:
             results.add(side, view, None, str(error))
 

@@ -190,7 +190,7 @@ def _wait(
 def _last_words(directory: Path) -> str:
     logs = sorted((directory / "log").iterdir())
     said = "".join(log.read_text(errors="replace") for log in logs if log.is_file())
-    return said[-500:].replace(str(directory), "")
+    return said[-500:]
 
 
 def _listens(where: str) -> bool:

@@ -26,6 +26,21 @@ def test_bad_answers_are_none() -> None:
     assert (found.p50_ms, found.p99_ms) == (1.5, 20.0)
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("cannot open /home/ann/shop/a.conf: gone", "cannot open …: gone"),
+        (
+            "see https://example.com/a/b, 3/4 and /page/",
+            "see https://example.com/a/b, 3/4 and /page/",
+        ),
+    ],
+)
+def test_a_reason_names_no_path_of_the_machine(said: str, told: str) -> None:
+    """The table is for others; URLs stay."""
+    assert str(NotMeasured(said)) == told
+
+
 @pytest.mark.parametrize("output", ["", "unable to connect", '{"requests": 1}'])
 def test_what_cannot_be_read_is_not_measured(output: str) -> None:
     """The reason holds what was said."""
