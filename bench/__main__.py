@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -46,6 +46,12 @@ class Pace:
     sites: tuple[int, ...]
     others: dict[str, Sequence[str]]
 
+    @property
+    def head(self) -> dict[str, str]:
+        """What the table says of it."""
+        how = f"{self.name}, {self.restarts} restarts of {self.seconds:.0f} s a view"
+        return {"pace": how, "connections": str(load.CONNECTIONS)}
+
 
 FULL = Pace("full", 5, 3, (1, 100, 1000), {"proxy": (), "auth": (), "sendfile": ()})
 QUICK = Pace(
@@ -66,35 +72,41 @@ TITLES = {
 
 
 def main() -> None:
+    options = _options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # Everything that runs is ended, as ever.
+    began, pace = time.monotonic(), QUICK if options.quick else FULL
+    pace = replace(pace, restarts=options.restarts or pace.restarts)
+    if options.stacks:
+        pace = replace(pace, sites=(), others={})
+    wanted = tuple(row for row in rows(quick=options.quick) if options.only in row.name)
+    done = _measured(wanted, pace)
+    report.write(done, options.results)
+    print(report.markdown(done))
+    say(f"done in {time.monotonic() - began:.0f} s: {options.results}/latest.md")
+
+
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m bench")
     parser.add_argument("--quick", action="store_true", help="in less than three minutes")
     parser.add_argument("--only", default="", help="rows of stacks whose name contains this")
     parser.add_argument("--stacks", action="store_true", help="stacks alone, nothing else")
     parser.add_argument("--restarts", type=int, help="instead of those of the pace")
     parser.add_argument("--results", type=Path, default=RESULTS, help="default: %(default)s")
-    options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # Everything that runs is ended, as ever.
-    began, pace = time.monotonic(), QUICK if options.quick else FULL
-    wanted = tuple(row for row in rows(quick=options.quick) if options.only in row.name)
-    restarts = options.restarts or pace.restarts
+    return parser.parse_args()
+
+
+def _measured(wanted: tuple[Row, ...], pace: Pace) -> Report:
+    """Everything, one after the other: nothing else should run meanwhile, so nothing does."""
+    head = {**_machine(), **pace.head}
     with harness.public_directory() as directory:
         project = projects.make(directory)
-        results = rounds.measure(wanted, project, restarts, pace.seconds, say)
+        results = rounds.measure(wanted, project, pace.restarts, pace.seconds, say)
         sections = {"Whole stacks": _stacks(wanted, results)}
-        if not options.stacks:
-            found = commands.figures(project, restarts, pace.sites, say)
-            sections["Commands"] = list(found)
-            sections |= {TITLES[name]: _other(name, words) for name, words in pace.others.items()}
+        if pace.sites:
+            sections["Commands"] = list(commands.figures(project, pace.restarts, pace.sites, say))
+    sections |= {TITLES[name]: _other(name, words) for name, words in pace.others.items()}
     sources = {side.name: side.source for row in wanted for side in (row.ours, row.theirs)}
-    head = {
-        **_machine(),
-        "pace": f"{pace.name}, {restarts} restarts of {pace.seconds:.0f} s a view",
-    }
-    head["connections"] = str(load.CONNECTIONS)
-    done = Report(head, sections, results, sources)
-    report.write(done, options.results)
-    print(report.markdown(done))
-    say(f"done in {time.monotonic() - began:.0f} s: {options.results}/latest.md")
+    return Report(head, sections, results, sources)
 
 
 def say(line: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
+from typing import TypedDict
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,16 @@ class Figure:
         return shown <= self.goal if self.at_most else shown >= self.goal
 
 
-def spread(ratios: Sequence[float]) -> dict[str, float]:
-    """The median of some ratios, and the lowest and highest of them, as a Figure has them."""
+class Spread(TypedDict):
+    """What a Figure has of several ratios."""
+
+    ratio: float
+    low: float
+    high: float
+
+
+def spread(ratios: Sequence[float]) -> Spread:
+    """The median of some ratios, and the lowest and highest of them."""
     return {"ratio": median(ratios), "low": min(ratios), "high": max(ratios)}
 
 
