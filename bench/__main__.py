@@ -32,6 +32,8 @@ from django_deploykit.config.servers.lighttpd import installed as lighttpd
 from django_deploykit.config.servers.nginx import installed as nginx
 from tests.servers import harness
 
+# So much one terminal and a few daemons make.
+_IDLE = 0.5
 RESULTS = Path(__file__).parent / "results"
 _PACKAGES = ("mod_wsgi", "gunicorn", "pyuwsgi", "whitenoise")
 
@@ -106,7 +108,17 @@ def _measured(wanted: tuple[Row, ...], pace: Pace) -> Report:
             sections["Commands"] = list(commands.figures(project, pace.restarts, pace.sites, say))
     sections |= {TITLES[name]: _other(name, words) for name, words in pace.others.items()}
     sources = {side.name: side.source for row in wanted for side in (row.ours, row.theirs)}
-    return Report(head, sections, results, sources)
+    return Report(head, sections, results, sources, _warning(float(head["load average before"])))
+
+
+def _warning(load_average: float) -> str:
+    """What is to be thought of figures from a machine that did something else besides."""
+    if load_average <= _IDLE:
+        return ""
+    return (
+        f"The machine was busy with something else (load average {load_average} before this run): "
+        "requests/s and p99 say little, and CPU only what its spread leaves."
+    )
 
 
 def say(line: str) -> None:

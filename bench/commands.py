@@ -31,11 +31,16 @@ def figures(
     project: Path, rounds: int, numbers: tuple[int, ...], say: Callable[[str], None]
 ) -> Iterator[Figure]:
     """Processor time of whole commands, with Python's own start."""
-    try:
-        yield _beside_check(project, rounds)
-        yield from _many_sites(project, numbers, say)
-    except NotMeasured as error:
-        yield Figure(CHECK, "CPU", goal=_MOST, at_most=True, remark=f"not measured: {error}")
+    wanted = {
+        (CHECK, _MOST): lambda: _beside_check(project, rounds),
+        (SITES, _FLAT): lambda: _many_sites(project, numbers, say),
+    }
+    for (name, goal), measure in wanted.items():
+        try:
+            yield measure()
+        except NotMeasured as error:
+            remark = f"not measured: {error}"
+            yield Figure(name, "CPU", goal=goal, at_most=True, remark=remark)
 
 
 def _beside_check(project: Path, rounds: int) -> Figure:
@@ -46,9 +51,7 @@ def _beside_check(project: Path, rounds: int) -> Figure:
     return Figure(CHECK, "CPU", goal=_MOST, at_most=True, **spread(ratios))
 
 
-def _many_sites(
-    project: Path, numbers: tuple[int, ...], say: Callable[[str], None]
-) -> Iterator[Figure]:
+def _many_sites(project: Path, numbers: tuple[int, ...], say: Callable[[str], None]) -> Figure:
     """What each site more costs with few, and with many: the second ÷ the first."""
     names = [f"site{number}" for number in range(max(numbers))]
     for name in names:
@@ -59,7 +62,7 @@ def _many_sites(
         (project / "shop" / f"sites{number}.py").write_text(text)
         spent[number] = _cpu(project, f"shop.sites{number}", "deployconfig", "nginx")
         say(f"deployconfig with {number} sites: {spent[number]:.1f} s")
-    yield slope(spent)
+    return slope(spent)
 
 
 def slope(spent: dict[int, float]) -> Figure:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from bench.figures import Figure
 from bench.rounds import Results
@@ -27,12 +28,14 @@ class Report:
     sections: dict[str, list[Figure]]
     results: Results = field(default_factory=Results)
     sources: dict[str, str] = field(default_factory=dict)
+    warning: str = ""
 
 
 def markdown(report: Report) -> str:
     """The whole page."""
     lines = ["# What the stacks cost, beside what others write", "", *_head(report.head)]
     lines += ["", _READING, ""]
+    lines += [f"**{report.warning}**", ""] if report.warning else []
     for title, figures in report.sections.items():
         lines += [f"## {title}", "", *_figures(figures), ""]
     if report.results.samples:
@@ -53,8 +56,9 @@ def as_json(report: Report) -> str:
         f"{side}, {view}": [asdict(one) if one else None for one in each]
         for (side, view), each in report.results.samples.items()
     }
-    whole = {"head": report.head, "sections": sections, "samples": samples}
-    return json.dumps({**whole, "sources": report.sources}, indent=1, ensure_ascii=False) + "\n"
+    whole: dict[str, Any] = {"head": report.head, "sections": sections, "samples": samples}
+    whole |= {"sources": report.sources, "warning": report.warning}
+    return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
 
 
 def write(report: Report, directory: Path) -> None:

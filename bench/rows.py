@@ -41,6 +41,10 @@ _FEW_THREADS = (
     "each thread may hold a database connection: 8 cores × 15 are more than PostgreSQL takes, "
     "so threads=5 unless more is known; the next row has 15"
 )
+_READS_THE_FRONT = (
+    "TrustedProxyMiddleware, which no peer has, and threads; without both the two cost the same"
+)
+_MOSTLY_DJANGO = "most of a page is Django's own processor time, which is the same for all"
 _CHECKED = "no symbolic link may lead out of the directory, and each answer has its headers"
 _NOT_BARE = "to log it, check its path and set its headers costs as much as to send it"
 
@@ -76,9 +80,9 @@ def _documented() -> Iterator[Row]:
         yield Row(APACHE, peer, HELLO, RATE)
         yield Row(APACHE, peer, PAGE, RATE, 2.3)
     yield Row(NGINX, gunicorn_tutorial.TUTORIAL, HELLO, CPU, 1.3)
-    yield Row(NGINX, gunicorn_tutorial.TUTORIAL, PAGE, CPU, 1.1)
+    yield Row(NGINX, gunicorn_tutorial.TUTORIAL, PAGE, CPU, 1.1, _MOSTLY_DJANGO)
     for peer in (uwsgi_docs.TUTORIAL, django_docs.UWSGI):
-        yield Row(NGINX_UWSGI, peer, HELLO, CPU, 1.1)
+        yield Row(NGINX_UWSGI, peer, HELLO, CPU, 1.1, _READS_THE_FRONT)
         yield Row(NGINX_UWSGI, peer, PAGE, CPU, 1.0)
     for view in (HELLO, PAGE):
         yield Row(NGINX, whitenoise.ALONE, view, RATE)

@@ -123,8 +123,11 @@ def test_the_table() -> None:
         Figure("memory", "memory", goal=1.0, at_most=True, remark="a | b\nc"),
     ]
     measured = results((OURS, sample(100, 400)), (THEIRS, None))
-    text = report.markdown(Report({"cores": "2"}, {"Stacks": found}, measured, {"ours": "here"}))
+    text = report.markdown(
+        Report({"cores": "2"}, {"Stacks": found}, measured, {"ours": "here"}, "busy")
+    )
     lines = text.splitlines()
+    assert "**busy**" in lines
     assert "| ours ÷ theirs | CPU | 1.23 | 1.10 – 12.3 | ≥ 1.30 | **no** | p99 123 |  |" in lines
     assert "| memory | memory |  |  | ≤ 1.00 |  |  | a ¦ b c |" in lines
     assert f"| {OURS.name} | page | 100 | 400 | 400 | 10.0 | 20.0 | 100 | 0 |" in lines
