@@ -31,7 +31,7 @@ def figures(
     project: Path, rounds: int, numbers: tuple[int, ...], say: Callable[[str], None]
 ) -> Iterator[Figure]:
     """Processor time of whole commands, with Python's own start."""
-    wanted = {
+    wanted: dict[tuple[str, float], Callable[[], Figure]] = {
         (CHECK, _MOST): lambda: _beside_check(project, rounds),
         (SITES, _FLAT): lambda: _many_sites(project, numbers, say),
     }
