@@ -130,7 +130,7 @@ def _stacks(wanted: tuple[Row, ...], results: Results) -> list[Figure]:
     return [
         *rounds.figures(wanted, results),
         *rounds.steadiness(results),
-        *rounds.memory(wanted, results),
+        *rounds.memory(results),
     ]
 
 

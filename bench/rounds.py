@@ -10,7 +10,7 @@ from statistics import median
 
 from bench.figures import Figure, spread
 from bench.load import NotMeasured
-from bench.rows import CPU, PAGE, RATE, STACKS, Row
+from bench.rows import CPU, PAGE, PEERS, RATE, STACKS, Row
 from bench.sides import Sample, Side, View, running
 
 # A throughput so close to ours is as good.
@@ -118,32 +118,27 @@ def steadiness(results: Results) -> Iterator[Figure]:
         yield Figure(name, RATE, ratio=min(rates) / median(rates), goal=goal, remark=remark)
 
 
-def memory(rows: Iterable[Row], results: Results) -> Iterator[Figure]:
+def memory(results: Results) -> Iterator[Figure]:
     """The memory of each of our stacks ÷ that of the leanest peer that is as fast, for the page."""
-    peers = {row.theirs.name: row.theirs for row in rows if row.goal and row.view == PAGE}
-    found = {
-        side.name: _medians(results.of(side, PAGE))
-        for side in (*STACKS, *peers.values())
-        if any(results.samples.get((side.name, PAGE.name), []))
-    }
     for side in _asked(results):
         name = f"{side.name}: memory ÷ the leanest peer as fast, page"
-        if side.name not in found:
-            yield Figure(name, "memory", goal=1.0, at_most=True, remark="not measured")
-            continue
-        rate, mine = found[side.name]
-        as_fast = {
-            peer: found[peer][1]
-            for peer in peers
-            if peer in found and found[peer][0] >= rate * _AS_GOOD
-        }
-        if not as_fast:
-            remark = "no peer is within 5 % of its requests/s"
-            yield Figure(name, "memory", goal=1.0, at_most=True, remark=remark)
-            continue
-        peer = min(as_fast, key=as_fast.__getitem__)
-        ratio, remark = mine / as_fast[peer], f"{peer}: {as_fast[peer]:.0f} MiB"
-        yield Figure(name, "memory", ratio=ratio, goal=1.0, at_most=True, remark=remark)
+        try:
+            ratio, remark = _memory(side, results)
+        except NotMeasured as error:
+            yield Figure(name, "memory", goal=1.0, at_most=True, remark=f"not measured: {error}")
+        else:
+            yield Figure(name, "memory", ratio, goal=1.0, at_most=True, remark=remark)
+
+
+def _memory(side: Side, results: Results) -> tuple[float, str]:
+    rate, mine = _medians(results.of(side, PAGE))
+    measured = [peer for peer in PEERS if any(results.samples.get((peer.name, PAGE.name), []))]
+    medians = {peer.name: _medians(results.of(peer, PAGE)) for peer in measured}
+    as_fast = {name: mib for name, (theirs, mib) in medians.items() if theirs >= rate * _AS_GOOD}
+    if not as_fast:
+        raise NotMeasured("no peer is within 5 % of its requests/s")
+    peer = min(as_fast, key=as_fast.__getitem__)
+    return mine / as_fast[peer], f"{peer}: {as_fast[peer]:.0f} MiB"
 
 
 def _asked(results: Results) -> list[Side]:

@@ -35,6 +35,11 @@ GUNICORN, UWSGI = ours.without_front("gunicorn"), ours.without_front("uwsgi")
 STACKS = (APACHE, NGINX, NGINX_UWSGI, LIGHTTPD)
 SENDERS = {"nginx": NGINX, "apache": APACHE, "lighttpd": LIGHTTPD}
 
+PEERS = (
+    *(django_docs.MOD_WSGI, django_docs.UWSGI, express.DEFAULTS, gunicorn_tutorial.TUTORIAL),
+    *(uwsgi_docs.TUTORIAL, whitenoise.ALONE),
+)
+
 CPU, RATE = "CPU", "requests/s"
 # Why a row misses its goal, where it does.
 _FEW_THREADS = (

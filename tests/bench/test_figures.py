@@ -13,7 +13,7 @@ from bench.load import Load
 from bench.peers import django_docs, express
 from bench.report import Report
 from bench.rounds import Results
-from bench.rows import CPU, PAGE, RATE, Row
+from bench.rows import CPU, RATE, Row
 from bench.sides import Sample, Side, View
 
 OURS, THEIRS, VIEW = rows.APACHE, django_docs.MOD_WSGI, View("page", "/page/")
@@ -92,13 +92,14 @@ def test_the_worst_restart_is_seen() -> None:
 def test_memory_is_compared_with_a_peer_that_is_as_fast() -> None:
     """A leaner one that is slower does not count."""
     slower, as_fast = express.DEFAULTS, THEIRS
-    compared = [Row(OURS, peer, PAGE, CPU, 1.0) for peer in (slower, as_fast)]
     measured = results(
         (OURS, sample(1, 100, 90)), (slower, sample(1, 90, 10)), (as_fast, sample(1, 96, 60))
     )
-    first, *_ = rounds.memory(compared, measured)
-    assert (first.ratio, first.holds) == (1.5, False)
-    assert as_fast.name in first.remark
+    (figure,) = rounds.memory(measured)
+    assert (figure.ratio, figure.holds) == (1.5, False)
+    assert as_fast.name in figure.remark
+    (figure,) = rounds.memory(results((OURS, sample(1, 100)), (slower, sample(1, 94))))
+    assert figure.remark == "not measured: no peer is within 5 % of its requests/s"
 
 
 def test_what_each_site_more_costs() -> None:
