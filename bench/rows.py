@@ -72,12 +72,16 @@ class Row:
 
 
 def rows(*, quick: bool = False) -> tuple[Row, ...]:
-    """Every comparison, the telling ones first; for a quick run, those alone that have a goal and
-    a peer whom somebody else has written."""
+    """Every comparison, the telling ones first; for a quick run, those alone that have a goal, but
+    for limits, and for what is told by another row as well."""
     telling = (*_documented(), *_waiting(), *_files())
     if quick:
-        return tuple(row for row in telling if row.goal)
+        return tuple(row for row in telling if row.goal and not _is_told_elsewhere(row))
     return (*telling, *_limits())
+
+
+def _is_told_elsewhere(row: Row) -> bool:
+    return row.view == LARGE or row.theirs == django_docs.UWSGI
 
 
 def _documented() -> Iterator[Row]:

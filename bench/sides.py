@@ -82,6 +82,11 @@ class View:
     compressed: bool = False
 
     @property
+    def is_file(self) -> bool:
+        """Whether no worker has to load anything to answer."""
+        return self.path.startswith("/static/")
+
+    @property
     def headers(self) -> tuple[str, ...]:
         """What a client says."""
         return ("Accept-Encoding: gzip",) if self.compressed else ()
@@ -106,7 +111,8 @@ class Running:
 
     def warm_up(self, view: View) -> None:
         """Let every worker answer once, and end what it does for that."""
-        self._load(view, 1)
+        if not view.is_file:
+            self._load(view, 1)
         cost.wait_until_idle(self.roots)
 
     def measure(self, view: View, seconds: float) -> Sample:
