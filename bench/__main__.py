@@ -60,7 +60,7 @@ QUICK = Pace(
     "quick",
     2,
     1,
-    (1, 3, 6),
+    (1, 3, 9),
     {
         "proxy": ("--rounds", "8", "--calls", "100"),
         "sendfile": ("--rounds", "1", "--calls"),
