@@ -1,7 +1,7 @@
 # Everyday tasks. `make` lists them; each works alone on a fresh clone, as root or not.
 # Variables: PYTHON, VENV, PYTEST_ARGS, SERVERS, LISTEN, DATA_DIR (see CONTRIBUTING.md).
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-matrix stacks bench lint docs dist clean
+.PHONY: help demo test test-matrix stacks bench bench-quick lint docs dist clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,9 +21,13 @@ stacks: ## Run every stack through the behaviour table, print which rows hold
 	@scripts/servers
 	@PYTEST_ARGS="tests/servers -k behaviour --stacks -q --no-cov" scripts/test
 
-bench: ## Measure what decisions cost beside their peers: of a proxy, a user, a protected file
+bench: ## Measure whole stacks, and what each part adds, beside their peers: bench/results
 	@scripts/servers
 	@scripts/bench
+
+bench-quick: ## The rows of it that tell most, in less than three minutes
+	@scripts/servers
+	@scripts/bench --quick
 
 lint: ## Check style and types
 	@scripts/lint

@@ -22,6 +22,8 @@ from statistics import median
 
 import django
 
+from bench import figures
+from bench.figures import Figure
 from django_deploykit.config.syntax.nodes import Node, Raw, block, directive
 from tests.projects import Project, start_project
 from tests.servers import harness
@@ -195,8 +197,24 @@ def _print(candidates: list[Candidate]) -> None:
         print(f"{one.name:30} {opened:9.0f} {guarded:9.1f} {parts}")
 
 
+def _figures(candidates: list[Candidate]) -> Iterator[Figure]:
+    """Guarded ÷ open of the same server, and ÷ guarded by Django's own handler."""
+    owns = [median(one.guarded) for one in candidates if one.name == OWN]
+    for one in candidates:
+        if one.name == OWN:
+            continue
+        guarded = median(one.guarded)
+        shares = [theirs / opened for theirs, opened in zip(one.guarded, one.opened, strict=True)]
+        name = f"{one.name}: guarded ÷ open file"
+        yield Figure(name, "requests/s", goal=0.25, **figures.spread(shares))
+        for own in owns:
+            name = f"{one.name}: guarded ÷ by Django's own handler"
+            yield Figure(name, "requests/s", ratio=guarded / own, goal=1000)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--figures", type=Path, help="a file to write them to as JSON")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--requests", type=int, default=5000, help="for each file, in each round")
     parser.add_argument("--only", default="", help="those whose name holds this, such as nginx")
@@ -217,6 +235,8 @@ def main() -> None:
         f"{options.rounds} rounds of {options.requests} requests, {CLIENTS} clients"
     )
     _print(candidates)
+    if options.figures:
+        figures.write(_figures(candidates), options.figures)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,8 @@ from django.conf import settings
 from django.http import FileResponse
 from django.test import RequestFactory
 
+from bench import figures
+from bench.figures import Figure
 from django_deploykit import contract
 from django_deploykit.middleware import SendfileMiddleware
 from django_deploykit.sendfile import sendfile
@@ -35,6 +37,8 @@ from tests.servers.stacks import STACKS, Stack
 SIZES = {"1 KiB": 2**10, "1 MiB": 2**20, "1 GiB": 2**30}
 # How often in a round, so that small files take as long as a clock can tell.
 TIMES = {"1 KiB": 40, "1 MiB": 20, "1 GiB": 1}
+# How fast a protected file is at least, in parts of a static one.
+GOALS = {"1 MiB": 0.5, "1 GiB": 0.9}
 THEIRS = {"nginx": "nginx", "lighttpd": "xsendfile", "apache": "xsendfile"}
 
 PROJECT = """
@@ -81,7 +85,7 @@ urlpatterns = [
 """
 
 
-def calls(rounds: int, times: int = 300) -> None:
+def calls(rounds: int, times: int = 300) -> Figure:
     """Print what a call costs until its response is closed, handed to nginx."""
     with TemporaryDirectory() as name:
         file = Path(name) / "invoices" / "invoice 7.pdf"
@@ -107,6 +111,8 @@ def calls(rounds: int, times: int = 300) -> None:
     print(f"{'A call':32} {'µs':>7} {'× django-sendfile2':>19}")
     for candidate, each in taken.items():
         print(f"{candidate:32} {median(each):7.1f} {median(each) / peer:19.2f}")
+    ratio = median(taken["sendfile, to nginx"]) / peer
+    return Figure("sendfile() ÷ django-sendfile2's", "CPU", ratio=ratio, goal=1.0, at_most=True)
 
 
 class Client:
@@ -206,8 +212,8 @@ def _peak(pids: set[int]) -> int:
     return max(int(line.split()[1]) for line in lines)
 
 
-def downloads(stack: Stack, more: str, rounds: int) -> None:
-    """Print one line for each size."""
+def downloads(stack: Stack, more: str, rounds: int) -> Iterator[Figure]:
+    """Print one line for each size; how it compares with a static file of that server."""
     compared = ["static", "empty", "ours", "plain"]
     # It is told no version of mod_xsendfile, and knows no other way for Apache's gateways.
     if more or not stack.is_apache:
@@ -228,14 +234,24 @@ def downloads(stack: Stack, more: str, rounds: int) -> None:
             _forget_peaks(pids)
             client.fetch(f"/ours/{name[0]}{name[2]}.bin")
             peaks.append(_peak(pids))
-            _print(stack, more, name, {way: median(each) for way, each in taken.items()})
+            medians = {way: median(each) for way, each in taken.items()}
+            _print(stack, more, name, medians)
+            if goal := GOALS.get(name):
+                ratio, label = medians["static"] / medians["ours"], _label(stack, more)
+                yield Figure(f"{label}: static file ÷ protected, {name}", "time", ratio, goal=goal)
         client.close()
+        flat = peaks[2] / peaks[1]
+        label = f"{_label(stack, more)}: peak memory for 1 GiB ÷ for 1 MiB"
+        yield Figure(label, "memory", flat, goal=1.1, at_most=True)
         print(f"{'':36} peak memory {peaks[1] / 1024:.1f} -> {peaks[2] / 1024:.1f} MiB")
 
 
+def _label(stack: Stack, more: str) -> str:
+    return f"{stack}{' xsendfile' if more else ''}".replace(" from the package index", "*")
+
+
 def _print(stack: Stack, more: str, name: str, seconds: dict[str, float]) -> None:
-    ours = seconds["ours"]
-    label = f"{stack}{' xsendfile' if more else ''}".replace(" from the package index", "*")
+    ours, label = seconds["ours"], _label(stack, more)
     seconds["least"] = seconds["static"] + seconds["empty"]
     ratios = [
         f"{seconds[way] / ours:>{width}.2f}" if way in seconds else f"{'-':>{width}}"
@@ -246,6 +262,7 @@ def _print(stack: Stack, more: str, name: str, seconds: dict[str, float]) -> Non
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--figures", type=Path, help="a file to write them to as JSON")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--stack", default="", help="only stacks whose name contains this")
     parser.add_argument("--calls", action="store_true", help="no servers")
@@ -256,19 +273,24 @@ def main() -> None:
     os.environ[contract.STACK_KEY] = "nginx/http"
     django.setup()
     print(f"Django {django.__version__}, django-sendfile2 {version('django-sendfile2')}\n")
-    calls(options.rounds * 8)
+    found = [calls(options.rounds * 8)]
     del os.environ[contract.STACK_KEY]
-    if options.calls:
-        return
+    if not options.calls:
+        found += _all_downloads(options.stack, options.rounds)
+    if options.figures:
+        figures.write(found, options.figures)
+
+
+def _all_downloads(wanted: str, rounds: int) -> Iterator[Figure]:
     columns = f"{'ms':>9} {'static ÷':>9} {'least ÷':>9} {'FileResponse ÷':>15} {'peer ÷':>7}"
     print(f"\n{'A download':36} {'':5} {columns}")
-    for stack, more in _stacks(options.stack):
+    for stack, more in _stacks(wanted):
         try:
             stack.require()
         except harness.pytest.skip.Exception as missing:
             print(f"{stack}: not measured: {missing}")
         else:
-            downloads(stack, more, options.rounds)
+            yield from downloads(stack, more, rounds)
 
 
 if __name__ == "__main__":

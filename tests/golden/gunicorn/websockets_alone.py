@@ -22,6 +22,6 @@ secure_scheme_headers = {}
 header_map = "drop"
 
 raw_env = ['LANG=C.UTF-8', 'LC_ALL=C.UTF-8']
-accesslog = "-"
+accesslog = '-'
 errorlog = "-"
 control_socket_disable = True

@@ -109,7 +109,7 @@ class LighttpdRenderer(Renderer):
     def _server_level(self) -> list[Node]:
         """What lighttpd keeps for the whole server, outside of every condition."""
         nodes: list[Node] = [
-            values("server.modules +=", self._modules(), "in this order, headers first"),
+            values("server.modules +=", self._modules(), "in this order"),
             Comment("Conditions and applications see one and the same path, decoded once."),
             _parse_options(),
             Comment("Only a proxy may say these things, in any spelling; this server is the edge."),
@@ -128,7 +128,9 @@ class LighttpdRenderer(Renderer):
             # It has to come before mod_setenv, which adds to the header that this one begins.
             found.insert(0, "mod_expire")
         if self._compresses():
-            found.append("mod_deflate")
+            # Before mod_setenv: it keeps nothing of a response that has a Vary, so that each one
+            # was compressed anew ("precompressed ÷ on the fly" of the benchmark: 1 for 80).
+            found.insert(0, "mod_deflate")
         if self._secure():
             found.append("mod_openssl")
         if self.plan.asking():
