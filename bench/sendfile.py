@@ -84,29 +84,38 @@ urlpatterns = [
 def calls(rounds: int, times: int = 300) -> None:
     """Print what a call costs until its response is closed, handed to nginx."""
     with TemporaryDirectory() as name:
-        file = Path(name) / "invoices" / "invoice 7.pdf"
-        file.parent.mkdir()
-        file.write_bytes(b"%PDF")
+        files = [Path(name) / "invoices" / f"invoice {number}.pdf" for number in range(times)]
+        files[0].parent.mkdir()
+        for number, file in enumerate(files):
+            file.write_bytes(b"%PDF")
+            os.utime(file, (number, number))
         settings.DEPLOYKIT = {"SITE": {"PROTECTED": {"/private/": name}}}
         settings.SENDFILE_ROOT = name
         request = RequestFactory().get("/")
-        ours: Callable[[Any], Any] = SendfileMiddleware(lambda request: sendfile(request, file))
-        candidates: dict[str, Callable[[], Any]] = {
-            "sendfile, to nginx": lambda: ours(request),
-            "django-sendfile2, to nginx": lambda: django_sendfile.sendfile(request, file, True),
-            "FileResponse": lambda: FileResponse(file.open("rb"), as_attachment=True),
+        ours: Callable[[Any], Any] = SendfileMiddleware(lambda asked: sendfile(asked, asked.file))
+        candidates: dict[str, Callable[[Path], Any]] = {
+            "sendfile, to nginx": lambda file: ours(_asking(request, file)),
+            "django-sendfile2, to nginx": lambda file: django_sendfile.sendfile(
+                request, file, True
+            ),
+            "FileResponse": lambda file: FileResponse(file.open("rb"), as_attachment=True),
         }
         taken: dict[str, list[float]] = {candidate: [] for candidate in candidates}
         for _ in range(rounds):
             for candidate, call in candidates.items():
                 begin = time.process_time_ns()
-                for _ in range(times):
-                    call().close()
+                for file in files:
+                    call(file).close()
                 taken[candidate].append((time.process_time_ns() - begin) / times / 1000)
     peer = median(taken["django-sendfile2, to nginx"])
     print(f"{'A call':32} {'µs':>7} {'× django-sendfile2':>19}")
     for candidate, each in taken.items():
         print(f"{candidate:32} {median(each):7.1f} {median(each) / peer:19.2f}")
+
+
+def _asking(request: Any, file: Path) -> Any:
+    request.file = file
+    return request
 
 
 class Client:

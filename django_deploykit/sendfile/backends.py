@@ -71,7 +71,7 @@ class Backend:
 
 def _url(place: Place) -> str:
     """A URL; nginx decodes it after it has looked for '?', so that all of it is encoded."""
-    return quote(place.root.url) + quote(os.fsencode(place.relative))
+    return place.root.url + quote(os.fsencode(place.relative))
 
 
 def _encoded_path(place: Place) -> str | None:
