@@ -130,6 +130,18 @@ def test_an_scgi_that_knows_no_such_redirect_sends_by_path() -> None:
     assert "DEPLOYKIT_SENDFILE" not in written
 
 
+def test_mod_xsendfile_is_told_how_a_path_is_spelled() -> None:
+    """1.0 has to decode; a module called 0.12 must not, be it one that could."""
+    for version, apache, said in (
+        ((1, 0), (2, 4, 71), ["XSendFileUnescape On"]),
+        ((0, 12), (2, 4, 71), ["<IfDirective XSendFileUnescape>", "XSendFileUnescape Off"]),
+        ((0, 12), (2, 4, 33), []),
+    ):
+        choices = {"server_version": apache, "mod_xsendfile_version": version}
+        lines = text("http", site(protected=(PROTECTED,)), **choices).splitlines()
+        assert [line.strip() for line in lines if "Unescape" in line] == said
+
+
 def test_no_other_gateway_reaches_a_protected_directory() -> None:
     """Where nothing of Apache's sends them, it does not know of them."""
     for gateway in set(SPEAKS) - {"scgi"}:

@@ -92,15 +92,25 @@ urlpatterns = [
 
 FRONTS = [stack for stack in STACKS.values() if stack.has_front]
 REDIRECTS = {"mod_wsgi": "mod_wsgi", "scgi": "mod_proxy_scgi-redirect"}
-# Debian's; settings name it, so that both sides know of it.
-MOD_XSENDFILE = '"DEPLOYMENT": {"mod_xsendfile_version": "0.12"},'
+# Settings name the version, so that both sides know of it.
+MOD_XSENDFILE = '"DEPLOYMENT": {{"mod_xsendfile_version": {version!r}}},'
 # One stack for each front and gateway is asked for every name, and others for the awkward ones: it
 # is the front that reads a name, not the application server behind it.
 EVERY_NAME = list({(stack.target, stack.gateway): stack for stack in reversed(FRONTS)}.values())
 SERVED_BY = [
     *((stack, "") for stack in FRONTS),
-    *((stack, MOD_XSENDFILE) for stack in EVERY_NAME if stack.is_apache),
+    *((stack, "0.12") for stack in EVERY_NAME if stack.is_apache),
 ]
+
+
+def _module() -> Path:
+    """mod_xsendfile: 0.12, or the one of Debian 13, which reads a path as it is told to."""
+    return (installed.module_directory() or Path()) / "mod_xsendfile.so"
+
+
+if _module().is_file() and b"XSendFileUnescape" in _module().read_bytes():
+    decoding = (stack for stack in EVERY_NAME if stack.gateway in ("mod_wsgi", "http"))
+    SERVED_BY += [(stack, "1.0") for stack in decoding if stack.is_apache]
 
 
 # Files that are older than each server, which need not wait for its memory of files to pass.
@@ -120,7 +130,7 @@ class Protected:
     private: Path
     stack: Stack
     served: Path
-    has_module: bool
+    module: str = ""
 
     def write(self, name: bytes, content: bytes) -> None:
         _write(self.private, name, content)
@@ -132,8 +142,8 @@ class Protected:
             return "stream"
         if self.stack.target != "apache":
             return "stream" if self.stack.gateway == "cgi" else self.stack.target
-        if self.has_module:
-            return "mod_xsendfile-0.12"
+        if self.module:
+            return f"mod_xsendfile-{self.module}"
         return REDIRECTS.get(self.stack.gateway, "stream")
 
     def settle(self, *names: bytes) -> None:
@@ -157,23 +167,22 @@ def _write(directory: Path, name: bytes, content: bytes) -> None:
 
 
 def _label(served_by: tuple[Stack, str]) -> str:
-    return f"{served_by[0]}{' with mod_xsendfile' if served_by[1] else ''}"
+    stack, module = served_by
+    return f"{stack} with mod_xsendfile {module}" if module else str(stack)
 
 
 @pytest.fixture(scope="module", params=SERVED_BY, ids=_label)
 def protected(request: pytest.FixtureRequest) -> Iterator[Protected]:
     """Every front with every gateway, with one process, so that it can be asked what it did."""
-    stack, more = request.param
+    stack, module = request.param
     stack.require()
-    if more:
-        modules = installed.module_directory()
-        found = modules and (modules / "mod_xsendfile.so").is_file()
-        harness.require("mod_xsendfile", found)
+    if module:
+        harness.require("mod_xsendfile", _module().is_file())
     with harness.public_directory() as directory:
-        yield from serving(stack, directory, more)
+        yield from serving(stack, directory, module)
 
 
-def serving(stack: Stack, directory: Path, more: str) -> Iterator[Protected]:
+def serving(stack: Stack, directory: Path, module: str) -> Iterator[Protected]:
     private = directory / "private (1) %41"
     (private / "names").mkdir(parents=True)
     for name, content in OLD.items():
@@ -183,6 +192,7 @@ def serving(stack: Stack, directory: Path, more: str) -> Iterator[Protected]:
     served = directory / "served"
     served.touch()
     served.chmod(0o666)
+    more = MOD_XSENDFILE.format(version=module) if module else ""
     written = SETTINGS.format(private=str(private), served=str(served), more=more)
     project = small_projects.make(directory / "project", {"guarded": written})
     package = project.directory / "guarded"
@@ -190,7 +200,7 @@ def serving(stack: Stack, directory: Path, more: str) -> Iterator[Protected]:
     (package / "urls.py").write_text(URLS)
     arguments = [word.replace("processes=2", "processes=1") for word in stack.arguments]
     with harness.deployrun(project, *arguments) as server:
-        yield Protected(server, private, stack, served, bool(more))
+        yield Protected(server, private, stack, served, module)
 
 
 @pytest.mark.parametrize("more", ["", "&cookie=1"])
@@ -267,7 +277,7 @@ def test_head_says_the_length(protected: Protected) -> None:
     }
     # What comes over these, Apache sends in chunks.
     in_chunks = protected.stack.is_apache and protected.stack.gateway in ("cgi", "fastcgi")
-    length = None if in_chunks and not protected.has_module else "10"
+    length = None if in_chunks and not protected.module else "10"
     assert said == {"GET": length, "HEAD": length}
 
 

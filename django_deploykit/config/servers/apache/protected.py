@@ -17,6 +17,9 @@ PACKAGE = "libapache2-mod-xsendfile"
 
 # The first with ProxySCGIInternalRedirect, and with what restores the headers.
 _REDIRECTS = (2, 4, 13)
+# The first mod_xsendfile that decodes a path, and the first Apache with <IfDirective>.
+_DECODES = (1, 0)
+_ASKS_FOR_DIRECTIVES = (2, 4, 34)
 
 
 def uses_module(plan: Plan) -> bool:
@@ -121,4 +124,21 @@ def sending(plan: Plan, site: SiteFacts) -> list[Node]:
             directive("XSendFilePath", str(mount.directory), why=outside, setting=mount.setting)
             for mount in site.protected
         ),
+        *_spelling(plan),
     ]
+
+
+def _spelling(plan: Plan) -> list[Node]:
+    """Make the module read a path as Django spells it, or refuse to start.
+
+    Debian 13's "0.12+git20120509" is 1.0 by its source, and has the directive too.
+    """
+    name, version = "XSendFileUnescape", plan.deployment.mod_xsendfile_version or ()
+    setting = "mod_xsendfile_version"
+    if version >= _DECODES:
+        return [directive(name, "On", why="Django encodes the path", setting=setting)]
+    if not Version.of(plan.deployment).at_least(*_ASKS_FOR_DIRECTIVES):
+        return []
+    raw = directive(name, "Off", why="Django writes the path as it is", setting=setting)
+    why = "Debian's packages of the same name decode it, or do not"
+    return [block("IfDirective", Raw(name), children=[raw], why=why, setting=setting)]
