@@ -2,8 +2,10 @@
 
 A call is processor time, beside django-sendfile2's and Django's FileResponse. A download is the
 time until its last byte, through every stack that can run here, beside the same file as a static
-one of that very server; and beside that one and an empty response of Django's together, which is
-what no hand-off can beat. All candidates take turns; a figure is the median of its rounds.
+one of that very server. What no hand-off can beat is that one and an empty response of Django's
+together: "at best" is the static file beside this sum, which is what "static ÷" can reach at most,
+and "least ÷" is the sum beside the download. All candidates take turns; a figure is the median of
+its rounds.
 """
 
 from __future__ import annotations
@@ -40,6 +42,14 @@ TIMES = {"1 KiB": 40, "1 MiB": 20, "1 GiB": 1}
 # How fast a protected file is at least, in parts of a static one.
 GOALS = {"1 MiB": 0.5, "1 GiB": 0.9}
 THEIRS = {"nginx": "nginx", "lighttpd": "xsendfile", "apache": "xsendfile"}
+PEERS = {
+    "nginx": "django-sendfile2 nginx",
+    "mod_xsendfile-0.12": "django-sendfile2 xsendfile",
+    "lighttpd": "django-sendfile2 xsendfile",
+    "stream": "FileResponse",
+}
+# What a call costs at most, in parts of the peer's.
+GOALS_OF_CALLS = {name: 1.0 for name, peer in PEERS.items() if peer != "FileResponse"}
 
 PROJECT = """
 STATIC_URL = "/static/"
@@ -85,34 +95,50 @@ urlpatterns = [
 """
 
 
-def calls(rounds: int, times: int = 300) -> Figure:
-    """Print what a call costs until its response is closed, handed to nginx."""
+def calls(rounds: int, times: int = 300) -> Iterator[Figure]:
+    """Print what a call costs until its response is closed, by who sends, beside the peer's."""
     with TemporaryDirectory() as name:
-        file = Path(name) / "invoices" / "invoice 7.pdf"
-        file.parent.mkdir()
-        file.write_bytes(b"%PDF")
+        files = [Path(name) / "invoices" / f"invoice {number}.pdf" for number in range(times)]
+        files[0].parent.mkdir()
+        for number, file in enumerate(files):
+            file.write_bytes(b"%PDF")
+            os.utime(file, (number, number))
+        time.sleep(2)  # lighttpd is not told of younger files.
         settings.DEPLOYKIT = {"SITE": {"PROTECTED": {"/private/": name}}}
         settings.SENDFILE_ROOT = name
-        request = RequestFactory().get("/")
-        ours: Callable[[Any], Any] = SendfileMiddleware(lambda request: sendfile(request, file))
-        candidates: dict[str, Callable[[], Any]] = {
-            "sendfile, to nginx": lambda: ours(request),
-            "django-sendfile2, to nginx": lambda: django_sendfile.sendfile(request, file, True),
-            "FileResponse": lambda: FileResponse(file.open("rb"), as_attachment=True),
-        }
-        taken: dict[str, list[float]] = {candidate: [] for candidate in candidates}
-        for _ in range(rounds):
-            for candidate, call in candidates.items():
-                begin = time.process_time_ns()
-                for _ in range(times):
-                    call().close()
-                taken[candidate].append((time.process_time_ns() - begin) / times / 1000)
-    peer = median(taken["django-sendfile2, to nginx"])
-    print(f"{'A call':32} {'µs':>7} {'× django-sendfile2':>19}")
-    for candidate, each in taken.items():
-        print(f"{candidate:32} {median(each):7.1f} {median(each) / peer:19.2f}")
-    ratio = median(taken["sendfile, to nginx"]) / peer
-    return Figure("sendfile() ÷ django-sendfile2's", "CPU", ratio=ratio, goal=1.0, at_most=True)
+        print(f"{'A call':20} {'µs':>7} {'peer µs':>9} {'÷ peer':>8}")
+        for backend, peer in PEERS.items():
+            each: tuple[list[float], list[float]] = ([], [])
+            for _ in range(rounds):
+                for call, taken in zip((_ours(backend), _theirs(peer)), each, strict=True):
+                    begin = time.process_time_ns()
+                    for file in files:
+                        call(file).close()
+                    taken.append((time.process_time_ns() - begin) / times / 1000)
+            ours, theirs = map(median, each)
+            print(f"{backend:20} {ours:7.1f} {theirs:9.1f} {ours / theirs:8.2f}  {peer}")
+            goal, label = GOALS_OF_CALLS.get(backend), f"sendfile() by {backend} ÷ {peer}"
+            yield Figure(label, "CPU", ratio=ours / theirs, goal=goal, at_most=True)
+
+
+def _ours(backend: str) -> Callable[[Path], Any]:
+    request: Any = RequestFactory().get("/", **{contract.SENDFILE_KEY: backend})
+    last: Callable[[Any], Any] = SendfileMiddleware(lambda asked: sendfile(asked, asked.file))
+
+    def call(file: Path) -> Any:
+        request.file = file
+        return last(request)
+
+    return call
+
+
+def _theirs(peer: str) -> Callable[[Path], Any]:
+    if peer == "FileResponse":
+        return lambda file: FileResponse(file.open("rb"), as_attachment=True)
+    request = RequestFactory().get("/")
+    settings.SENDFILE_BACKEND = f"django_sendfile.backends.{peer.split()[1]}"
+    django_sendfile.utils._get_sendfile.cache_clear()
+    return lambda file: django_sendfile.sendfile(request, file, True)
 
 
 class Client:
@@ -257,6 +283,8 @@ def _print(stack: Stack, more: str, name: str, seconds: dict[str, float]) -> Non
         f"{seconds[way] / ours:>{width}.2f}" if way in seconds else f"{'-':>{width}}"
         for way, width in (("static", 9), ("least", 9), ("plain", 15), ("theirs", 7))
     ]
+    # What no hand-off can beat, for Django is asked.
+    ratios.insert(1, f"{seconds['static'] / seconds['least']:>8.2f}")
     print(f"{label:36} {name} {ours * 1000:9.2f} {' '.join(ratios)}", flush=True)
 
 
@@ -267,14 +295,10 @@ def main() -> None:
     parser.add_argument("--stack", default="", help="only stacks whose name contains this")
     parser.add_argument("--calls", action="store_true", help="no servers")
     options = parser.parse_args()
-    settings.configure(
-        SENDFILE_BACKEND="django_sendfile.backends.nginx", SENDFILE_URL="/private", SECRET_KEY="a"
-    )
-    os.environ[contract.STACK_KEY] = "nginx/http"
+    settings.configure(SENDFILE_URL="/private", SECRET_KEY="a")
     django.setup()
     print(f"Django {django.__version__}, django-sendfile2 {version('django-sendfile2')}\n")
-    found = [calls(options.rounds * 8)]
-    del os.environ[contract.STACK_KEY]
+    found = list(calls(options.rounds * 8))
     if not options.calls:
         found += _all_downloads(options.stack, options.rounds)
     if options.figures:
@@ -282,8 +306,8 @@ def main() -> None:
 
 
 def _all_downloads(wanted: str, rounds: int) -> Iterator[Figure]:
-    columns = f"{'ms':>9} {'static ÷':>9} {'least ÷':>9} {'FileResponse ÷':>15} {'peer ÷':>7}"
-    print(f"\n{'A download':36} {'':5} {columns}")
+    columns = f"{'ms':>9} {'static ÷':>9} {'at best':>8} {'least ÷':>9}"
+    print(f"\n{'A download':36} {'':5} {columns} {'FileResponse ÷':>15} {'peer ÷':>7}")
     for stack, more in _stacks(wanted):
         try:
             stack.require()

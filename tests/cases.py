@@ -176,6 +176,7 @@ PROTECTED = Mount(
     directory=Path("/srv/shop/private"),
     setting="DEPLOYKIT['SITE']['PROTECTED']",
 )
+BLOG_PROTECTED = replace(PROTECTED, url="/blog/protected/", directory=Path("/srv/blog/private"))
 BACKENDS = (
     Backend(where=Path("/run/shop/shop.sock")),
     Backend(where=Address("10.0.0.6", 8000), weight=3),
@@ -261,7 +262,14 @@ CASES: dict[str, Case] = {
         )
         for suffix, gateway in (("", ""), ("_uwsgi", "uwsgi"))
     },
-    "protected_scgi": Case(sites=(site(protected=(PROTECTED,)),), gateway="scgi"),
+    "protected_scgi": Case(
+        sites=(
+            site(protected=(PROTECTED,)),
+            site("blog", prefix="/blog", protected=(BLOG_PROTECTED,)),
+            site("intranet", hosts=Hosts(names=("intranet.example.com",))),
+        ),
+        gateway="scgi",
+    ),
     "whitenoise": Case(
         sites=(
             site(

@@ -7,10 +7,9 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
-from django.utils.http import http_date
 
 from django_deploykit.sendfile import headers, last, policy
-from django_deploykit.sendfile.files import ProtectedFile, open_protected
+from django_deploykit.sendfile.files import open_protected
 from django_deploykit.sendfile.middleware import is_decided_later
 from django_deploykit.sendfile.response import ProtectedFileResponse
 from django_deploykit.sendfile.roots import NoSuchFile
@@ -55,9 +54,13 @@ def sendfile(
         "Content-Security-Policy": headers.content_policy(kind),
         "Content-Type": kind,
         "X-Content-Type-Options": "nosniff",
-        **_validators(file),
-        **({"Content-Encoding": encoding} if encoding else {}),
     }
+    if file.etag:
+        said["ETag"] = file.etag
+    if file.modified is not None:
+        said["Last-Modified"] = headers.date(file.modified)
+    if encoding:
+        said["Content-Encoding"] = encoding
     response = ProtectedFileResponse(request, file, headers=said)
     if is_decided_later(request, response):
         return response
@@ -67,12 +70,3 @@ def sendfile(
 async def asendfile(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
     """Do what ``sendfile`` does, from an asynchronous view."""
     return await sync_to_async(sendfile)(request, *args, **kwargs)
-
-
-def _validators(file: ProtectedFile) -> dict[str, str]:
-    found = {}
-    if file.etag:
-        found["ETag"] = file.etag
-    if file.modified is not None:
-        found["Last-Modified"] = http_date(file.modified)
-    return found

@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote
 
 from django.core.exceptions import ImproperlyConfigured
@@ -71,7 +72,7 @@ class Backend:
 
 def _url(place: Place) -> str:
     """A URL; nginx decodes it after it has looked for '?', so that all of it is encoded."""
-    return quote(place.root.url) + quote(os.fsencode(place.relative))
+    return place.root.url + quote(os.fsencode(place.relative))
 
 
 def _encoded_path(place: Place) -> str | None:
@@ -81,9 +82,14 @@ def _encoded_path(place: Place) -> str | None:
 
 def _path_without_links(place: Place) -> str | None:
     """lighttpd refuses a path with a link anywhere, be it above the directory."""
-    directory = place.root.directory
-    has_link = os.path.realpath(directory) != directory.rstrip("/")
+    has_link = _has_link(place.root.directory, int(time.time()))
     return None if has_link else _encoded_path(place)
+
+
+@lru_cache(maxsize=64)
+def _has_link(directory: str, second: int) -> bool:
+    """Look once in a ``second``, as often as lighttpd does: it costs as much as the file itself."""
+    return os.path.realpath(directory) != directory.rstrip("/")
 
 
 def _raw_path(place: Place) -> str | None:

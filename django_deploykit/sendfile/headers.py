@@ -6,9 +6,10 @@ import mimetypes
 import os
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from urllib.parse import quote
 
-from django.utils.http import content_disposition_header
+from django.utils.http import http_date
 
 from django_deploykit import contract
 
@@ -54,7 +55,11 @@ INLINE = (
 )
 _NO_SOURCES = "default-src 'none'"
 _SANDBOX = f"sandbox; {_NO_SOURCES}"
+_AMBIGUOUS = re.compile(r'["%\\]')
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f/\u2028\u2029]")
+
+# To write a date costs as much as to open a file, and files are asked for again, part by part.
+date = lru_cache(maxsize=1024)(http_date)
 
 
 def guessed_type(name: str) -> str:
@@ -75,12 +80,13 @@ def may_be_shown(content_type: str, more: Sequence[str] = ()) -> bool:
 def disposition(attachment: bool, name: str) -> str:
     """The header that gives the file its name (RFC 6266), the same for every browser."""
     readable = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    clean = _UNSAFE.sub("_", readable)
-    if re.search(r'["%\\]', clean):
-        # Some browsers decode '%22', or stop at a quote, in the plain parameter.
-        kind = "attachment" if attachment else "inline"
-        return f"{kind}; filename*=utf-8''{quote(clean, safe='')}"
-    return content_disposition_header(attachment, clean) or "inline"
+    clean, kind = _UNSAFE.sub("_", readable), "attachment" if attachment else "inline"
+    if not clean:
+        return kind
+    # Some browsers decode '%22', or stop at a quote, in the plain parameter.
+    if clean.isascii() and not _AMBIGUOUS.search(clean):
+        return f'{kind}; filename="{clean}"'
+    return f"{kind}; filename*=utf-8''{quote(clean, safe='')}"
 
 
 def content_policy(content_type: str) -> str:

@@ -37,8 +37,9 @@ def decide(
     wanted = _ranges(request, response)
     if wanted == []:
         return _unsatisfiable(response)
-    handed = _handed(request, response, wanted) if hand_off else None
-    return handed or _sent(request, response, wanted)
+    if not (hand_off and _handed_over(request, response, wanted)):
+        _send(request, response, wanted)
+    return response
 
 
 def _condition(request: HttpRequest, response: ProtectedFileResponse) -> HttpResponse | None:
@@ -62,55 +63,52 @@ def _instead(answer: Any, of: Any) -> HttpResponse:
     return found
 
 
-def _handed(
+def _handed_over(
     request: HttpRequest, response: ProtectedFileResponse, wanted: list[Range] | None
-) -> HttpResponse | None:
-    """An empty response whose header makes the server send the file, if it can."""
-    rules = policy.read()
-    backend, file = backends.of(request, rules), response.file
-    if backend is None or response.is_encoded:
-        return None
+) -> bool:
+    """Make the server send the file, if it can: by a header, of a response without a body."""
+    backend = None if response.is_encoded else backends.of(request, policy.read())
+    told = _told(backend, request, response, wanted) if backend else None
+    if not backend or not told:
+        return False
+    response.send_nothing()
+    # With the length of the file, a server would wait for a body that never comes.
+    response.headers["Content-Length"] = "0"
+    for name, value in told.items():
+        response.headers[name] = value
+    _tell(request, response, backend.name)
+    return True
+
+
+def _told(
+    backend: backends.Backend,
+    request: HttpRequest,
+    response: ProtectedFileResponse,
+    wanted: list[Range] | None,
+) -> dict[str, str] | None:
+    """The headers that make this server send the file; None where Python has to."""
+    file, asked = response.file, request.META.keys()
     if file.place is None:
-        told = stores.told(request, file, rules.stores, wanted) if backend.fetches else None
-        return _empty(request, response, backend.name, told) if told else None
-    asked = request.META.keys()
+        return stores.told(request, file, policy.read().stores, wanted) if backend.fetches else None
     if not asked.isdisjoint(_ONLY_HERE) or ("HTTP_RANGE" in asked and not backend.sends_ranges):
         return None
     value = backend.value(file.place, file.changed, response)
-    if value is None:
-        return None
-    return _empty(request, response, backend.name, {backend.header: value})
+    return None if value is None else {backend.header: value}
 
 
-def _empty(
-    request: HttpRequest, response: ProtectedFileResponse, backend: str, told: dict[str, str]
-) -> HttpResponse:
-    # Of any type: these headers are replaced, and the type is looked up in settings otherwise.
-    handed = HttpResponse(content_type="text/plain")
-    handed.headers = response.headers
-    # With the length of the file, a server would wait for a body that never comes.
-    handed.headers["Content-Length"] = "0"
-    for name, value in told.items():
-        handed.headers[name] = value
-    _tell(request, response, backend)
-    return _instead(handed, response)
-
-
-def _sent(
+def _send(
     request: HttpRequest, response: ProtectedFileResponse, wanted: list[Range] | None
-) -> HttpResponseBase:
-    """The file from Python: all of it, or what the client asks for."""
+) -> None:
+    """Send the file from Python: all of it, or what the client asks for."""
     if not response.is_encoded:
         response.headers["Accept-Ranges"] = "bytes"
     if request.method == "HEAD":
-        response.send_nothing()
-        return response
+        return response.send_nothing()
     _tell(request, response, backends.STREAM)
     if wanted:
         response.send_ranges(wanted)
     else:
         response.let_server_send()
-    return response
 
 
 def _ranges(request: HttpRequest, response: ProtectedFileResponse) -> list[Range] | None:

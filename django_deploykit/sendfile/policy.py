@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from urllib.parse import quote
 
 from django.conf import settings
 from django.core.signals import setting_changed
@@ -35,7 +36,7 @@ def read() -> Policy:
     pairs = protected.items() if isinstance(protected, Mapping) else ()
     return Policy(
         roots=tuple(
-            Root(str(directory), contract.internal_url(prefix, str(url)))
+            Root(str(directory), quote(contract.internal_url(prefix, str(url))))
             for url, directory in pairs
         ),
         backend=str(found.sendfile.get("BACKEND", "")),

@@ -63,9 +63,24 @@ class ProtectedFileResponse(StreamingHttpResponse):
         if self._guard and not self.is_encoded:
             self.headers.pop("Content-Encoding", None)
 
+    @property  # type: ignore[override]  # no stream has any
+    def content(self) -> bytes:
+        """The body of a response that is no stream any more. Raise AttributeError for a stream."""
+        return super().content if self.streaming else self._content
+
+    @content.setter
+    def content(self, value: bytes) -> None:
+        self._content, self.streaming = self.make_bytes(value), False
+        self.streaming_content = (self._content,)
+
     def send_nothing(self) -> None:
-        """Keep the headers, and have no body: the answer to HEAD."""
-        self._send([])
+        """Keep the headers, and have no body: for HEAD, and where the web server sends.
+
+        It is none that streams, which middleware would compress, or leave to a thread.
+        """
+        self.content = b""
+        self.is_replaced = False
+        self.let_go()
 
     def let_server_send(self) -> None:
         """Let the WSGI server take the whole file, if it is one that the kernel knows."""

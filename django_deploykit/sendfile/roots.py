@@ -7,10 +7,11 @@ import os
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 # A directory that may be searched need not be readable.
-_DIRECTORY = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
-_STEP = _DIRECTORY | os.O_NOFOLLOW
+_SEARCHED = getattr(os, "O_PATH", os.O_RDONLY)
+_STEP = _SEARCHED | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # A FIFO that took the file's place would otherwise wait for its writer.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _MISSING = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO}
@@ -22,10 +23,15 @@ class NoSuchFile(Exception):
 
 @dataclass(frozen=True)
 class Root:
-    """A protected directory. ``url`` is its name in the web server, empty where it has none."""
+    """A protected directory. ``url`` is its URL in the web server, encoded; empty without one."""
 
     directory: str
     url: str = ""
+
+    @cached_property
+    def top(self) -> str:
+        """What the path of everything in it begins with."""
+        return f"{self.directory.rstrip('/')}/"
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,7 @@ class Place:
     @property
     def path(self) -> str:
         """The path by which the web server knows the file."""
-        return f"{self.root.directory.rstrip('/')}/{self.relative}"
+        return self.root.top + self.relative
 
 
 def find(filename: str, roots: Sequence[Root]) -> tuple[Place, int, os.stat_result]:
@@ -83,11 +89,11 @@ def _as_written(filename: str, roots: Sequence[Root]) -> Place | None:
     """The place that a path without dots names, if there is no link in it below its root."""
     if os.path.normpath(filename) != filename:
         return None
-    named = [root for root in roots if is_below(filename, root.directory)]
+    named = [root for root in roots if filename.startswith(root.top)]
     if not named:
         return None
-    root = max(named, key=lambda root: len(root.directory))
-    return Place(root, filename[len(root.directory.rstrip("/")) + 1 :])
+    root = max(named, key=lambda root: len(root.top))
+    return Place(root, filename.removeprefix(root.top))
 
 
 def _root_of(path: str, real: str, roots: Sequence[Root]) -> Root:
@@ -111,7 +117,7 @@ def open_at(place: Place) -> tuple[int, os.stat_result]:
     refused. Raise NoSuchFile for it, and for whatever is no regular file; that is not opened.
     """
     try:
-        descriptor = _walk(place.root.directory, place.relative.split("/"))
+        descriptor = _walk(place)
     except OSError as error:
         if error.errno in _MISSING:
             raise NoSuchFile from error
@@ -125,17 +131,20 @@ def open_at(place: Place) -> tuple[int, os.stat_result]:
     return descriptor, status
 
 
-def _walk(top: str, parts: Sequence[str]) -> int:
-    *parents, name = parts
-    directory = os.open(top, _DIRECTORY)
+def _walk(place: Place) -> int:
+    # The kernel follows links above the last name of a path: those that lead to the root.
+    first, *names = place.relative.split("/")
+    path, directory = place.root.top + first, None
     try:
-        for parent in parents:
-            inner = os.open(parent, _STEP, dir_fd=directory)
-            os.close(directory)
-            directory = inner
+        for name in names:
+            inner = os.open(path, _STEP, dir_fd=directory)
+            if directory is not None:
+                os.close(directory)
+            path, directory = name, inner
         # A device may do something when it is opened.
-        if not stat.S_ISREG(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode):
+        if not stat.S_ISREG(os.stat(path, dir_fd=directory, follow_symlinks=False).st_mode):
             raise NoSuchFile
-        return os.open(name, _FILE, dir_fd=directory)
+        return os.open(path, _FILE, dir_fd=directory)
     finally:
-        os.close(directory)
+        if directory is not None:
+            os.close(directory)

@@ -12,7 +12,7 @@ from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.servers.apache import ApacheRenderer
 from django_deploykit.config.servers.apache.workers import SPEAKS
 from django_deploykit.exceptions import ChoiceError, UnrepresentableValue
-from tests.cases import DEPLOYMENT, PROTECTED, Case, site
+from tests.cases import BLOG_PROTECTED, DEPLOYMENT, PROTECTED, Case, site
 
 GATEWAYS = pytest.mark.parametrize("gateway", SPEAKS)
 
@@ -130,6 +130,18 @@ def test_an_scgi_that_knows_no_such_redirect_sends_by_path() -> None:
     assert "DEPLOYKIT_SENDFILE" not in written
 
 
+def test_mod_xsendfile_is_told_how_a_path_is_spelled() -> None:
+    """1.0 has to decode; a module called 0.12 must not, be it one that could."""
+    for version, apache, said in (
+        ((1, 0), (2, 4, 71), ["XSendFileUnescape On"]),
+        ((0, 12), (2, 4, 71), ["<IfDirective XSendFileUnescape>", "XSendFileUnescape Off"]),
+        ((0, 12), (2, 4, 33), []),
+    ):
+        choices = {"server_version": apache, "mod_xsendfile_version": version}
+        lines = text("http", site(protected=(PROTECTED,)), **choices).splitlines()
+        assert [line.strip() for line in lines if "Unescape" in line] == said
+
+
 def test_no_other_gateway_reaches_a_protected_directory() -> None:
     """Where nothing of Apache's sends them, it does not know of them."""
     for gateway in set(SPEAKS) - {"scgi"}:
@@ -137,18 +149,32 @@ def test_no_other_gateway_reaches_a_protected_directory() -> None:
 
 
 def test_protected_files_are_those_of_one_site() -> None:
-    """A site beside it names none; where both have some, it is said that Apache mixes them."""
+    """Each site that has some names its own, and no other can. By path, before 2.4.13, Apache mixes
+    those of sites that share their hosts, which is said."""
     shop = site("shop", prefix="/shop", protected=(PROTECTED,))
-    other = replace(PROTECTED, url="/blog/protected/", directory=Path("/srv/blog/private"))
     blog = site("blog", prefix="/blog")
-    deployment = DEPLOYMENT
-    for sites, said in (((shop, blog), 0), ((shop, replace(blog, protected=(other,))), 1)):
-        case = Case(sites=sites, deployment=deployment, gateway="scgi")
-        rendered = ApacheRenderer(case.plan(ApacheRenderer)).render()
-        lines = [line.strip() for line in rendered.text.splitlines()]
+    both = shop, replace(blog, protected=(BLOG_PROTECTED,))
+    for sites, said in (((shop, blog), 0), (both, 1)):
+        lines, warnings = _rendered(sites, (2, 4, 71))
+        assert lines.count("SetEnv DEPLOYKIT_SITE shop") == 1
+        assert lines.count("SetEnv DEPLOYKIT_SITE blog") == said
+        assert lines.count("<If \"reqenv('REDIRECT_DEPLOYKIT_SITE') != 'shop'\">") == 1
+        assert not warnings
+        lines, warnings = _rendered(sites, (2, 4, 10))
         assert lines.count("ProxySCGISendfile Off") == 1
         assert lines.count("ProxySCGISendfile X-Sendfile") == 1 + said
-        assert len([text for text in rendered.warnings if "share their hosts" in text]) == said
+        assert len(warnings) == said
+
+
+def _rendered(
+    sites: tuple[SiteFacts, ...], version: tuple[int, ...]
+) -> tuple[list[str], list[str]]:
+    """The lines, and what is said of sites that share their hosts."""
+    deployment = replace(DEPLOYMENT, server_version=version)
+    case = Case(sites=sites, deployment=deployment, gateway="scgi")
+    rendered = ApacheRenderer(case.plan(ApacheRenderer)).render()
+    lines = [line.strip() for line in rendered.text.splitlines()]
+    return lines, [text for text in rendered.warnings if "share their hosts" in text]
 
 
 @GATEWAYS

@@ -183,13 +183,17 @@ def test_a_limit_below_djangos_own_is_announced() -> None:
 
 
 def test_a_store_that_nginx_cannot_find_is_refused() -> None:
-    """nginx asks no name server of its own accord; an address needs none."""
+    """nginx asks no name server of its own accord. An address needs none, and no certificate can
+    prove it."""
     named, address = "https://files.example.com", "http://10.0.0.2:9000"
     with pytest.raises(ChoiceError, match=r"'https://files\.example\.com'.*--set resolver="):
         rendered(site(stores=(address, named)))
     written = rendered(site(stores=(named,)), resolver=Address("127.0.0.53", 53)).text
     assert "resolver 127.0.0.53:53;" in written
     assert "resolver" not in rendered(site(stores=(address,))).text
+    for told in ("https://10.0.0.2:9000", "https://[::1]"):
+        with pytest.raises(ChoiceError, match="looks for names in them alone"):
+            rendered(site(stores=(told,)))
 
 
 def test_who_a_store_is_has_to_be_proved() -> None:

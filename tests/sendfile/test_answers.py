@@ -49,6 +49,16 @@ def test_s10_the_hand_off_is_an_empty_200(private: Path, stack: str, client: Cli
     assert "Content-Encoding" not in answer
 
 
+def test_s10_nobody_adds_to_an_empty_body(
+    private: Path, stack: str, client: Client, settings: Any
+) -> None:
+    """S10: middleware that stands above, against the check, finds nothing to compress."""
+    settings.MIDDLEWARE = [GZIP, FIRST]
+    answer = get(client, "report.txt", Accept_Encoding="gzip")
+    assert (answer.streaming, "Content-Encoding" in answer) == (not stack, not stack)
+    assert stack == "" or (answer.content, answer["Content-Length"]) == (b"", "0")
+
+
 @pytest.mark.parametrize("status", [206, 304, 403, 404, 412, 416, 500])
 def test_s11_no_other_status_hands_a_file_over(
     private: Path, stack: str, client: Client, settings: Any, status: int

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import socketserver
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -11,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+import trustme
 
 from tests.servers import harness, small_projects
 from tests.servers.harness import Server
@@ -18,10 +22,15 @@ from tests.servers.stacks import STACKS
 
 CONTENT = bytes(range(256)) * 300
 SECRET = "0123456789abcdef-signature"
+TLS_STORES = ("files", "other", "own")
 SETTINGS = """
+from django_deploykit.config.servers.nginx import stores
+
+stores._TRUSTED = {authority!r}  # In the place of those whom the machine trusts.
 STORE = {store!r}
+OTHERS = {others!r}
 SECRET = {secret!r}
-DEPLOYKIT = {{"SENDFILE": {{"STORES": [{store!r}, "http://127.0.0.1:1"]}}}}
+DEPLOYKIT = {{"SENDFILE": {{"STORES": [STORE, *OTHERS.values()]}}}}
 """
 VIEWS = """
 import io
@@ -46,7 +55,7 @@ class Store(Storage):
         return datetime(2026, 1, 2, tzinfo=timezone.utc)
 
     def url(self, name):
-        others = {{"down": "http://127.0.0.1:1", "elsewhere.pdf": "http://127.0.0.1:9"}}
+        others = {{**settings.OTHERS, "elsewhere.pdf": "http://127.0.0.1:9"}}
         where = others.get(name, settings.STORE)
         return f"{{where}}/bucket/{{quote(name, safe='')}}?X-Sig={{settings.SECRET}}&a=%2F"
 
@@ -67,11 +76,12 @@ class Store:
     """A small HTTP server in the part of S3, and what it was asked."""
 
     port: int
+    secure: int
     asked: list[tuple[str, Message]] = field(default_factory=list)
 
 
 @pytest.fixture(scope="module")
-def store() -> Iterator[Store]:
+def store(authority: trustme.CA) -> Iterator[Store]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -105,27 +115,96 @@ def store() -> Iterator[Store]:
         def log_message(self, *args: Any) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        found = Store(server.server_port)
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with _answering(Handler) as port, _answering(Handler, _named(authority)) as secure:
+        found = Store(port, secure)
         yield found
-        server.shutdown()
-        thread.join()
+
+
+@contextlib.contextmanager
+def _answering(
+    handler: type[BaseHTTPRequestHandler], context: ssl.SSLContext | None = None
+) -> Iterator[int]:
+    """A server on a free port, which it yields."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        if context:
+            # The handshake is left to the thread of a request: one that fails ends that alone.
+            server.socket = context.wrap_socket(
+                server.socket, server_side=True, do_handshake_on_connect=False
+            )
+            server.handle_error = lambda *args: None  # type: ignore[method-assign]
+        with _serving(server):
+            yield server.server_port
+
+
+@contextlib.contextmanager
+def _serving(server: socketserver.BaseServer) -> Iterator[None]:
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield
+    server.shutdown()
+    thread.join()
+
+
+def _named(authority: trustme.CA) -> ssl.SSLContext:
+    """Whoever is asked for answers for itself; "other.test" and "own.test" do not do it well."""
+    contexts = {}
+    for name, issued in (
+        ("files.test", authority.issue_cert("files.test")),
+        ("other.test", authority.issue_cert("files.test")),
+        ("own.test", trustme.CA().issue_cert("own.test")),
+    ):
+        contexts[name] = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        issued.configure_cert(contexts[name])
+
+    def chosen(connection: Any, name: str | None, first: ssl.SSLContext) -> None:
+        connection.context = contexts.get(name or "", first)
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    context.sni_callback = chosen  # type: ignore[assignment]
+    return context
+
+
+class _Names(socketserver.BaseRequestHandler):
+    """A name server by which every name is this machine (RFC 1035)."""
+
+    def handle(self) -> None:
+        question, connection = self.request
+        is_address = question.endswith(b"\0\x01\0\x01")
+        head = question[:2] + b"\x81\x80\0\x01" + bytes([0, is_address]) + bytes(4)
+        found = b"\xc0\x0c\0\x01\0\x01\0\0\0\x3c\0\x04\x7f\0\0\x01" if is_address else b""
+        connection.sendto(head + question[12:] + found, self.client_address)
 
 
 @pytest.fixture(scope="module")
-def stored(store: Store) -> Iterator[Server]:
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def stored(store: Store, authority: trustme.CA) -> Iterator[Server]:
     """A site behind nginx."""
     stack = STACKS["nginx/uwsgi/uwsgi"]
     stack.require()
-    with harness.public_directory() as directory:
-        origin = f"http://127.0.0.1:{store.port}"
-        settings = SETTINGS.format(store=origin, secret=SECRET)
+    others = {f"{name}.pdf": f"https://{name}.test:{store.secure}" for name in TLS_STORES}
+    others |= {"down": "http://127.0.0.1:1"}
+    with (
+        harness.public_directory() as directory,
+        socketserver.UDPServer(("127.0.0.1", 0), _Names) as names,
+        _serving(names),
+    ):
+        authority.cert_pem.write_to_path(str(directory / "authority.pem"))
+        settings = SETTINGS.format(
+            store=f"http://127.0.0.1:{store.port}",
+            others=others,
+            authority=str(directory / "authority.pem"),
+            secret=SECRET,
+        )
         project = small_projects.make(directory / "project", {"stored": settings})
         views = VIEWS.format(size=len(CONTENT))
         (project.directory / "stored" / "urls.py").write_text(views)
-        with harness.deployrun(project, *stack.arguments) as server:
+        resolver = "--set", f"resolver=127.0.0.1:{names.server_address[1]}"
+        with harness.deployrun(project, *stack.arguments, *resolver) as server:
             yield server
 
 
@@ -165,6 +244,23 @@ def test_s23_the_client_sees_what_django_said(server: Server) -> None:
     assert "of the store" not in str(said)
     assert SECRET not in str(said)
     assert not [name for name in said if name.lower().startswith(("x-accel", "x-deploykit"))]
+
+
+def test_s23_a_store_proves_its_name(server: Server, store: Store) -> None:
+    """S23: over TLS, whoever has another name's certificate, or one of an authority that nobody
+    trusts, is not asked; and who is asked gets no cookie and no credentials."""
+    own = [("Cookie", "sessionid=mine"), ("Authorization", "Basic bWluZQ==")]
+    for name in ("other", "own"):
+        answer = server.get(_url(f"{name}.pdf"), *own)
+        assert (answer.status, SECRET.encode() in answer.body) == (502, False)
+    assert store.asked == []
+    answer = server.get(_url("files.pdf"), *own)
+    assert (answer.status, answer.body) == (200, CONTENT)
+    ((line, headers),) = store.asked
+    assert line == f"GET /bucket/files.pdf?X-Sig={SECRET}&a=%2F"
+    assert {name.lower(): value for name, value in headers.items()} == {
+        "host": f"files.test:{store.secure}"
+    }
 
 
 def test_s18_django_compares_validators(server: Server, store: Store) -> None:

@@ -71,6 +71,68 @@ def test_urls_of_no_site_are_not_found(sites_server: Server) -> None:
         assert sites_server.get(path).status == 404
 
 
+FILES = """
+from django.http import HttpResponse
+from django.urls import path
+
+from django_deploykit.sendfile import sendfile
+
+
+def send(request):
+    return sendfile(request, "document")
+
+
+def name(request):
+    '''A redirect within Apache by a header of one's own, to what the query names.'''
+    response = HttpResponse()
+    for header in ("Location", "X-Location"):
+        response[header] = request.META["QUERY_STRING"]
+    return response
+
+
+urlpatterns = [path("send/", send), path("name/", name)]
+"""
+
+
+@pytest.fixture(scope="module", params=["mod_wsgi", "scgi"])
+def with_files(request: pytest.FixtureRequest, public: Path) -> Iterator[Server]:
+    """Two sites of one host, each with a protected document, by the redirects within Apache."""
+    home = public / f"files-{request.param}"
+    protected = {}
+    for name in ("shop", "blog"):
+        (home / name).mkdir(parents=True)
+        (home / name / "document").write_text(f"of the {name}")
+        protected[name] = (
+            f'DEPLOYKIT = {{"SITE": {{"PROTECTED": {{"/files/": {str(home / name)!r}}}}}}}\n'
+        )
+    protected["shop"] += f"{TWO_SITES.replace('DEPLOYKIT =', 'DEPLOYKIT |=')}"
+    project = small_projects.make(home / "project", protected)
+    for name in ("shop", "blog"):
+        (project.directory / name / "urls.py").write_text(FILES)
+    stack = "apache" if request.param == "mod_wsgi" else proxying("apache", "scgi")[0]
+    with harness.deployrun(project, *chosen(stack).arguments) as server:
+        yield server
+
+
+def test_a_document_of_one_site_is_no_other_ones(with_files: Server) -> None:
+    """Within Apache, a site redirects to its own protected files; to those of its neighbour, and
+    for a client, there is nothing."""
+    for own, other in (("shop", "blog"), ("blog", "shop")):
+        assert with_files.get(f"/{own}/send/").body == f"of the {own}".encode()
+        assert (
+            with_files.get(f"/{own}/name/?/{own}/files/document").body == f"of the {own}".encode()
+        )
+        for asked in (
+            f"/{own}/name/?/{other}/files/document",
+            f"/{own}/name/?//{other}/files/document",
+            f"/{own}/name/?/{own}/../{other}/files/document",
+            f"/{own}/name/?/{own}/%2e%2e/{other}/files/document",
+            f"/{other}/files/document",
+        ):
+            answer = with_files.get(asked)
+            assert (answer.status, b"of the" in answer.body) == (404, False), asked
+
+
 @pytest.mark.parametrize("stack", ["apache", *fronts()], ids=str)
 def test_processes_are_separate(two_sites: Project, stack: str | Stack) -> None:
     """By default each site has processes of its own, and the forced module wins over the

@@ -15,8 +15,13 @@ from django_deploykit.config.syntax.nodes import Comment, Glob, Node, Raw, block
 MODULE = "xsendfile"
 PACKAGE = "libapache2-mod-xsendfile"
 
+# Which site a request is for; only Apache itself reads it.
+_SITE = "DEPLOYKIT_SITE"
 # The first with ProxySCGIInternalRedirect, and with what restores the headers.
 _REDIRECTS = (2, 4, 13)
+# The first mod_xsendfile that decodes a path, and the first Apache with <IfDirective>.
+_DECODES = (1, 0)
+_ASKS_FOR_DIRECTIVES = (2, 4, 34)
 
 
 def uses_module(plan: Plan) -> bool:
@@ -26,33 +31,34 @@ def uses_module(plan: Plan) -> bool:
 
 
 def redirects(plan: Plan) -> str:
-    """By which mechanism Apache redirects to a protected file within itself; "" for none.
-
-    Whatever one site could name so, all sites of the server could.
-    """
-    protected = len(plan.sites) == 1 and plan.sites[0].protected
+    """By which mechanism Apache redirects to a protected file within itself; "" for none."""
+    protected = any(site.protected for site in plan.sites)
     if not protected or uses_module(plan) or not Version.of(plan.deployment).at_least(*_REDIRECTS):
         return ""
     return {"mod_wsgi": "mod_wsgi", "scgi": "mod_proxy_scgi-redirect"}.get(plan.gateway, "")
 
 
-def stated(plan: Plan) -> list[Node]:
-    """What tells the runtime that the files can be named by URL."""
-    if not redirects(plan):
+def stated(plan: Plan, site: SiteFacts) -> list[Node]:
+    """What tells the runtime that the files can be named by URL, and the files who names them."""
+    if not redirects(plan) or not site.protected:
         return []
     why = "Django may name a protected file by its internal URL; no request can carry this name"
-    return [directive("SetEnv", contract.SENDFILE_KEY, redirects(plan), why=why)]
+    whose = "opens the protected files of this site, and of no other one, to its redirects"
+    return [
+        directive("SetEnv", contract.SENDFILE_KEY, redirects(plan), why=why),
+        directive("SetEnv", _SITE, site.name, why=whose),
+    ]
 
 
 def areas(plan: Plan, site: SiteFacts) -> list[Node]:
     """The internal URLs: 404 for every client, the file for Django's redirects."""
-    if not redirects(plan):
+    if not redirects(plan) or not site.protected:
         return []
     remark = "Protected files: Django names one by its URL here, with what is to be said of it."
-    return [Comment(remark), *(node for one in site.protected for node in _area(plan, one))]
+    return [Comment(remark), *(node for one in site.protected for node in _area(plan, site, one))]
 
 
-def _area(plan: Plan, mount: Mount) -> list[Node]:
+def _area(plan: Plan, site: SiteFacts, mount: Mount) -> list[Node]:
     setting, version = mount.setting, Version.of(plan.deployment)
     target = f"{str(mount.directory).rstrip('/')}/"
     why = "where the files lie; both sides end in a slash"
@@ -70,7 +76,7 @@ def _area(plan: Plan, mount: Mount) -> list[Node]:
             Glob(mount.url),
             children=[
                 *grant(version, "what Django names; in the directory itself, nothing is", setting),
-                *_nobody_else(setting),
+                *_nobody_else(site, setting),
                 *(node for name in _restored(plan) for node in _restore(name)),
                 *_uncompressed(),
             ],
@@ -80,10 +86,11 @@ def _area(plan: Plan, mount: Mount) -> list[Node]:
     ]
 
 
-def _nobody_else(setting: str) -> list[Node]:
-    why = "only a redirect within Apache has this variable; 404 for every client"
+def _nobody_else(site: SiteFacts, setting: str) -> list[Node]:
+    """A redirect within Apache calls what was set for the request before it REDIRECT_*."""
+    why = "only after a redirect of this site's own; 404 for other sites, and for every client"
     refusal = directive("Redirect", 404, "/", why=why, setting=setting)
-    test = "-z reqenv('REDIRECT_STATUS')"
+    test = f"reqenv('REDIRECT_{_SITE}') != '{site.name}'"
     return [block("If", test, children=[refusal], why=why, setting=setting)]
 
 
@@ -112,7 +119,7 @@ def _uncompressed() -> list[Node]:
 def sending(plan: Plan, site: SiteFacts) -> list[Node]:
     """Only for the URLs of a site that has protected files, and out of their directories."""
     if not uses_module(plan) or not site.protected:
-        return stated(plan)
+        return stated(plan, site)
     why, setting = "Django decides who may read a protected file, Apache sends it", "PROTECTED"
     outside = "and no other file; this module knows no access rules"
     return [
@@ -121,4 +128,21 @@ def sending(plan: Plan, site: SiteFacts) -> list[Node]:
             directive("XSendFilePath", str(mount.directory), why=outside, setting=mount.setting)
             for mount in site.protected
         ),
+        *_spelling(plan),
     ]
+
+
+def _spelling(plan: Plan) -> list[Node]:
+    """Make the module read a path as Django spells it, or refuse to start.
+
+    Debian 13's "0.12+git20120509" is 1.0 by its source, and has the directive too.
+    """
+    name, version = "XSendFileUnescape", plan.deployment.mod_xsendfile_version or ()
+    setting = "mod_xsendfile_version"
+    if version >= _DECODES:
+        return [directive(name, "On", why="Django encodes the path", setting=setting)]
+    if not Version.of(plan.deployment).at_least(*_ASKS_FOR_DIRECTIVES):
+        return []
+    raw = directive(name, "Off", why="Django writes the path as it is", setting=setting)
+    why = "Debian's packages of the same name decode it, or do not"
+    return [block("IfDirective", Raw(name), children=[raw], why=why, setting=setting)]

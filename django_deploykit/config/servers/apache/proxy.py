@@ -244,7 +244,7 @@ def _protocol(plan: Plan, sites: tuple[SiteFacts, ...]) -> list[Node]:
 def _scgi(plan: Plan, sites: tuple[SiteFacts, ...]) -> list[Node]:
     """By default mod_proxy_scgi reads a file of this server for "Location: /x" with status 200."""
     why = "a redirect without a host is the client's to follow, not Apache's"
-    if protected.redirects(plan):
+    if protected.redirects(plan) and any(site.protected for site in sites):
         header, off = contract.SCGI_REDIRECT_HEADER, "no path of Django's opens a file here"
         return [
             directive("ProxySCGIInternalRedirect", header, why=why),

@@ -35,14 +35,22 @@ _FAILURES = "301 302 303 304 307 308 400 401 403 405 409 411 412 416 429 500 501
 
 
 def check(plan: Plan) -> None:
-    """Refuse a store that nginx could not find: it looks names up only where it is told to ask."""
-    for site in plan.sites:
-        for origin in site.stores:
-            if not _is_address(origin) and not plan.deployment.resolver:
-                raise ChoiceError(
-                    f"{_SETTING}: to find {origin!r}, nginx has to know a name server. "
-                    "Say --set resolver=127.0.0.53:53, or wherever yours is."
-                )
+    """Refuse a store that nginx could not find, or could not believe.
+
+    It looks names up only where it is told to ask, and no address in a certificate (measured on
+    1.22, as X509_check_host(3) says).
+    """
+    for origin in (origin for site in plan.sites for origin in site.stores):
+        if not _is_address(origin) and not plan.deployment.resolver:
+            raise ChoiceError(
+                f"{_SETTING}: to find {origin!r}, nginx has to know a name server. "
+                "Say --set resolver=127.0.0.53:53, or wherever yours is."
+            )
+        if _is_address(origin) and origin.startswith("https:"):
+            raise ChoiceError(
+                f"{_SETTING}: nginx refuses every certificate of {origin!r}, because it looks for "
+                "names in them alone. Write the store's name."
+            )
 
 
 def _is_address(origin: str) -> bool:
