@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 BEGIN, ABORT, END, PARAMS, STDIN, STDOUT, GET_VALUES, UNKNOWN = 1, 2, 3, 4, 5, 6, 9, 11
-RESPONDER, AUTHORIZER = 1, 2
+RESPONDER, AUTHORIZER, FILTER = 1, 2, 3
 
 
 class Record(NamedTuple):

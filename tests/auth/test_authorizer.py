@@ -19,7 +19,8 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 
 from django_deploykit.auth import authorizer, fastcgi
-from django_deploykit.auth.authorizer import Authorizer, Server
+from django_deploykit.auth.authorizer import Authorizer
+from django_deploykit.auth.server import Server, listening
 from tests.auth import fastcgi_client as fcgi
 from tests.auth.conftest import PASSWORD, user
 from tests.auth.fastcgi_client import Record, ask
@@ -31,11 +32,11 @@ ROLE = "FCGI_APACHE_ROLE"
 @contextmanager
 def serving(made: Authorizer, threads: int = 4) -> Iterator[Any]:
     """The server in a thread, at an address."""
-    with Server(("127.0.0.1", 0), made, threads) as server:
-        loop = threading.Thread(target=server.serve_forever, args=(0.01,))
+    with Server(listening(("127.0.0.1", 0)), made, threads) as server:
+        loop = threading.Thread(target=server.serve_forever)
         loop.start()
         try:
-            yield server.server_address
+            yield server.address
         finally:
             server.shutdown()
             loop.join()
@@ -264,8 +265,8 @@ def test_parameters_may_be_cut_anywhere(address: Any, zoe: User) -> None:
 
 
 def test_another_role_is_refused(address: Any) -> None:
-    """FCGI_UNKNOWN_ROLE: this is no responder."""
-    assert fcgi.exchange(address, fcgi.begin(fcgi.RESPONDER)) == [
+    """FCGI_UNKNOWN_ROLE: this is no filter."""
+    assert fcgi.exchange(address, fcgi.begin(fcgi.FILTER)) == [
         Record(fcgi.END, 1, b"\0\0\0\0\x03\0\0\0")
     ]
 
@@ -327,16 +328,16 @@ def test_shutdown_waits_for_what_was_begun(transactional_db: None) -> None:
     entered, release = threading.Event(), threading.Event()
 
     class Slow(Authorizer):
-        def __call__(self, params: dict[str, str]) -> bytes:
+        def __call__(self, role: int, params: dict[str, str]) -> bytes:
             entered.set()
             assert release.wait(20)
-            return super().__call__(params)
+            return super().__call__(role, params)
 
     answers: list[Any] = []
-    with Server(("127.0.0.1", 0), Slow("active", "x"), 2) as server:
-        loop = threading.Thread(target=server.serve_forever, args=(0.01,))
+    with Server(listening(("127.0.0.1", 0)), Slow("active", "x"), 2) as server:
+        loop = threading.Thread(target=server.serve_forever)
         loop.start()
-        client = threading.Thread(target=lambda: answers.append(ask(server.server_address)))
+        client = threading.Thread(target=lambda: answers.append(ask(server.address)))
         client.start()
         assert entered.wait(20)
         server.shutdown()

@@ -1,12 +1,12 @@
-"""``manage.py runauthorizer``: answer Apache's mod_authnz_fcgi and lighttpd, until SIGTERM."""
+"""``manage.py runauthorizer``: answer Apache's mod_authnz_fcgi, lighttpd and nginx, until SIGTERM."""
 
 from __future__ import annotations
 
 import contextlib
 import ipaddress
 import signal
+import socket
 import stat
-import threading
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,15 +17,14 @@ from django.core.management.base import BaseCommand, CommandError
 
 from django_deploykit import contract
 from django_deploykit.auth import authenticator
-from django_deploykit.auth.authorizer import Authorizer, Server
+from django_deploykit.auth.authorizer import Authorizer
+from django_deploykit.auth.server import Address, Server, listening
 from django_deploykit.exceptions import DeploykitError
 from django_deploykit.management.choices import MISTAKE
 
-Address = tuple[str, int] | str
-
 
 class Command(BaseCommand):
-    help = "Decide for Apache or lighttpd, over FastCGI, who may see what they serve."
+    help = "Decide for Apache, lighttpd or nginx, over FastCGI, who may see what they serve."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
@@ -62,13 +61,12 @@ class Command(BaseCommand):
         authorizer = Authorizer(options["policy"], options["realm"], token)
         if options["threads"] < 1:
             raise CommandError("--threads: at least 1", returncode=MISTAKE)
-        with _path_of(address), Server(address, authorizer, options["threads"]) as server:
+        with _bound(address) as listener, Server(listener, authorizer, options["threads"]) as server:
             for number in (signal.SIGTERM, signal.SIGINT):
-                # From another thread: shutdown() waits until the loop, which runs here, ends.
-                signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
-            self.stdout.write(f"ready {_shown(server.server_address)}")
+                signal.signal(number, lambda *_: server.shutdown())
+            self.stdout.write(f"ready {_shown(server.address)}")
             self.stdout.flush()
-            server.serve_forever(poll_interval=0.1)
+            server.serve_forever()
 
 
 def _address(text: str, *, remote: bool) -> Address:
@@ -102,21 +100,21 @@ def _token(path: Path | None) -> str:
 
 
 @contextlib.contextmanager
-def _path_of(address: Address) -> Iterator[None]:
-    """Remove a socket that an earlier run left, and the one of this run."""
+def _bound(address: Address) -> Iterator[socket.socket]:
+    """A socket of this run's own; at a path, in place of one that an earlier run left."""
     if not isinstance(address, str):
-        yield
+        yield listening(address)
         return
     path = Path(address)
     if path.exists() and stat.S_ISSOCK(path.stat().st_mode):
         path.unlink()
     try:
-        yield
+        yield listening(address)
     finally:
         path.unlink(missing_ok=True)
 
 
-def _shown(address: Any) -> str:
+def _shown(address: Address) -> str:
     if isinstance(address, str):
         return address
     host = f"[{address[0]}]" if ":" in address[0] else address[0]
