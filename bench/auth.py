@@ -4,6 +4,9 @@ Each front runs as ``manage.py deployrun`` runs it, and ``ab`` (Debian: apache2-
 files of the same size, one in an area and one of STATIC_ROOT. In every round all take turns; a
 figure is the median of its rounds. Django's own handler hashes the password each time, and so is
 asked far less often.
+
+An authorizer that only says yes, in place of ours behind the same configuration, shows what it
+costs the server to ask at all.
 """
 
 from __future__ import annotations
@@ -65,6 +68,69 @@ from django.contrib.auth.handlers.modwsgi import check_password
 """
 
 
+YES_SETTINGS = """
+INSTALLED_APPS = ["yes", *INSTALLED_APPS]
+"""
+
+# In place of the command that the emitted program calls: one loop, and no look at what is asked.
+YES = """
+import select
+import socket
+import struct
+
+from django.core.management.base import BaseCommand
+
+LAST = struct.pack("!BBHHBx", 1, 4, 1, 0, 0)  # the end of a request's parameters
+KEEPS = 10  # where a request says that its connection is kept
+
+
+def record(kind, content=b""):
+    return struct.pack("!BBHHBx", 1, kind, 1, len(content), 0) + content
+
+
+SAID = b"Status: 200 OK\\r\\nVariable-DEPLOYKIT_USER: alice\\r\\n\\r\\n"
+ANSWER = record(6, SAID) + record(6) + record(3, bytes(8))
+
+
+class Command(BaseCommand):
+    def add_arguments(self, parser):
+        for name in ("--bind", "--policy", "--realm"):
+            parser.add_argument(name)
+
+    def handle(self, bind, policy, realm, **options):
+        if bind.startswith("/"):
+            listener = socket.socket(socket.AF_UNIX)
+            listener.bind(bind)
+        else:
+            host, _, port = bind.rpartition(":")
+            listener = socket.create_server((host, int(port)))
+        listener.listen(1024)
+        self.answer(listener)
+
+    def answer(self, listener):
+        poll, known = select.epoll(), {}
+        poll.register(listener, select.EPOLLIN)
+        while True:
+            for number, _ in poll.poll():
+                if number == listener.fileno():
+                    connection, _ = listener.accept()
+                    known[connection.fileno()] = connection, bytearray()
+                    poll.register(connection, select.EPOLLIN)
+                    continue
+                connection, received = known[number]
+                data = connection.recv(65536)
+                received += data
+                if LAST in received:
+                    connection.sendall(ANSWER)
+                    if not received[KEEPS]:
+                        connection.shutdown(socket.SHUT_WR)
+                    received.clear()
+                elif not data:
+                    del known[number]
+                    connection.close()
+"""
+
+
 @dataclass
 class Candidate:
     """A way to ask, where its two files are, and what was measured, in requests a second."""
@@ -107,6 +173,17 @@ def _project(directory: Path) -> Project:
     if user := harness.server_user():
         for path in (directory, directory / "db.sqlite3"):
             shutil.chown(path, user)
+    return project
+
+
+def _saying_yes(directory: Path) -> Project:
+    """The same, with an authorizer that only says yes."""
+    project = _project(directory)
+    settings = directory / "shop/settings.py"
+    settings.write_text(settings.read_text() + YES_SETTINGS)
+    for package in ("yes", "yes/management", "yes/management/commands"):
+        project.write(f"{package}/__init__.py", "")
+    project.write("yes/management/commands/runauthorizer.py", YES)
     return project
 
 
@@ -169,13 +246,18 @@ def _own_apache(project: Project) -> Iterator[int]:
 @contextlib.contextmanager
 def _candidates(directory: Path, only: str) -> Iterator[list[Candidate]]:
     """Every way to ask whose name holds ``only``, each with its servers running."""
-    project = _project(directory / "project")
+    project, yes = _project(directory / "project"), _saying_yes(directory / "yes")
+    authorizer = ("--gateway", "http", "--set", "authorizer=127.0.0.1:9010")
     ways = {
         OWN: _own_apache(project),
         "Apache, hooks": _deployed(project, "apache", "--gateway", "mod_wsgi"),
-        "Apache, authorizer": _deployed(project, "apache", "--gateway", "http"),
-        "lighttpd, authorizer": _deployed(project, "lighttpd", "--gateway", "http"),
+        "Apache, authorizer": _deployed(project, "apache", *authorizer),
+        "lighttpd, authorizer": _deployed(project, "lighttpd", *authorizer),
+        "nginx, authorizer": _deployed(project, "nginx", *authorizer),
         "nginx, endpoint": _deployed(project, "nginx", "--gateway", "http"),
+        "Apache, only yes": _deployed(yes, "apache", *authorizer),
+        "lighttpd, only yes": _deployed(yes, "lighttpd", *authorizer),
+        "nginx, only yes": _deployed(yes, "nginx", *authorizer),
     }
     with contextlib.ExitStack() as running:
         yield [

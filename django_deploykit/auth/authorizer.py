@@ -1,13 +1,14 @@
 """A FastCGI authorizer: Apache's mod_authnz_fcgi, lighttpd and nginx ask it who may pass.
 
-lighttpd and nginx take an answer without ``Status`` for a yes. So each begins with it, in every path;
-and where there is none at all, all three servers refuse.
+lighttpd and nginx take an answer without ``Status`` for a yes. So each begins with it, in every
+path; and where there is none at all, all three servers refuse.
 """
 
 from __future__ import annotations
 
 import hmac
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -21,7 +22,7 @@ from django_deploykit.auth.state import authenticator
 
 logger = logging.getLogger("django_deploykit.auth")
 
-_Headers = list[tuple[str, str]]
+_Headers = Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -67,11 +68,11 @@ class Authorizer:
         authorization = params.get("HTTP_AUTHORIZATION", "")
         decision = answers.decide(request, authorization, answers.SCHEMES, policy)
         if decision.granted and decision.account:
-            return HTTPStatus.OK, answers.identity(decision.account)
+            return HTTPStatus.OK, decision.account.identity
         status, headers = self._refused(answers.nginx_status(decision))
         if status is HTTPStatus.UNAUTHORIZED and answers.wants_page(request, authorization):
             location = answers.login_url(params["REQUEST_URI"])
-            headers.append((contract.AUTH_LOGIN_HEADER, location))
+            headers = [*headers, (contract.AUTH_LOGIN_HEADER, location)]
         return status, headers
 
     def _asked(

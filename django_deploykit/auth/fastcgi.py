@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 _HEADER = struct.Struct("!BBHHBx")  # version, type, request id, length, padding
 _VERSION = 1
 _BEGIN, _ABORT, _END, _PARAMS, _STDIN, _STDOUT, _UNKNOWN = 1, 2, 3, 4, 5, 6, 11
-_KEEP_CONNECTION = 1
 _COMPLETE, _NO_MULTIPLEXING, _UNKNOWN_ROLE = 0, 1, 3
 _MOST = 0xFFFF
+_LONG = 0x80  # the first byte of a length that has four
 
 # Apache and lighttpd ask as one asks an authorizer; nginx knows no role but that of a responder.
 RESPONDER, AUTHORIZER = 1, 2
@@ -33,22 +33,17 @@ class ProtocolError(Exception):
     """What came is not a request to an authorizer."""
 
 
-class Ended(EOFError):
-    """The connection ended between two requests, or before the first."""
-
-
 @dataclass
 class Request:
     """Who asks, by the number and in the role of its request, and the parameters so far."""
 
     number: int
     role: int
-    keeps: bool
     stream: bytearray = field(default_factory=bytearray)
 
     def params(self) -> dict[str, str]:
         """Names and values, as text in the manner of PEP 3333."""
-        return dict(_pairs(bytes(self.stream)))
+        return dict(_pairs(self.stream.decode("latin-1")))
 
 
 # Makes header lines of a request's role and parameters.
@@ -56,46 +51,33 @@ Answer = Callable[[int, dict[str, str]], bytes]
 
 
 class Connection:
-    """A connection of a web server, on which it asks once, or again and again."""
+    """A connection on which a web server asks once: none of them asks a second time on it.
+
+    (nginx closes it once it has the headers, be it told to keep it or not: only over HTTP does
+    ``auth_request`` ever use one again.)
+    """
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self._received = bytearray()
+        self._deadline = time.monotonic() + _REQUEST_SECONDS
 
-    @property
-    def has_more(self) -> bool:
-        """Whether part of the next request has come already."""
-        return bool(self._received)
+    def converse(self, answer: Answer) -> None:
+        """Read one request, and write what ``answer`` makes of it.
 
-    def converse(self, answer: Answer) -> bool:
-        """Read one request, and write what ``answer`` makes of it; tell whether the web server
-        wants to ask again.
-
-        Raise Ended where nothing comes, and ProtocolError, EOFError or OSError where something else
-        does than a request within ten seconds.
+        Raise ProtocolError, EOFError or OSError where no request arrives, within ten seconds.
         """
         request = self._request()
         output = answer(request.role, request.params())
         parts = [output[start : start + _MOST] for start in range(0, len(output), _MOST)]
         records = [_record(_STDOUT, request.number, part) for part in (*parts, b"")]
         self._send(b"".join(records) + _ended(request.number, _COMPLETE))
-        return request.keeps
-
-    def linger(self) -> None:
-        """Read what is left: to close before would reset the connection, and lose the answer."""
-        with contextlib.suppress(OSError):
-            self._connection.shutdown(socket.SHUT_WR)
-            self._connection.settimeout(_LINGER_SECONDS)
-            while self._connection.recv(4096):
-                pass
+        self._linger()
 
     def _request(self) -> Request:
-        deadline = time.monotonic() + _REQUEST_SECONDS
         request: Request | None = None
-        if not self.has_more and not self._more(deadline):
-            raise Ended
         while True:
-            kind, number, content = self._receive(deadline)
+            kind, number, content = self._receive()
             if number == 0:  # A question about the application itself; none is understood.
                 self._send(_record(_UNKNOWN, 0, struct.pack("!B7x", kind)))
             elif kind == _BEGIN and request:
@@ -106,41 +88,45 @@ class Connection:
                 return request
 
     def _begun(self, number: int, content: bytes) -> Request:
-        role, flags = struct.unpack_from("!HB", content.ljust(3, b"\0"))
+        role = int.from_bytes(content[:2])
         if role not in (RESPONDER, AUTHORIZER):
             self._send(_ended(number, _UNKNOWN_ROLE))
             raise ProtocolError(f"role {role} is not that of an authorizer, {AUTHORIZER}")
-        return Request(number, role, bool(flags & _KEEP_CONNECTION))
+        return Request(number, role)
 
-    def _receive(self, deadline: float) -> tuple[int, int, bytes]:
-        head = _HEADER.unpack(self._exactly(_HEADER.size, deadline))
+    def _receive(self) -> tuple[int, int, bytes]:
+        head = _HEADER.unpack(self._exactly(_HEADER.size))
         version, kind, number, length, padding = head
         if version != _VERSION:
             raise ProtocolError(f"version {version} is not {_VERSION}")
-        return kind, number, self._exactly(length + padding, deadline)[:length]
+        return kind, number, self._exactly(length + padding)[:length]
 
-    def _exactly(self, size: int, deadline: float) -> bytes:
+    def _exactly(self, size: int) -> bytes:
         """So many bytes of those that have come; whatever comes is taken at once."""
         while len(self._received) < size:
-            if not self._more(deadline):
+            left = self._deadline - time.monotonic()
+            if left <= 0:  # However slowly bytes drop in.
+                raise TimeoutError(f"no whole request within {_REQUEST_SECONDS:g} seconds")
+            self._connection.settimeout(left)
+            chunk = self._connection.recv(_MOST)
+            if not chunk:
                 raise EOFError("the connection ended within a request")
+            self._received += chunk
         data = bytes(self._received[:size])
         del self._received[:size]
         return data
 
-    def _more(self, deadline: float) -> bool:
-        """Take what comes; False at the end of the connection."""
-        left = deadline - time.monotonic()
-        if left <= 0:  # However slowly bytes drop in.
-            raise TimeoutError(f"no whole request within {_REQUEST_SECONDS:g} seconds")
-        self._connection.settimeout(left)
-        chunk = self._connection.recv(_MOST)
-        self._received += chunk
-        return bool(chunk)
-
     def _send(self, data: bytes) -> None:
         self._connection.settimeout(_REQUEST_SECONDS)
         self._connection.sendall(data)
+
+    def _linger(self) -> None:
+        """Read what is left: to close before would reset the connection, and lose the answer."""
+        with contextlib.suppress(OSError):
+            self._connection.shutdown(socket.SHUT_WR)
+            self._connection.settimeout(_LINGER_SECONDS)
+            while self._connection.recv(4096):
+                pass
 
 
 def _completes(request: Request, kind: int, content: bytes) -> bool:
@@ -155,25 +141,28 @@ def _completes(request: Request, kind: int, content: bytes) -> bool:
     return kind == last and not content
 
 
-def _pairs(stream: bytes) -> Iterator[tuple[str, str]]:
-    """Names and values (3.4), as text in the manner of PEP 3333."""
-    position = 0
-    while position < len(stream):
+def _pairs(stream: str) -> Iterator[tuple[str, str]]:
+    """Names and values (3.4)."""
+    position, size = 0, len(stream)
+    while position < size:
         name_length, position = _length(stream, position)
         value_length, position = _length(stream, position)
-        middle, end = position + name_length, position + name_length + value_length
-        if end > len(stream):
+        middle = position + name_length
+        end = middle + value_length
+        if end > size:
             raise ProtocolError("a parameter is cut off")
-        yield stream[position:middle].decode("latin-1"), stream[middle:end].decode("latin-1")
+        yield stream[position:middle], stream[middle:end]
         position = end
 
 
-def _length(stream: bytes, position: int) -> tuple[int, int]:
-    size = 4 if stream[position : position + 1] >= b"\x80" else 1
-    raw = stream[position : position + size]
-    if len(raw) < size:
+def _length(stream: str, position: int) -> tuple[int, int]:
+    first = ord(stream[position]) if position < len(stream) else _LONG
+    if first < _LONG:
+        return first, position + 1
+    raw = stream[position : position + 4].encode("latin-1")
+    if len(raw) < 4:
         raise ProtocolError("a length is cut off")
-    return int.from_bytes(raw) & 0x7FFFFFFF, position + size
+    return int.from_bytes(raw) & 0x7FFFFFFF, position + 4
 
 
 def _record(kind: int, number: int, content: bytes = b"") -> bytes:

@@ -8,14 +8,13 @@ import os
 import select
 import socket
 import threading
-from collections.abc import Iterator
 from types import TracebackType
 
 from django.conf import settings
 from django.urls import set_script_prefix
 
 from django_deploykit.auth import fastcgi
-from django_deploykit.auth.fastcgi import Answer, Connection
+from django_deploykit.auth.fastcgi import Answer
 
 logger = logging.getLogger("django_deploykit.auth")
 
@@ -58,8 +57,6 @@ class Server:
     def __init__(self, listener: socket.socket, authorizer: Answer, threads: int) -> None:
         listener.setblocking(False)
         self._listener, self._authorizer = listener, authorizer
-        # Half of the threads are there for who comes anew, however many connections are kept.
-        self._kept = threading.Semaphore(threads // 2)
         self._ending, self._end = socket.socketpair()
         self._threads = [
             threading.Thread(target=self._work, name=f"authorizer-{number}")
@@ -111,40 +108,9 @@ class Server:
     def _attend(self, accepted: socket.socket) -> None:
         with accepted:
             try:
-                self._converse(accepted)
-            except fastcgi.Ended:
-                pass
+                fastcgi.Connection(accepted).converse(self._authorizer)
             except (fastcgi.ProtocolError, EOFError, OSError) as error:
                 # Nothing was granted: where the answer is missing, the web server refuses.
                 logger.warning("a web server's request was dropped: %s", error)
             except Exception:
                 logger.exception("a connection failed")
-
-    def _converse(self, accepted: socket.socket) -> None:
-        connection = Connection(accepted)
-        if not connection.converse(self._authorizer):
-            connection.linger()
-            return
-        with self._keeping() as may_stay:
-            while may_stay and self._asks_again(accepted, connection):
-                if not connection.converse(self._authorizer):
-                    return
-
-    @contextlib.contextmanager
-    def _keeping(self) -> Iterator[bool]:
-        """Whether a connection may be kept; it counts until the end of the block."""
-        may_stay = self._kept.acquire(blocking=False)
-        try:
-            yield may_stay
-        finally:
-            if may_stay:
-                self._kept.release()
-
-    def _asks_again(self, accepted: socket.socket, connection: Connection) -> bool:
-        """Wait for the next request. False at the end of all."""
-        if connection.has_more:
-            return True
-        poll = select.poll()
-        for one in (accepted, self._ending):
-            poll.register(one, select.POLLIN)
-        return self._ending.fileno() not in dict(poll.poll())

@@ -1,4 +1,4 @@
-"""``manage.py runauthorizer``: answer Apache's mod_authnz_fcgi, lighttpd and nginx, until SIGTERM."""
+"""``manage.py runauthorizer``: answer Apache, lighttpd and nginx over FastCGI, until SIGTERM."""
 
 from __future__ import annotations
 
@@ -61,7 +61,10 @@ class Command(BaseCommand):
         authorizer = Authorizer(options["policy"], options["realm"], token)
         if options["threads"] < 1:
             raise CommandError("--threads: at least 1", returncode=MISTAKE)
-        with _bound(address) as listener, Server(listener, authorizer, options["threads"]) as server:
+        with (
+            _bound(address) as listener,
+            Server(listener, authorizer, options["threads"]) as server,
+        ):
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: server.shutdown())
             self.stdout.write(f"ready {_shown(server.address)}")
