@@ -72,7 +72,8 @@ class Connection:
         parts = [output[start : start + _MOST] for start in range(0, len(output), _MOST)]
         records = [_record(_STDOUT, request.number, part) for part in (*parts, b"")]
         self._send(b"".join(records) + _ended(request.number, _COMPLETE))
-        self._linger()
+        if self._connection.family != socket.AF_UNIX and request.role == AUTHORIZER:
+            self._linger()
 
     def _request(self) -> Request:
         request: Request | None = None
@@ -117,11 +118,11 @@ class Connection:
         return data
 
     def _send(self, data: bytes) -> None:
-        self._connection.settimeout(_REQUEST_SECONDS)
         self._connection.sendall(data)
 
     def _linger(self) -> None:
-        """Read what is left: to close before would reset the connection, and lose the answer."""
+        """Read what is left, such as a body's end: to close before would reset a connection of
+        TCP, and lose the answer. Of a responder's request nothing is left."""
         with contextlib.suppress(OSError):
             self._connection.shutdown(socket.SHUT_WR)
             self._connection.settimeout(_LINGER_SECONDS)
