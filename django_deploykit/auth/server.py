@@ -20,6 +20,9 @@ logger = logging.getLogger("django_deploykit.auth")
 
 Address = tuple[str, int] | str
 
+# The first descriptor that a service manager passes on (sd_listen_fds(3)).
+_FIRST_HANDED = 3
+
 # So many connections wait for a thread; the kernel may allow fewer.
 _BACKLOG = 1024
 
@@ -38,6 +41,25 @@ def listening(address: Address) -> socket.socket:
         made.close()
         raise
     return made
+
+
+def handed() -> socket.socket | None:
+    """The socket that a service manager hands to this process, if it does (sd_listen_fds(3)).
+
+    Raise OSError unless it is one, and listens. What the process starts itself is handed nothing.
+    """
+    is_ours = os.environ.pop("LISTEN_PID", "") == str(os.getpid())
+    count = os.environ.pop("LISTEN_FDS", "")
+    os.environ.pop("LISTEN_FDNAMES", None)
+    if not is_ours:
+        return None
+    if count != "1":
+        raise OSError(f"LISTEN_FDS: one socket is wanted here, and not {count or 'none'}")
+    os.set_inheritable(_FIRST_HANDED, False)
+    found = socket.socket(fileno=_FIRST_HANDED)
+    if not found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        raise OSError(f"LISTEN_FDS: the socket at {found.getsockname()!r} does not listen")
+    return found
 
 
 def _family(address: Address) -> socket.AddressFamily:

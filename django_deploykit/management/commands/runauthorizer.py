@@ -18,7 +18,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django_deploykit import contract
 from django_deploykit.auth import authenticator
 from django_deploykit.auth.authorizer import Authorizer
-from django_deploykit.auth.server import Address, Server, listening
+from django_deploykit.auth.server import Address, Server, handed, listening
 from django_deploykit.exceptions import DeploykitError
 from django_deploykit.management.choices import MISTAKE
 
@@ -57,14 +57,11 @@ class Command(BaseCommand):
         if options["policy"]:
             authenticator().rule(options["policy"])
         token = _token(options["token_file"])
-        address = _address(options["bind"], remote=options["allow_remote"])
         authorizer = Authorizer(options["policy"], options["realm"], token)
         if options["threads"] < 1:
             raise CommandError("--threads: at least 1", returncode=MISTAKE)
-        with (
-            _bound(address) as listener,
-            Server(listener, authorizer, options["threads"]) as server,
-        ):
+        threads = options["threads"]
+        with _listener(options) as listener, Server(listener, authorizer, threads) as server:
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: server.shutdown())
             self.stdout.write(f"ready {_shown(server.address)}")
@@ -72,24 +69,41 @@ class Command(BaseCommand):
             server.serve_forever()
 
 
+@contextlib.contextmanager
+def _listener(options: dict[str, Any]) -> Iterator[socket.socket]:
+    """The socket of a systemd unit, which stays when this ends; else one of its own."""
+    if given := handed():
+        address = given.getsockname()
+        if given.family != socket.AF_UNIX:
+            _check_local(address[0], _shown(address), options["allow_remote"])
+        yield given
+        return
+    with _bound(_address(options["bind"], remote=options["allow_remote"])) as made:
+        yield made
+
+
 def _address(text: str, *, remote: bool) -> Address:
     if text.startswith("/"):
         return text
     host, _, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise CommandError(f"--bind: {text!r} is neither ADDRESS:PORT nor a path", returncode=2)
+    _check_local(host, text, remote)
+    return host, int(port)
+
+
+def _check_local(host: str, text: str, remote: bool) -> None:
     try:
         is_local = ipaddress.ip_address(host).is_loopback
     except ValueError:
         is_local = False
-    if not host or not port.isdecimal() or int(port) > 65535:
-        raise CommandError(f"--bind: {text!r} is neither ADDRESS:PORT nor a path", returncode=2)
     if not is_local and not remote:
         raise CommandError(
             f"--bind: {text!r} is not a loopback address. Whoever can connect can try passwords: "
             "use 127.0.0.1, or --allow-remote with --token-file and a network of your own.",
             returncode=MISTAKE,
         )
-    return host, int(port)
 
 
 def _token(path: Path | None) -> str:
