@@ -50,9 +50,12 @@ class Authorizer:
         if not hmac.compare_digest(shown.encode(), self.token.encode()):
             logger.error("a request came without the token of the web server")
             return HTTPStatus.INTERNAL_SERVER_ERROR, []
-        path = normalised(params.get("REQUEST_URI", ""))
+        target = params.get("REQUEST_URI", "")
+        path = normalised(target)
         if path is None:
             return HTTPStatus.FORBIDDEN, []
+        if role == fastcgi.RESPONDER:  # nginx's own question has no query.
+            params["QUERY_STRING"] = target.partition("?")[2]
         # mod_ssl sets HTTPS only after Apache has asked.
         secure = params.get("REQUEST_SCHEME") == "https" or params.get("HTTPS") in ("on", "1")
         request = AreaRequest(params, path, params.get("REQUEST_METHOD", "GET"), secure=secure)
