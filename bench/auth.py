@@ -5,6 +5,9 @@ files of the same size, one in an area and one of STATIC_ROOT. In every round al
 figure is the median of its rounds. Django's own handler hashes the password each time, and so is
 asked far less often.
 
+Beside the requests in a second stands the time of processors that the server and what it asks spend
+on one: that hardly changes where the machine has other work, too.
+
 An authorizer that only says yes, in place of ours behind the same configuration, shows what it
 costs the server to ask at all.
 """
@@ -13,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import platform
 import re
 import shutil
@@ -22,6 +26,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 import django
 
@@ -131,21 +136,54 @@ class Command(BaseCommand):
 """
 
 
+Measured = tuple[float, float]
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Running(NamedTuple):
+    """Where a server answers, and its first process."""
+
+    port: int
+    pid: int
+
+    def seconds(self) -> float:
+        """What all of its processes have spent so far; none of them ends meanwhile."""
+        return sum(map(_spent, _with_children(self.pid)))
+
+
+def _with_children(pid: int) -> Iterator[int]:
+    yield pid
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in children.read_text().split():
+            yield from _with_children(int(child))
+
+
+def _spent(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) / _TICKS  # proc_pid_stat(5): utime, stime
+
+
 @dataclass
 class Candidate:
-    """A way to ask, where its two files are, and what was measured, in requests a second."""
+    """A way to ask, where its two files are, and what was measured of each: requests in a second,
+    and seconds of processors for a request."""
 
     name: str
-    port: int
+    running: Running
     seldom: bool = False
-    opened: list[float] = field(default_factory=list)
-    guarded: list[float] = field(default_factory=list)
+    opened: list[Measured] = field(default_factory=list)
+    guarded: list[Measured] = field(default_factory=list)
 
     def measure(self, requests: int) -> None:
         """Ask for both files."""
-        self.opened.append(_rate(self.port, "/static/file.txt", requests))
+        self.opened.append(self._measured("/static/file.txt", requests))
         fewer = max(CLIENTS, requests // SELDOM) if self.seldom else requests
-        self.guarded.append(_rate(self.port, "/files/file.txt", fewer))
+        self.guarded.append(self._measured("/files/file.txt", fewer))
+
+    def _measured(self, path: str, requests: int) -> Measured:
+        before = self.running.seconds()
+        rate = _rate(self.running.port, path, requests)
+        return rate, (self.running.seconds() - before) / requests
 
 
 def _rate(port: int, path: str, requests: int) -> float:
@@ -188,8 +226,8 @@ def _saying_yes(directory: Path) -> Project:
 
 
 @contextlib.contextmanager
-def _deployed(project: Project, *stack: str) -> Iterator[int]:
-    """Run a stack until the block ends; its port."""
+def _deployed(project: Project, *stack: str) -> Iterator[Running]:
+    """Run a stack until the block ends."""
     port = harness.free_port()
     command = [sys.executable, "manage.py", "deployrun", *stack, "--listen", f"127.0.0.1:{port}"]
     process = subprocess.Popen(
@@ -203,7 +241,7 @@ def _deployed(project: Project, *stack: str) -> Iterator[int]:
     try:
         assert process.stdout
         assert process.stdout.readline().startswith("ready "), f"{stack} did not start"
-        yield port
+        yield Running(port, process.pid)
     finally:
         harness.stop(process)
         if process.stdout:
@@ -232,15 +270,15 @@ def _own_handler(project: Project) -> list[Node]:
 
 
 @contextlib.contextmanager
-def _own_apache(project: Project) -> Iterator[int]:
-    """Run that handler until the block ends; its port."""
+def _own_apache(project: Project) -> Iterator[Running]:
+    """Run that handler until the block ends."""
     directory = project.directory.with_name("own")
     directory.mkdir()
     directory.chmod(0o777)
     modules = ("auth_basic", "authn_core", "authz_user")
     nodes = _own_handler(project)
     with apache(directory, nodes, modules=modules, wsgi=wsgi_modules()[0]) as server:
-        yield server.port
+        yield Running(server.port, server.process.pid)
 
 
 @contextlib.contextmanager
@@ -268,13 +306,21 @@ def _candidates(directory: Path, only: str) -> Iterator[list[Candidate]]:
 
 
 def _print(candidates: list[Candidate]) -> None:
-    """A table: requests a second, in parts of the open file and of Django's own handler."""
-    owns = [median(one.guarded) for one in candidates if one.name == OWN]
-    print(f"\n{'requests/s':30} {'open':>9} {'guarded':>9} {'÷ open':>7} {'÷ own':>8}")
+    """A table: requests a second, in parts of the open file and of Django's own handler; and what
+    a request costs, in millionths of a second."""
+    owns = [_medians(one.guarded)[0] for one in candidates if one.name == OWN]
+    print(f"\n{'requests/s':30} {'open':>9} {'guarded':>9} {'÷ open':>7}", end="")
+    print(f" {'µs open':>8} {'guarded':>9} {'÷ own':>8}")
     for one in candidates:
-        opened, guarded = median(one.opened), median(one.guarded)
-        parts = f"{guarded / opened:7.4f}" + "".join(f" {guarded / own:8.0f}" for own in owns)
-        print(f"{one.name:30} {opened:9.0f} {guarded:9.1f} {parts}")
+        (opened, cheap), (guarded, dear) = _medians(one.opened), _medians(one.guarded)
+        costs = f"{cheap * 1e6:8.0f} {dear * 1e6:9.0f}"
+        parts = costs + "".join(f" {guarded / own:8.0f}" for own in owns)
+        print(f"{one.name:30} {opened:9.0f} {guarded:9.1f} {guarded / opened:7.4f} {parts}")
+
+
+def _medians(measured: list[Measured]) -> Measured:
+    rates, seconds = zip(*measured, strict=True)
+    return median(rates), median(seconds)
 
 
 def main() -> None:
