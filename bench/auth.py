@@ -4,12 +4,19 @@ Each front runs as ``manage.py deployrun`` runs it, and ``ab`` (Debian: apache2-
 files of the same size, one in an area and one of STATIC_ROOT. In every round all take turns; a
 figure is the median of its rounds. Django's own handler hashes the password each time, and so is
 asked far less often.
+
+Beside the requests in a second stands the time of processors that the server and what it asks spend
+on one: that hardly changes where the machine has other work, too.
+
+An authorizer that only says yes, in place of ours behind the same configuration, shows what it
+costs the server to ask at all.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import platform
 import re
 import shutil
@@ -19,6 +26,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 import django
 
@@ -67,21 +75,117 @@ from django.contrib.auth.handlers.modwsgi import check_password
 """
 
 
+YES_SETTINGS = """
+INSTALLED_APPS = ["yes", *INSTALLED_APPS]
+"""
+
+# In place of the command that the emitted program calls: one loop, and no look at what is asked.
+YES = """
+import select
+import socket
+import struct
+
+from django.core.management.base import BaseCommand
+
+LAST = struct.pack("!BBHHBx", 1, 4, 1, 0, 0)  # the end of a request's parameters
+KEEPS = 10  # where a request says that its connection is kept
+
+
+def record(kind, content=b""):
+    return struct.pack("!BBHHBx", 1, kind, 1, len(content), 0) + content
+
+
+SAID = b"Status: 200 OK\\r\\nVariable-DEPLOYKIT_USER: alice\\r\\n\\r\\n"
+ANSWER = record(6, SAID) + record(6) + record(3, bytes(8))
+
+
+class Command(BaseCommand):
+    def add_arguments(self, parser):
+        for name in ("--bind", "--policy", "--realm"):
+            parser.add_argument(name)
+
+    def handle(self, bind, policy, realm, **options):
+        if bind.startswith("/"):
+            listener = socket.socket(socket.AF_UNIX)
+            listener.bind(bind)
+        else:
+            host, _, port = bind.rpartition(":")
+            listener = socket.create_server((host, int(port)))
+        listener.listen(1024)
+        self.answer(listener)
+
+    def answer(self, listener):
+        poll, known = select.epoll(), {}
+        poll.register(listener, select.EPOLLIN)
+        while True:
+            for number, _ in poll.poll():
+                if number == listener.fileno():
+                    connection, _ = listener.accept()
+                    known[connection.fileno()] = connection, bytearray()
+                    poll.register(connection, select.EPOLLIN)
+                    continue
+                connection, received = known[number]
+                data = connection.recv(65536)
+                received += data
+                if LAST in received:
+                    connection.sendall(ANSWER)
+                    if not received[KEEPS]:
+                        connection.shutdown(socket.SHUT_WR)
+                    received.clear()
+                elif not data:
+                    del known[number]
+                    connection.close()
+"""
+
+
+Measured = tuple[float, float]
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Running(NamedTuple):
+    """Where a server answers, and its first process."""
+
+    port: int
+    pid: int
+
+    def seconds(self) -> float:
+        """What all of its processes have spent so far; none of them ends meanwhile."""
+        return sum(map(_spent, _with_children(self.pid)))
+
+
+def _with_children(pid: int) -> Iterator[int]:
+    yield pid
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in children.read_text().split():
+            yield from _with_children(int(child))
+
+
+def _spent(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) / _TICKS  # proc_pid_stat(5): utime, stime
+
+
 @dataclass
 class Candidate:
-    """A way to ask, where its two files are, and what was measured, in requests a second."""
+    """A way to ask, where its two files are, and what was measured of each: requests in a second,
+    and seconds of processors for a request."""
 
     name: str
-    port: int
+    running: Running
     seldom: bool = False
-    opened: list[float] = field(default_factory=list)
-    guarded: list[float] = field(default_factory=list)
+    opened: list[Measured] = field(default_factory=list)
+    guarded: list[Measured] = field(default_factory=list)
 
     def measure(self, requests: int) -> None:
         """Ask for both files."""
-        self.opened.append(_rate(self.port, "/static/file.txt", requests))
+        self.opened.append(self._measured("/static/file.txt", requests))
         fewer = max(CLIENTS, requests // SELDOM) if self.seldom else requests
-        self.guarded.append(_rate(self.port, "/files/file.txt", fewer))
+        self.guarded.append(self._measured("/files/file.txt", fewer))
+
+    def _measured(self, path: str, requests: int) -> Measured:
+        before = self.running.seconds()
+        rate = _rate(self.running.port, path, requests)
+        return rate, (self.running.seconds() - before) / requests
 
 
 def _rate(port: int, path: str, requests: int) -> float:
@@ -112,9 +216,20 @@ def _project(directory: Path) -> Project:
     return project
 
 
+def _saying_yes(directory: Path) -> Project:
+    """The same, with an authorizer that only says yes."""
+    project = _project(directory)
+    settings = directory / "shop/settings.py"
+    settings.write_text(settings.read_text() + YES_SETTINGS)
+    for package in ("yes", "yes/management", "yes/management/commands"):
+        project.write(f"{package}/__init__.py", "")
+    project.write("yes/management/commands/runauthorizer.py", YES)
+    return project
+
+
 @contextlib.contextmanager
-def _deployed(project: Project, *stack: str) -> Iterator[int]:
-    """Run a stack until the block ends; its port."""
+def _deployed(project: Project, *stack: str) -> Iterator[Running]:
+    """Run a stack until the block ends."""
     port = harness.free_port()
     command = [sys.executable, "manage.py", "deployrun", *stack, "--listen", f"127.0.0.1:{port}"]
     process = subprocess.Popen(
@@ -128,7 +243,7 @@ def _deployed(project: Project, *stack: str) -> Iterator[int]:
     try:
         assert process.stdout
         assert process.stdout.readline().startswith("ready "), f"{stack} did not start"
-        yield port
+        yield Running(port, process.pid)
     finally:
         harness.stop(process)
         if process.stdout:
@@ -157,27 +272,32 @@ def _own_handler(project: Project) -> list[Node]:
 
 
 @contextlib.contextmanager
-def _own_apache(project: Project) -> Iterator[int]:
-    """Run that handler until the block ends; its port."""
+def _own_apache(project: Project) -> Iterator[Running]:
+    """Run that handler until the block ends."""
     directory = project.directory.with_name("own")
     directory.mkdir()
     directory.chmod(0o777)
     modules = ("auth_basic", "authn_core", "authz_user")
     nodes = _own_handler(project)
     with apache(directory, nodes, modules=modules, wsgi=wsgi_modules()[0]) as server:
-        yield server.port
+        yield Running(server.port, server.process.pid)
 
 
 @contextlib.contextmanager
 def _candidates(directory: Path, only: str) -> Iterator[list[Candidate]]:
     """Every way to ask whose name holds ``only``, each with its servers running."""
-    project = _project(directory / "project")
+    project, yes = _project(directory / "project"), _saying_yes(directory / "yes")
+    authorizer = ("--gateway", "http", "--set", "authorizer=127.0.0.1:9010")
     ways = {
         OWN: _own_apache(project),
         "Apache, hooks": _deployed(project, "apache", "--gateway", "mod_wsgi"),
-        "Apache, authorizer": _deployed(project, "apache", "--gateway", "http"),
-        "lighttpd, authorizer": _deployed(project, "lighttpd", "--gateway", "http"),
+        "Apache, authorizer": _deployed(project, "apache", *authorizer),
+        "lighttpd, authorizer": _deployed(project, "lighttpd", *authorizer),
+        "nginx, authorizer": _deployed(project, "nginx", *authorizer),
         "nginx, endpoint": _deployed(project, "nginx", "--gateway", "http"),
+        "Apache, only yes": _deployed(yes, "apache", *authorizer),
+        "lighttpd, only yes": _deployed(yes, "lighttpd", *authorizer),
+        "nginx, only yes": _deployed(yes, "nginx", *authorizer),
     }
     with contextlib.ExitStack() as running:
         yield [
@@ -188,13 +308,21 @@ def _candidates(directory: Path, only: str) -> Iterator[list[Candidate]]:
 
 
 def _print(candidates: list[Candidate]) -> None:
-    """A table: requests a second, in parts of the open file and of Django's own handler."""
-    owns = [median(one.guarded) for one in candidates if one.name == OWN]
-    print(f"\n{'requests/s':30} {'open':>9} {'guarded':>9} {'÷ open':>7} {'÷ own':>8}")
+    """A table: requests a second, in parts of the open file and of Django's own handler; and what
+    a request costs, in millionths of a second."""
+    owns = [_medians(one.guarded)[0] for one in candidates if one.name == OWN]
+    print(f"\n{'requests/s':30} {'open':>9} {'guarded':>9} {'÷ open':>7}", end="")
+    print(f" {'µs open':>8} {'guarded':>9} {'÷ own':>8}")
     for one in candidates:
-        opened, guarded = median(one.opened), median(one.guarded)
-        parts = f"{guarded / opened:7.4f}" + "".join(f" {guarded / own:8.0f}" for own in owns)
-        print(f"{one.name:30} {opened:9.0f} {guarded:9.1f} {parts}")
+        (opened, cheap), (guarded, dear) = _medians(one.opened), _medians(one.guarded)
+        costs = f"{cheap * 1e6:8.0f} {dear * 1e6:9.0f}"
+        parts = costs + "".join(f" {guarded / own:8.0f}" for own in owns)
+        print(f"{one.name:30} {opened:9.0f} {guarded:9.1f} {guarded / opened:7.4f} {parts}")
+
+
+def _medians(measured: list[Measured]) -> Measured:
+    rates, seconds = zip(*measured, strict=True)
+    return median(rates), median(seconds)
 
 
 def _figures(candidates: list[Candidate]) -> Iterator[Figure]:

@@ -303,6 +303,11 @@ def authorizer_path(site: str) -> str:
 AUTHORIZER_HOST, AUTHORIZER_PORT = "127.0.0.1", 9010
 
 
+def asking_url(prefix: str, policy: str) -> str:
+    """Where nginx asks the authorizer about a policy: a URL in nginx, for no client."""
+    return f"{prefix}/.deploykit-auth/{policy}"
+
+
 def route_cookie(site: str) -> str:
     """The cookie in which a client says to which application server it is bound: a number of the
     front's, and nothing that Django reads."""

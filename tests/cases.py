@@ -262,6 +262,18 @@ CASES: dict[str, Case] = {
         )
         for suffix, gateway in (("", ""), ("_uwsgi", "uwsgi"))
     },
+    # Django has no endpoint for them.
+    "areas_of_files_asked": Case(
+        sites=(
+            site(
+                tls=TLS,
+                prefix="/shop",
+                areas=(_area("/shop/press/", "press", directory=Path("/srv/press")),),
+                login_url="/shop/accounts/login/",
+            ),
+        ),
+        gateway="http",
+    ),
     "protected_scgi": Case(
         sites=(
             site(protected=(PROTECTED,)),

@@ -16,11 +16,11 @@ def test_a_guarded_file_is_measured() -> None:
     harness.require_lighttpd()
     harness.require("ab", shutil.which("ab"))
     command = [sys.executable, "-m", "bench.auth", "--rounds", "1", "--requests", "8"]
-    command += ["--only", "lighttpd"]
+    command += ["--only", "lighttpd, authorizer"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     row = done.stdout.splitlines()[-1]
-    assert re.match(r"lighttpd, authorizer +[1-9]\d* +\d+\.\d +\d+\.\d{4}$", row)
+    assert re.match(r"lighttpd, authorizer +[1-9]\d* +\d+\.\d +\d+\.\d{4} +\d+ +\d+$", row)
 
 
 def test_the_benchmark_measures_every_candidate() -> None:

@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
+from urllib.parse import quote
 
 from django.contrib.auth import get_user_model
 
+from django_deploykit import contract
 from django_deploykit.auth.bounded import Bounded
 
 
@@ -33,6 +35,21 @@ class Account:
         """The names of the user's groups; none if the user model has no groups."""
         groups = getattr(self.user, "groups", None)
         return tuple(groups.values_list("name", flat=True)) if groups is not None else ()
+
+    @cached_property
+    def identity(self) -> tuple[tuple[str, str], ...]:
+        """Who it is, in headers of percent-encoded UTF-8; all of them, so that each replaces a
+        client's own."""
+        user = self.user
+        full_name = getattr(user, "get_full_name", str)()
+        email = getattr(user, user.get_email_field_name(), "") or ""
+        groups = ",".join(map(_encoded, self.groups))
+        values = (_encoded(self.name), groups, _encoded(full_name), _encoded(email))
+        return tuple(zip(contract.AUTH_IDENTITY_HEADERS, values, strict=True))
+
+
+def _encoded(text: str) -> str:
+    return quote(text, safe="@")
 
 
 class Accounts:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from http import HTTPStatus
-from urllib.parse import quote
 
 from django.conf import settings
 from django.http import HttpRequest
 from django.shortcuts import resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 
-from django_deploykit import contract
-from django_deploykit.auth.accounts import Account
 from django_deploykit.auth.credentials import from_header
 from django_deploykit.auth.decision import Decision, Reason, announce
 from django_deploykit.auth.state import authenticator
@@ -71,17 +68,3 @@ def login_url(target: str) -> str:
     if not target.startswith("/") or not url_has_allowed_host_and_scheme(target, None):
         return url
     return f"{url}{'&' if '?' in url else '?'}{urlencode({'next': target})}"
-
-
-def identity(account: Account) -> list[tuple[str, str]]:
-    """Who passed, in percent-encoded UTF-8; all headers, so that each replaces a client's own."""
-    user = account.user
-    full_name = getattr(user, "get_full_name", str)()
-    email = getattr(user, user.get_email_field_name(), "") or ""
-    groups = ",".join(map(_encoded, account.groups))
-    values = (_encoded(account.name), groups, _encoded(full_name), _encoded(email))
-    return list(zip(contract.AUTH_IDENTITY_HEADERS, values, strict=True))
-
-
-def _encoded(text: str) -> str:
-    return quote(text, safe="@")

@@ -1,24 +1,16 @@
-"""A FastCGI authorizer: Apache's mod_authnz_fcgi and lighttpd ask it who may pass.
+"""A FastCGI authorizer: Apache's mod_authnz_fcgi, lighttpd and nginx ask it who may pass.
 
-lighttpd takes an answer without ``Status`` for a yes. So each begins with it, in every path; and
-where there is none at all, both servers answer 500.
+lighttpd and nginx take an answer without ``Status`` for a yes. So each begins with it, in every
+path; and where there is none at all, all three servers refuse.
 """
 
 from __future__ import annotations
 
 import hmac
 import logging
-import os
-import socket
-import socketserver
-import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
-
-from django.conf import settings
-from django.urls import set_script_prefix
 
 from django_deploykit import contract
 from django_deploykit.auth import answers, fastcgi
@@ -30,7 +22,7 @@ from django_deploykit.auth.state import authenticator
 
 logger = logging.getLogger("django_deploykit.auth")
 
-_Headers = list[tuple[str, str]]
+_Headers = Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -44,27 +36,47 @@ class Authorizer:
     realm: str
     token: str = field(default="", repr=False)
 
-    def __call__(self, params: dict[str, str]) -> bytes:
+    def __call__(self, role: int, params: dict[str, str]) -> bytes:
         try:
             with fresh_connections():
-                return _head(*self._answer(params))
+                return _head(*self._answer(role, params))
         except Exception:
             # 500 and nothing else: Apache counts every other status as a wrong password.
             logger.exception("an authorization failed")
             return _head(HTTPStatus.INTERNAL_SERVER_ERROR, [])
 
-    def _answer(self, params: dict[str, str]) -> tuple[HTTPStatus, _Headers]:
+    def _answer(self, role: int, params: dict[str, str]) -> tuple[HTTPStatus, _Headers]:
         shown = params.pop(contract.AUTH_TOKEN_KEY, "")
         if not hmac.compare_digest(shown.encode(), self.token.encode()):
             logger.error("a request came without the token of the web server")
             return HTTPStatus.INTERNAL_SERVER_ERROR, []
-        path = normalised(params.get("REQUEST_URI", ""))
+        target = params.get("REQUEST_URI", "")
+        path = normalised(target)
         if path is None:
             return HTTPStatus.FORBIDDEN, []
+        if role == fastcgi.RESPONDER:  # nginx's own question has no query.
+            params["QUERY_STRING"] = target.partition("?")[2]
         # mod_ssl sets HTTPS only after Apache has asked.
         secure = params.get("REQUEST_SCHEME") == "https" or params.get("HTTPS") in ("on", "1")
         request = AreaRequest(params, path, params.get("REQUEST_METHOD", "GET"), secure=secure)
-        return self._asked(params, request, params.get(contract.AUTH_POLICY_KEY) or self.policy)
+        policy = params.get(contract.AUTH_POLICY_KEY) or self.policy
+        if role == fastcgi.RESPONDER:
+            return self._tell_nginx(params, request, policy)
+        return self._asked(params, request, policy)
+
+    def _tell_nginx(
+        self, params: dict[str, str], request: AreaRequest, policy: str
+    ) -> tuple[HTTPStatus, _Headers]:
+        """What ``auth_request`` understands, which shows the client nothing of it."""
+        authorization = params.get("HTTP_AUTHORIZATION", "")
+        decision = answers.decide(request, authorization, answers.SCHEMES, policy)
+        if decision.granted and decision.account:
+            return HTTPStatus.OK, decision.account.identity
+        status, headers = self._refused(answers.nginx_status(decision))
+        if status is HTTPStatus.UNAUTHORIZED and answers.wants_page(request, authorization):
+            location = answers.login_url(params["REQUEST_URI"])
+            headers = [*headers, (contract.AUTH_LOGIN_HEADER, location)]
+        return status, headers
 
     def _asked(
         self, params: dict[str, str], request: AreaRequest, policy: str
@@ -120,66 +132,3 @@ def _head(status: HTTPStatus, headers: _Headers) -> bytes:
     lines = [f"Status: {status.value} {status.phrase}", *(f"{n}: {v}" for n, v in headers)]
     body = "" if status is HTTPStatus.OK else f"{status.phrase}\n"
     return ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
-
-
-class _Handler(socketserver.BaseRequestHandler):
-    server: Server
-
-    def handle(self) -> None:
-        try:
-            fastcgi.converse(self.request, self.server.authorizer)
-        except (fastcgi.ProtocolError, EOFError, OSError) as error:
-            # Nothing was granted: where the answer is missing, the web server refuses.
-            logger.warning("a web server's request was dropped: %s", error)
-
-
-class Server(socketserver.TCPServer):
-    """Listens on ``host:port`` or a path, and asks ``authorizer`` in so many threads.
-
-    ``serve_forever()`` runs until ``shutdown()``; ``server_close()`` then waits for what was
-    begun.
-    """
-
-    allow_reuse_address = True
-    request_queue_size = 128
-
-    def __init__(
-        self, address: tuple[str, int] | str, authorizer: Authorizer, threads: int
-    ) -> None:
-        self.address_family = _family(address)
-        self.authorizer = authorizer
-        self._free = threading.BoundedSemaphore(threads)
-        self._pool = ThreadPoolExecutor(
-            threads, "authorizer", set_script_prefix, (settings.FORCE_SCRIPT_NAME or "/",)
-        )
-        super().__init__(address, _Handler)  # type: ignore[arg-type]  # a path is one, too
-
-    def server_bind(self) -> None:
-        """Nobody connects to a path but its owner and group, which may be the web server's."""
-        super().server_bind()
-        if isinstance(self.server_address, str):
-            os.chmod(self.server_address, 0o660)
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Take no more connections than there are threads; the others wait with the kernel."""
-        self._free.acquire()
-        self._pool.submit(self._work, request, client_address)
-
-    def _work(self, request: Any, client_address: Any) -> None:
-        try:
-            self.finish_request(request, client_address)
-        except Exception:
-            logger.exception("a connection failed")
-        finally:
-            self.shutdown_request(request)
-            self._free.release()
-
-    def server_close(self) -> None:
-        super().server_close()
-        self._pool.shutdown(wait=True)
-
-
-def _family(address: tuple[str, int] | str) -> socket.AddressFamily:
-    if isinstance(address, str):
-        return socket.AF_UNIX
-    return socket.AF_INET6 if ":" in address[0] else socket.AF_INET

@@ -1,7 +1,7 @@
 """FastCGI's records, as far as an authorizer needs them (FastCGI Specification 1.0, April 1996).
 
-flup serves responders only, through WSGI. An authorizer is less: it gets no body, and what it says
-is a few header lines of which the first has to be ``Status:``.
+flup serves responders only, through WSGI. An authorizer is less: it looks at no body, and what it
+says is a few header lines of which the first has to be ``Status:``.
 """
 
 from __future__ import annotations
@@ -11,13 +11,17 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
 _HEADER = struct.Struct("!BBHHBx")  # version, type, request id, length, padding
 _VERSION = 1
-_BEGIN, _ABORT, _END, _PARAMS, _STDOUT, _UNKNOWN = 1, 2, 3, 4, 6, 11
-_AUTHORIZER = 2
+_BEGIN, _ABORT, _END, _PARAMS, _STDIN, _STDOUT, _UNKNOWN = 1, 2, 3, 4, 5, 6, 11
 _COMPLETE, _NO_MULTIPLEXING, _UNKNOWN_ROLE = 0, 1, 3
 _MOST = 0xFFFF
+_LONG = 0x80  # the first byte of a length that has four
+
+# Apache and lighttpd ask as one asks an authorizer; nginx knows no role but that of a responder.
+RESPONDER, AUTHORIZER = 1, 2
 
 # Room for the largest request line and headers that a server lets through.
 _PARAMS_SIZE = 1024 * 1024
@@ -29,108 +33,142 @@ class ProtocolError(Exception):
     """What came is not a request to an authorizer."""
 
 
-def converse(connection: socket.socket, answer: Callable[[dict[str, str]], bytes]) -> None:
-    """Read one request of the role AUTHORIZER, and write what ``answer`` makes of its parameters.
+@dataclass
+class Request:
+    """Who asks, by the number and in the role of its request, and the parameters so far."""
 
-    The connection is to be closed then: neither Apache nor lighttpd asks a second time on it.
-    Raise ProtocolError, EOFError or OSError where no request arrives, within ten seconds.
+    number: int
+    role: int
+    stream: bytearray = field(default_factory=bytearray)
+
+    def params(self) -> dict[str, str]:
+        """Names and values, as text in the manner of PEP 3333."""
+        return dict(_pairs(self.stream.decode("latin-1")))
+
+
+# Makes header lines of a request's role and parameters.
+Answer = Callable[[int, dict[str, str]], bytes]
+
+
+class Connection:
+    """A connection on which a web server asks once: none of them asks a second time on it.
+
+    (nginx closes it once it has the headers, be it told to keep it or not: only over HTTP does
+    ``auth_request`` ever use one again.)
     """
-    number, params = _request(connection)
-    output = answer(params)
-    for start in range(0, len(output), _MOST):
-        _send(connection, _STDOUT, number, output[start : start + _MOST])
-    _send(connection, _STDOUT, number)
-    _end(connection, number, _COMPLETE)
-    _linger(connection)
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._received = bytearray()
+        self._deadline = time.monotonic() + _REQUEST_SECONDS
+
+    def converse(self, answer: Answer) -> None:
+        """Read one request, and write what ``answer`` makes of it.
+
+        Raise ProtocolError, EOFError or OSError where no request arrives, within ten seconds.
+        """
+        request = self._request()
+        output = answer(request.role, request.params())
+        parts = [output[start : start + _MOST] for start in range(0, len(output), _MOST)]
+        records = [_record(_STDOUT, request.number, part) for part in (*parts, b"")]
+        self._send(b"".join(records) + _ended(request.number, _COMPLETE))
+        if self._connection.family != socket.AF_UNIX and request.role == AUTHORIZER:
+            self._linger()
+
+    def _request(self) -> Request:
+        request: Request | None = None
+        while True:
+            kind, number, content = self._receive()
+            if number == 0:  # A question about the application itself; none is understood.
+                self._send(_record(_UNKNOWN, 0, struct.pack("!B7x", kind)))
+            elif kind == _BEGIN and request:
+                self._send(_ended(number, _NO_MULTIPLEXING))
+            elif kind == _BEGIN:
+                request = self._begun(number, content)
+            elif request and number == request.number and _completes(request, kind, content):
+                return request
+
+    def _begun(self, number: int, content: bytes) -> Request:
+        role = int.from_bytes(content[:2])
+        if role not in (RESPONDER, AUTHORIZER):
+            self._send(_ended(number, _UNKNOWN_ROLE))
+            raise ProtocolError(f"role {role} is not that of an authorizer, {AUTHORIZER}")
+        return Request(number, role)
+
+    def _receive(self) -> tuple[int, int, bytes]:
+        head = _HEADER.unpack(self._exactly(_HEADER.size))
+        version, kind, number, length, padding = head
+        if version != _VERSION:
+            raise ProtocolError(f"version {version} is not {_VERSION}")
+        return kind, number, self._exactly(length + padding)[:length]
+
+    def _exactly(self, size: int) -> bytes:
+        """So many bytes of those that have come; whatever comes is taken at once."""
+        while len(self._received) < size:
+            left = self._deadline - time.monotonic()
+            if left <= 0:  # However slowly bytes drop in.
+                raise TimeoutError(f"no whole request within {_REQUEST_SECONDS:g} seconds")
+            self._connection.settimeout(left)
+            chunk = self._connection.recv(_MOST)
+            if not chunk:
+                raise EOFError("the connection ended within a request")
+            self._received += chunk
+        data = bytes(self._received[:size])
+        del self._received[:size]
+        return data
+
+    def _send(self, data: bytes) -> None:
+        self._connection.sendall(data)
+
+    def _linger(self) -> None:
+        """Read what is left, such as a body's end: to close before would reset a connection of
+        TCP, and lose the answer. Of a responder's request nothing is left."""
+        with contextlib.suppress(OSError):
+            self._connection.shutdown(socket.SHUT_WR)
+            self._connection.settimeout(_LINGER_SECONDS)
+            while self._connection.recv(4096):
+                pass
 
 
-def _request(connection: socket.socket) -> tuple[int, dict[str, str]]:
-    deadline = time.monotonic() + _REQUEST_SECONDS
-    begun, stream = 0, bytearray()
-    while True:
-        kind, number, content = _receive(connection, deadline)
-        if number == 0:  # A question about the application itself; none is understood.
-            _send(connection, _UNKNOWN, 0, struct.pack("!B7x", kind))
-        elif kind == _BEGIN and begun:
-            _end(connection, number, _NO_MULTIPLEXING)
-        elif kind == _BEGIN:
-            _check_role(connection, number, content)
-            begun = number
-        elif number != begun or kind not in (_ABORT, _PARAMS):
-            continue  # Of no request, or its empty body.
-        elif kind == _ABORT:
-            raise ProtocolError("the request was aborted")
-        elif content:
-            stream += content
-            if len(stream) > _PARAMS_SIZE:
-                raise ProtocolError(f"more than {_PARAMS_SIZE} bytes of parameters")
-        else:
-            return begun, dict(_pairs(bytes(stream)))
+def _completes(request: Request, kind: int, content: bytes) -> bool:
+    """Whether nothing of a request comes after this record. A responder's has a body, too."""
+    if kind == _ABORT:
+        raise ProtocolError("the request was aborted")
+    if kind == _PARAMS:
+        request.stream += content
+        if len(request.stream) > _PARAMS_SIZE:
+            raise ProtocolError(f"more than {_PARAMS_SIZE} bytes of parameters")
+    last = _PARAMS if request.role == AUTHORIZER else _STDIN
+    return kind == last and not content
 
 
-def _check_role(connection: socket.socket, number: int, content: bytes) -> None:
-    role = int.from_bytes(content[:2])
-    if role != _AUTHORIZER:
-        _end(connection, number, _UNKNOWN_ROLE)
-        raise ProtocolError(f"role {role} is not that of an authorizer, {_AUTHORIZER}")
-
-
-def _receive(connection: socket.socket, deadline: float) -> tuple[int, int, bytes]:
-    head = _HEADER.unpack(_exactly(connection, _HEADER.size, deadline))
-    version, kind, number, length, padding = head
-    if version != _VERSION:
-        raise ProtocolError(f"version {version} is not {_VERSION}")
-    return kind, number, _exactly(connection, length + padding, deadline)[:length]
-
-
-def _exactly(connection: socket.socket, size: int, deadline: float) -> bytes:
-    data = bytearray()
-    while len(data) < size:
-        left = deadline - time.monotonic()
-        if left <= 0:  # However slowly bytes drop in.
-            raise TimeoutError(f"no whole request within {_REQUEST_SECONDS:g} seconds")
-        connection.settimeout(left)
-        chunk = connection.recv(size - len(data))
-        if not chunk:
-            raise EOFError("the connection ended within a request")
-        data += chunk
-    return bytes(data)
-
-
-def _pairs(stream: bytes) -> Iterator[tuple[str, str]]:
-    """Names and values (3.4), as text in the manner of PEP 3333."""
-    position = 0
-    while position < len(stream):
+def _pairs(stream: str) -> Iterator[tuple[str, str]]:
+    """Names and values (3.4)."""
+    position, size = 0, len(stream)
+    while position < size:
         name_length, position = _length(stream, position)
         value_length, position = _length(stream, position)
-        middle, end = position + name_length, position + name_length + value_length
-        if end > len(stream):
+        middle = position + name_length
+        end = middle + value_length
+        if end > size:
             raise ProtocolError("a parameter is cut off")
-        yield stream[position:middle].decode("latin-1"), stream[middle:end].decode("latin-1")
+        yield stream[position:middle], stream[middle:end]
         position = end
 
 
-def _length(stream: bytes, position: int) -> tuple[int, int]:
-    size = 4 if stream[position : position + 1] >= b"\x80" else 1
-    raw = stream[position : position + size]
-    if len(raw) < size:
+def _length(stream: str, position: int) -> tuple[int, int]:
+    first = ord(stream[position]) if position < len(stream) else _LONG
+    if first < _LONG:
+        return first, position + 1
+    raw = stream[position : position + 4].encode("latin-1")
+    if len(raw) < 4:
         raise ProtocolError("a length is cut off")
-    return int.from_bytes(raw) & 0x7FFFFFFF, position + size
+    return int.from_bytes(raw) & 0x7FFFFFFF, position + 4
 
 
-def _send(connection: socket.socket, kind: int, number: int, content: bytes = b"") -> None:
-    connection.settimeout(_REQUEST_SECONDS)
-    connection.sendall(_HEADER.pack(_VERSION, kind, number, len(content), 0) + content)
+def _record(kind: int, number: int, content: bytes = b"") -> bytes:
+    return _HEADER.pack(_VERSION, kind, number, len(content), 0) + content
 
 
-def _end(connection: socket.socket, number: int, status: int) -> None:
-    _send(connection, _END, number, struct.pack("!IB3x", 0, status))
-
-
-def _linger(connection: socket.socket) -> None:
-    """Read what is left: to close before would reset the connection, and lose the answer."""
-    with contextlib.suppress(OSError):
-        connection.shutdown(socket.SHUT_WR)
-        connection.settimeout(_LINGER_SECONDS)
-        while connection.recv(4096):
-            pass
+def _ended(number: int, status: int) -> bytes:
+    return _record(_END, number, struct.pack("!IB3x", 0, status))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -32,7 +32,7 @@ _METHOD = re.compile(r"[A-Z][A-Z-]{0,31}\Z")
 class _Answer(HttpResponse):
     """A response without cookies, whatever middleware does: most servers would lose them."""
 
-    def __init__(self, status: HTTPStatus, headers: list[tuple[str, str]]) -> None:
+    def __init__(self, status: HTTPStatus, headers: Sequence[tuple[str, str]]) -> None:
         super().__init__(status=status)
         for name, value in [*headers, ("Cache-Control", "no-store, private")]:
             self[name] = value
@@ -109,7 +109,7 @@ class AuthRequestView(View):
 
     def _respond(self, decision: Decision, held: AreaRequest, authorization: str) -> HttpResponse:
         if decision.granted and decision.account:
-            return _Answer(HTTPStatus.OK, answers.identity(decision.account))
+            return _Answer(HTTPStatus.OK, decision.account.identity)
         is_nginx = self.dialect == "nginx"
         status = answers.nginx_status(decision) if is_nginx else answers.status(decision)
         if status is not HTTPStatus.UNAUTHORIZED:

@@ -8,19 +8,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from django_deploykit import contract
-from django_deploykit.config.deployment import Address, Deployment
+from django_deploykit.config.deployment import Address
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.exceptions import ChoiceError
 
 
 def addresses(
-    sites: Sequence[SiteFacts], deployment: Deployment, *, over_sockets: bool
+    sites: Sequence[SiteFacts], chosen: Path | Address | None, *, over_sockets: bool
 ) -> dict[str, Path | Address]:
     """Where each site with areas is asked about, by its name.
 
     Raise ChoiceError for a choice that several sites would share, or that the front cannot reach.
     """
-    guarded, chosen = [site for site in sites if site.areas], deployment.authorizer
+    guarded = [site for site in sites if site.areas]
     if chosen and len(guarded) > 1:
         raise ChoiceError(
             "authorizer: several sites cannot share one. Leave it out: each has its own."

@@ -300,9 +300,9 @@ class Deployment:
     authorizer: Path | Address | None = _choice(
         None,
         _socket,
-        "Where Apache without mod_wsgi, or lighttpd, asks about users of AUTH_AREAS: a path "
-        "(lighttpd), or '127.0.0.1:9010'; default: '/run/NAME-authorizer/NAME.sock', with Apache "
-        "that port.",
+        "Where Apache without mod_wsgi, lighttpd or nginx asks about users of AUTH_AREAS: a path "
+        "(not Apache), or '127.0.0.1:9010'; default: '/run/NAME-authorizer/NAME.sock', with Apache "
+        "that port, with nginx Django itself if it has endpoints for them.",
     )
     backends: tuple[Backend, ...] = _choice(
         (),

@@ -192,3 +192,12 @@ class SiteFacts:
     environ: tuple[tuple[str, str], ...] = ()
     admin_static: Mount | None = None
     whitenoise: bool = False
+
+    @property
+    def has_endpoints(self) -> bool:
+        """Whether Django itself can be asked about each of its areas."""
+        return all(self.endpoint(area.policy) for area in self.areas)
+
+    def endpoint(self, policy: str) -> Endpoint | None:
+        """Where Django is asked for whom a policy holds, if anywhere."""
+        return next((one for one in self.endpoints if one.policy == policy), None)

@@ -333,9 +333,11 @@ class Renderer(ABC):
     pooling: ClassVar[tuple[str, ...]] = ()
     # Those of a front's gateways with which it writes SITE["AUTH_AREAS"].
     guards: ClassVar[tuple[str, ...]] = ()
-    # Those of them with which it asks an authorizer, and whether it can over a unix socket.
+    # Those of them with which it asks an authorizer, whether it can over a unix socket, and whether
+    # an endpoint of the project serves as well.
     asks: ClassVar[tuple[str, ...]] = ()
     asks_over_sockets: ClassVar[bool] = True
+    asks_endpoints: ClassVar[bool] = False
     # False for a front that sends no files by itself.
     sends_files: ClassVar[bool] = True
     # How it, or what it stands for, calls Python.

@@ -153,8 +153,11 @@ class Stack:
         """The plan with where the front asks about areas, if it asks a program for that."""
         if plan.gateway not in self.renderer.asks:
             return plan
+        chosen, sites = plan.deployment.authorizer, plan.sites
+        if self.renderer.asks_endpoints and not chosen:
+            sites = tuple(site for site in sites if not site.has_endpoints)
         over_sockets = self.renderer.asks_over_sockets
-        found = authorizers.addresses(plan.sites, plan.deployment, over_sockets=over_sockets)
+        found = authorizers.addresses(sites, chosen, over_sockets=over_sockets)
         return replace(plan, authorizers=found)
 
     def _with_own_service(self, plan: Plan) -> Plan:

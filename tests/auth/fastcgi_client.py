@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 BEGIN, ABORT, END, PARAMS, STDIN, STDOUT, GET_VALUES, UNKNOWN = 1, 2, 3, 4, 5, 6, 9, 11
-RESPONDER, AUTHORIZER = 1, 2
+RESPONDER, AUTHORIZER, FILTER = 1, 2, 3
 
 
 class Record(NamedTuple):
@@ -36,9 +36,10 @@ def pairs(params: Mapping[str, str]) -> bytes:
     return made
 
 
-def request(params: Mapping[str, str]) -> bytes:
-    """What Apache sends for one question."""
-    return begin() + record(PARAMS, pairs(params), padding=3) + record(PARAMS)
+def request(params: Mapping[str, str], role: int = AUTHORIZER) -> bytes:
+    """What Apache sends for one question, or nginx, which ends a body as well."""
+    body = record(STDIN) if role == RESPONDER else b""
+    return begin(role) + record(PARAMS, pairs(params), padding=3) + record(PARAMS) + body
 
 
 def records(data: bytes) -> list[Record]:
@@ -64,10 +65,10 @@ def exchange(address: object, *parts: bytes) -> list[Record]:
     return records(data)
 
 
-def ask(address: object, **params: str) -> tuple[str, dict[str, str], str]:
+def ask(address: object, role: int = AUTHORIZER, **params: str) -> tuple[str, dict[str, str], str]:
     """The status line, the headers and the body of an answer."""
     asked = {"REQUEST_URI": "/area/x", "REQUEST_METHOD": "GET", "REMOTE_ADDR": "192.0.2.1"}
-    answer = exchange(address, request({**asked, **params}))
+    answer = exchange(address, request({**asked, **params}, role))
     assert answer[-1] == Record(END, 1, bytes(8))
     assert answer[-2] == Record(STDOUT, 1, b"")
     output = b"".join(part.content for part in answer if part.kind == STDOUT).decode()

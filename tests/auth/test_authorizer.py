@@ -1,4 +1,4 @@
-"""The FastCGI authorizer, asked as Apache and lighttpd ask it (R15, R16, R21, R22, R39)."""
+"""The FastCGI authorizer, asked as Apache, lighttpd and nginx ask it (R15, R16, R20-R23, R39)."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 
 from django_deploykit.auth import authorizer, fastcgi
-from django_deploykit.auth.authorizer import Authorizer, Server
+from django_deploykit.auth.authorizer import Authorizer
+from django_deploykit.auth.server import Server, listening
 from tests.auth import fastcgi_client as fcgi
 from tests.auth.conftest import PASSWORD, user
 from tests.auth.fastcgi_client import Record, ask
-from tests.projects import start_project
+from tests.projects import Project, start_project
 
 ROLE = "FCGI_APACHE_ROLE"
 
@@ -31,11 +32,11 @@ ROLE = "FCGI_APACHE_ROLE"
 @contextmanager
 def serving(made: Authorizer, threads: int = 4) -> Iterator[Any]:
     """The server in a thread, at an address."""
-    with Server(("127.0.0.1", 0), made, threads) as server:
-        loop = threading.Thread(target=server.serve_forever, args=(0.01,))
+    with Server(listening(("127.0.0.1", 0)), made, threads) as server:
+        loop = threading.Thread(target=server.serve_forever)
         loop.start()
         try:
-            yield server.server_address
+            yield server.address
         finally:
             server.shutdown()
             loop.join()
@@ -248,6 +249,62 @@ def test_r16_the_token(transactional_db: None, zoe: User) -> None:
     assert "s3cret" not in repr(Authorizer("active", "x", token="s3cret"))
 
 
+# For nginx, which asks in the role of a responder, and shows the client nothing of the answer
+
+
+def test_r23_nginx_is_told_who_passes(address: Any, zoe: User, client: Client) -> None:
+    """By session or password; in all four headers, as by the endpoint."""
+    told = dict.fromkeys(("Remote-Groups", "Remote-Name", "Remote-Email"), "")
+    for asked in (
+        {"HTTP_COOKIE": cookie(client, zoe)},
+        {"HTTP_AUTHORIZATION": basic("zoé", PASSWORD)},
+    ):
+        answer = ask(address, fcgi.RESPONDER, **asked)
+        assert answer == ("200 OK", {"Remote-User": "zo%C3%A9", **told}, "")
+
+
+def test_r20_nginx_gets_one_of_three_answers(
+    address: Any, zoe: User, client: Client, auth: Callable[..., None]
+) -> None:
+    """Any other would be an error there. Beside 401 it is told where to log in, and the prompt."""
+    auth(THROTTLE={"FAILURES": 1})
+    page = {"HTTP_ACCEPT": "text/html", "REQUEST_URI": "/area/x?q=1"}
+    status, headers, _ = ask(address, fcgi.RESPONDER, **page)
+    assert status == "401 Unauthorized"
+    assert headers["X-Deploykit-Login"] == "/accounts/login/?next=%2Farea%2Fx%3Fq%3D1"
+    assert headers["WWW-Authenticate"].startswith("Basic ")
+    wrong = basic("zoé", "x")
+    status, headers, _ = ask(address, fcgi.RESPONDER, HTTP_AUTHORIZATION=wrong, **page)
+    assert (status, "X-Deploykit-Login" in headers) == ("401 Unauthorized", False)
+    for asked in (
+        {"HTTP_AUTHORIZATION": wrong},  # too often
+        {"HTTP_COOKIE": cookie(client, zoe), "DEPLOYKIT_POLICY": "staff"},
+        {"HTTP_COOKIE": cookie(client, zoe), "REQUEST_URI": "/area%2fx"},
+    ):
+        assert ask(address, fcgi.RESPONDER, **{**page, **asked})[0] == "403 Forbidden"
+
+
+def test_what_makes_apache_believe_a_name_is_nothing_to_nginx(address: Any, zoe: User) -> None:
+    """It vouches for nobody."""
+    for asked in ({"FCGI_APACHE_ROLE": "AUTHORIZER"}, {"REMOTE_PASSWD": PASSWORD}):
+        assert ask(address, fcgi.RESPONDER, REMOTE_USER="zoé", **asked)[0] == "401 Unauthorized"
+
+
+def _wants_one(user: Any, request: Any) -> bool:
+    return bool(request.GET == {"q": ["1"]} and request.path == "/area/x")
+
+
+def test_a_policy_sees_the_query_that_nginx_holds(
+    address: Any, zoe: User, auth: Callable[..., None]
+) -> None:
+    """And not that of nginx's own question, which has none."""
+    auth(POLICIES={"one": _wants_one})
+    asked = {"HTTP_AUTHORIZATION": basic("zoé", PASSWORD), "DEPLOYKIT_POLICY": "one"}
+    for target, status in (("/area/x?q=1", "200 OK"), ("/area/x?q=2", "403 Forbidden")):
+        answer = ask(address, fcgi.RESPONDER, REQUEST_URI=target, QUERY_STRING="", **asked)
+        assert answer[0] == status
+
+
 # The protocol
 
 
@@ -264,8 +321,8 @@ def test_parameters_may_be_cut_anywhere(address: Any, zoe: User) -> None:
 
 
 def test_another_role_is_refused(address: Any) -> None:
-    """FCGI_UNKNOWN_ROLE: this is no responder."""
-    assert fcgi.exchange(address, fcgi.begin(fcgi.RESPONDER)) == [
+    """FCGI_UNKNOWN_ROLE: this is no filter."""
+    assert fcgi.exchange(address, fcgi.begin(fcgi.FILTER)) == [
         Record(fcgi.END, 1, b"\0\0\0\0\x03\0\0\0")
     ]
 
@@ -327,16 +384,16 @@ def test_shutdown_waits_for_what_was_begun(transactional_db: None) -> None:
     entered, release = threading.Event(), threading.Event()
 
     class Slow(Authorizer):
-        def __call__(self, params: dict[str, str]) -> bytes:
+        def __call__(self, role: int, params: dict[str, str]) -> bytes:
             entered.set()
             assert release.wait(20)
-            return super().__call__(params)
+            return super().__call__(role, params)
 
     answers: list[Any] = []
-    with Server(("127.0.0.1", 0), Slow("active", "x"), 2) as server:
-        loop = threading.Thread(target=server.serve_forever, args=(0.01,))
+    with Server(listening(("127.0.0.1", 0)), Slow("active", "x"), 2) as server:
+        loop = threading.Thread(target=server.serve_forever)
         loop.start()
-        client = threading.Thread(target=lambda: answers.append(ask(server.server_address)))
+        client = threading.Thread(target=lambda: answers.append(ask(server.address)))
         client.start()
         assert entered.wait(20)
         server.shutdown()
@@ -371,6 +428,46 @@ def test_the_command_serves_until_it_is_told_to_end(tmp_path: Path, where: str) 
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
     assert not Path(path).exists()
+
+
+def _handed(listener: socket.socket, project: Project, *more: str) -> subprocess.Popen[str]:
+    """The command with a socket handed to it, as systemd does (sd_listen_fds(3))."""
+    hand = "import os, sys; os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1');"
+    hand += "os.dup2(int(sys.argv[1]), 3); os.execv(sys.argv[2], sys.argv[2:])"
+    number = str(listener.fileno())
+    command = [sys.executable, "manage.py", "runauthorizer", *more]
+    return subprocess.Popen(
+        [sys.executable, "-c", hand, number, *command],
+        cwd=project.directory,
+        env=project.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        pass_fds=[listener.fileno()],
+    )
+
+
+def test_r16_it_serves_on_a_socket_that_it_is_handed(tmp_path: Path) -> None:
+    """Whatever --bind says; the socket is the manager's and stays, and who asks meanwhile waits."""
+    project = start_project(tmp_path / "shop")
+    assert project.manage("migrate", "-v0").returncode == 0
+    path = str(tmp_path / "held.sock")
+    with listening(path) as listener, _handed(listener, project) as process:
+        assert process.stdout
+        assert process.stdout.readline() == f"ready {path}\n"
+        assert ask(path)[0] == "401 Unauthorized"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+        with socket.socket(socket.AF_UNIX) as waiting:
+            waiting.connect(path)
+    with socket.socket() as open_to_all:
+        open_to_all.bind(("0.0.0.0", 0))  # noqa: S104 - what is refused
+        for listens, why in ((False, "does not listen"), (True, "is not a loopback address")):
+            if listens:
+                open_to_all.listen()
+            with _handed(open_to_all, project) as process:
+                assert why in process.communicate(timeout=30)[1]
+                assert process.returncode == 2
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,8 @@ PROMISES = {
 
 BOUNDS = {
     13: "the lengths are constants: nobody has asked for others",
-    29: "no pool of psycopg's is opened: what closes a connection is Django's own wrapper",
+    29: "no pool of psycopg's is opened, which takes a PostgreSQL: what closes a connection is "
+    "Django's own wrapper",
     38: "no interpreter without a GIL is among those that the suite runs on",
 }
 

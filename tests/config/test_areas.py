@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from django_deploykit import contract
 from django_deploykit.config import servers
 from django_deploykit.config.deployment import Address
 from django_deploykit.config.facts import Area, Endpoint, Hosts, Mount, StaticFiles
@@ -104,30 +105,35 @@ def test_passwords_over_plain_http_are_worth_a_warning() -> None:
 
 def written(target: str, *sites: object, **choices: Any) -> dict[str, str]:
     """The files of a written stack behind HTTP, by name."""
-    stack, usual = resolve(target, "http"), {"lighttpd": LIGHTTPD}.get(target, DEPLOYMENT)
+    stack, usual = (
+        resolve(target, "http"),
+        {"lighttpd": LIGHTTPD, "nginx": NGINX}.get(target, DEPLOYMENT),
+    )
     plan = stack.plan(sites, replace(usual, **choices), DIRECTORY)  # type: ignore[arg-type]
     return {one.filename: one.text for one in stack.render(plan)}
 
 
 def test_a_written_stack_holds_its_authorizer() -> None:
-    """The program, how it is run, and where it meets the front: over TCP, or at a socket in a
-    directory that the front alone may enter."""
+    """The program, how it is run, and where it meets the front: over TCP, or at a socket that only
+    the front may connect to. systemd holds both, so that nobody else ever listens there."""
     over_tcp, over_socket = written("apache", GUARDED), written("lighttpd", GUARDED)
     program, unit = "shop_authorizer.py", "systemd/authorizer-shop.service"
+    held = "systemd/authorizer-shop.socket"
     where = "/run/shop-authorizer/shop.sock"
     assert "fcgi://127.0.0.1:9010/" in over_tcp["apache/shop.conf"]
     assert "bind='127.0.0.1:9010'" in over_tcp[f"apache/{program}"]
     assert f'"socket" => "{where}"' in over_socket["lighttpd/shop.conf"]
     assert f"bind='{where}'" in over_socket[f"lighttpd/{program}"]
-    assert "d /run/shop-authorizer 2750 www-data" in over_socket["tmpfiles.d/django-shop.conf"]
+    assert "ListenStream=127.0.0.1:9010\n" in over_tcp[held]
+    assert f"ListenStream={where}\nBacklog=" in over_socket[held]
+    assert "SocketGroup=www-data\nSocketMode=0660\n" in over_socket[held]
     for files, front in ((over_tcp, "apache"), (over_socket, "lighttpd")):
         lines = files[unit].splitlines()
         start = next(line for line in lines if line.startswith("ExecStart="))
         assert start.replace(chr(34), "").endswith(f"bin/python {DIRECTORY}/{front}/{program}")
-        assert "NoNewPrivileges=yes" in lines
-    # Uploads and sockets of the application are none of its business.
-    writable = [line for line in over_socket[unit].splitlines() if line.startswith("ReadWrite")]
-    assert writable == ["ReadWritePaths=/run/shop-authorizer"]
+        assert {"NoNewPrivileges=yes", "Requires=authorizer-shop.socket"} < set(lines)
+        # Uploads and sockets of the application are none of its business.
+        assert not [line for line in lines if line.startswith("ReadWrite")]
 
 
 def test_without_areas_there_is_no_authorizer() -> None:
@@ -150,7 +156,7 @@ def test_each_site_has_an_authorizer_of_its_own() -> None:
 
 
 def test_where_an_authorizer_is_may_be_chosen() -> None:
-    """An address of this host, or for lighttpd a path, whose directory is the operator's."""
+    """An address of this host, or for lighttpd and nginx a path."""
     chosen = Address("127.0.0.2", 9999)
     assert (
         "fcgi://127.0.0.2:9999/"
@@ -158,8 +164,7 @@ def test_where_an_authorizer_is_may_be_chosen() -> None:
     )
     files = written("lighttpd", GUARDED, authorizer=Path("/srv/sockets/auth.sock"))
     assert '"socket" => "/srv/sockets/auth.sock"' in files["lighttpd/shop.conf"]
-    assert "ReadWritePaths=/srv/sockets" in files["systemd/authorizer-shop.service"]
-    assert "authorizer" not in files.get("tmpfiles.d/django-shop.conf", "")
+    assert "ListenStream=/srv/sockets/auth.sock" in files["systemd/authorizer-shop.socket"]
 
 
 @pytest.mark.parametrize(
@@ -191,19 +196,37 @@ def test_lighttpd_guards_files_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("facts", "message"),
+    ("facts", "choices"),
     [
-        ({"endpoints": ()}, "path('auth/staff/', AuthRequestView.as_view(policy='staff'))"),
-        ({"areas": (replace(AREA, directory=None),)}, "nginx guards files alone"),
+        ({"endpoints": ()}, {}),
+        ({"areas": (AREA, replace(AREA, url="/press/", policy="press"))}, {}),
+        ({}, {"authorizer": Path(contract.authorizer_path("shop"))}),
     ],
+    ids=["no endpoint", "one too few", "chosen"],
 )
-def test_what_nginx_needs(facts: dict[str, Any], message: str) -> None:
-    """It asks Django at a URL, and what Django answers it leaves to Django."""
-    stack = resolve("nginx")
-    plan = stack.plan([replace(GUARDED, **facts)], NGINX, DIRECTORY)
-    with pytest.raises(ChoiceError) as error:
-        stack.render(plan)
-    assert message in str(error.value)
+def test_nginx_asks_an_authorizer(facts: dict[str, Any], choices: dict[str, Any]) -> None:
+    """Where Django has no endpoint for one of the policies, or where it is wanted."""
+    files = written("nginx", replace(GUARDED, **facts), **choices)
+    text = files["nginx/shop.conf"]
+    assert "auth_request /.deploykit-auth/staff;" in text
+    assert "location = /.deploykit-auth/staff {\n        internal;" in text
+    assert "server unix:/run/shop-authorizer/shop.sock max_fails=0;" in text
+    assert 'fastcgi_param HTTP_REMOTE_USER "" if_not_empty;' in text
+    assert "HTTP_AUTHORIZATION" not in text  # It goes to the authorizer as it came.
+    assert {"nginx/shop_authorizer.py", "systemd/authorizer-shop.socket"} < set(files)
+
+
+def test_nginx_asks_django_where_it_can() -> None:
+    """An endpoint for each policy is enough, and then nothing else has to run."""
+    files = written("nginx", GUARDED)
+    assert "auth_request /auth/staff/;" in files["nginx/shop.conf"]
+    assert not [name for name in files if "authorizer" in name]
+
+
+def test_nginx_guards_files_alone() -> None:
+    """What Django answers it leaves to Django."""
+    with pytest.raises(ChoiceError, match="nginx guards files alone"):
+        written("nginx", replace(GUARDED, areas=(replace(AREA, directory=None),)))
 
 
 def test_nginx_looks_up_no_guarded_file() -> None:

@@ -7,7 +7,7 @@ import functools
 import itertools
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -68,6 +68,9 @@ def _prefixed(stacks: list[Stack], *prefixes: str) -> list[tuple[Stack, str]]:
 
 HOOKS = _prefixed([one for one in STACKS.values() if one.gateway.startswith("mod_wsgi")])
 NGINX = _prefixed(proxying("nginx", "http", "uwsgi", "fastcgi", "scgi"))
+# The choice alone counts: deployrun makes a socket of its own.
+_CHOSEN = ("authorizer=/run/shop.sock",)
+ASKED = [(replace(NGINX[0][0], label="nginx/authorizer", choices=_CHOSEN), "/app")]
 # Over FastCGI the authorizer's own directives meet those of the application.
 ASKING = _prefixed(proxying("apache", "fastcgi", "http", "cgi"))
 LIGHTTPD = _prefixed(proxying("lighttpd", "fastcgi", "http"))
@@ -118,15 +121,15 @@ def running(people: Guarded) -> Iterator[Running]:
         yield run
 
 
-@pytest.fixture(scope="module", params=[*HOOKS, *NGINX, *ASKING, *LIGHTTPD], ids=_name)
+@pytest.fixture(scope="module", params=[*HOOKS, *NGINX, *ASKED, *ASKING, *LIGHTTPD], ids=_name)
 def web(request: pytest.FixtureRequest, running: Running) -> Web:
     """Every front that guards files."""
     return running(request.param)
 
 
-@pytest.fixture(scope="module", params=NGINX, ids=_name)
+@pytest.fixture(scope="module", params=[*NGINX, *ASKED], ids=_name)
 def nginx(request: pytest.FixtureRequest, running: Running) -> Web:
-    """Every way from nginx to its endpoint."""
+    """Every way from nginx to its endpoint, or to an authorizer."""
     return running(request.param)
 
 
@@ -136,7 +139,7 @@ def apache(request: pytest.FixtureRequest, running: Running) -> Web:
     return running(request.param)
 
 
-@pytest.fixture(scope="module", params=[*NGINX, *ASKING, *LIGHTTPD], ids=_name)
+@pytest.fixture(scope="module", params=[*NGINX, *ASKED, *ASKING, *LIGHTTPD], ids=_name)
 def sessions(request: pytest.FixtureRequest, running: Running) -> Web:
     """Every one that opens an area to a session, too, or shows the way to log in."""
     return running(request.param)
@@ -240,7 +243,8 @@ def test_a_browser_is_shown_the_way_to_log_in(people: Guarded, sessions: Web) ->
 
 def test_nobody_asks_the_endpoint_but_nginx(nginx: Web) -> None:
     """In no spelling."""
-    for path in ("/auth/staff/", "/auth/%73taff/", "/x/../auth/staff/", "/auth/staff/?a=b"):
+    where = ".deploykit-auth/staff" if nginx.stack.choices else "auth/staff/"
+    for path in (f"/{where}", f"/x/../{where}", f"/{where}?a=b", f"/{where.replace('s', '%73')}"):
         assert nginx.get(path, basic("alice")).status == 404
 
 

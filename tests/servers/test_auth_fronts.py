@@ -255,10 +255,14 @@ def _record(kind: int, content: bytes) -> bytes:
 
 def _answering(listener: socket.socket, answer: bytes) -> None:
     """Another authorizer, which says what it likes."""
+    _sending(listener, _record(6, answer) + _record(6, b"") + _record(3, bytes(8)))
+
+
+def _sending(listener: socket.socket, data: bytes) -> None:
     connection, _ = listener.accept()
     with connection:
         connection.recv(65536)
-        connection.sendall(_record(6, answer) + _record(6, b"") + _record(3, bytes(8)))
+        connection.sendall(data)
 
 
 _STATUS = b"Status: 401 Unauthorized\r\n\r\n"
@@ -286,14 +290,7 @@ def test_lighttpd_serves_nothing_when_an_answer_is_cut_off(
 ) -> None:
     """An authorizer that is killed while it answers grants nothing."""
     web, listener = deaf
-
-    def answer() -> None:
-        connection, _ = listener.accept()
-        with connection:
-            connection.recv(65536)
-            connection.sendall(_CUT[cut])
-
-    thread = threading.Thread(target=answer)
+    thread = threading.Thread(target=_sending, args=(listener, _CUT[cut]))
     thread.start()
     response = web.get("/files/basic/0.txt")
     thread.join(10)
@@ -343,6 +340,15 @@ http {{
             auth_request /_auth/files/;
             error_page 401 = @login;
             auth_request_set $login $upstream_http_x_deploykit_login;
+        }}
+        location /files/session/ {{ auth_request /_asked; }}
+        location = /_asked {{
+            internal;
+            fastcgi_pass 127.0.0.1:{backend};
+            fastcgi_pass_request_body off;
+            fastcgi_param REQUEST_METHOD $request_method;
+            fastcgi_param REQUEST_URI $request_uri;
+            fastcgi_param REMOTE_ADDR $remote_addr;
         }}
         location @login {{ if ($login) {{ return 302 $login; }} return 401; }}
         location /_auth/ {{
@@ -467,10 +473,38 @@ def test_the_endpoint_is_not_for_clients(engine: Server) -> None:
 
 
 def test_nginx_serves_nothing_without_its_backend(people: Guarded, public: Path) -> None:
-    """An endpoint that does not answer grants nothing."""
+    """An endpoint, or an authorizer, that does not answer grants nothing."""
     with nginx(people, public / "nginx-alone", harness.free_port()) as web:
-        response = web.get("/files/basic/0.txt", basic("alice"))
-        assert (response.status, is_secret(response)) == (500, False)
+        for area in ("basic", "session"):
+            response = web.get(f"/files/{area}/0.txt", basic("alice"))
+            assert (response.status, is_secret(response)) == (500, False)
+
+
+def test_nginx_asks_an_authorizer(people: Guarded, public: Path) -> None:
+    """As it is documented; an authorizer that is killed while it answers grants nothing."""
+    path = "/files/session/0.txt"
+    with authorizer(people) as address:
+        port = int(address.rpartition(":")[2])
+        with nginx(people, public / "nginx-asking", port) as web:
+            assert is_secret(web.get(path, basic("alice")))
+            assert is_secret(web.get(path, people.cookie("zoé")))
+            for headers in ([], [basic("alice", "x")], [people.cookie("bob")]):
+                assert web.get(path, *headers).status == 401
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        nginx(people, public / "nginx-cut", listener.getsockname()[1]) as web,
+    ):
+        for sent in _CUT.values():
+            thread = threading.Thread(target=_sending, args=(listener, sent))
+            thread.start()
+            response = web.get(path)
+            thread.join(10)
+            assert (response.status, is_secret(response)) == (500, False)
+        # Why every answer of ours begins with a status: this is what happens without one.
+        thread = threading.Thread(target=_answering, args=(listener, b"X-Some: header\r\n\r\n"))
+        thread.start()
+        assert is_secret(web.get(path))
+        thread.join(10)
 
 
 def test_no_password_in_the_logs(engine: Server, light: Server, fcgi: Server, public: Path) -> None:

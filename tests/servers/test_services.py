@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from django_deploykit.config.deployment import Deployment
+from django_deploykit.config.facts import Area
 from django_deploykit.config.renderer import Rendered
 from django_deploykit.config.stack import Stack, renderers, resolve
 from tests.cases import CASES, DEPLOYMENT, MEDIA, REPORTS, pool, site
@@ -22,6 +23,7 @@ FRONTS = [name for name, one in renderers().items() if one.logs]
 SERVERS = [name for name, one in renderers().items() if {*one.protocols} - {*one.spawned}]
 TARGETS = ("basic", "multi-user", "network", "shutdown", "sockets", "sysinit")
 EXPOSURE = 1.5
+AREA = Area(url="/files/", policy="staff", setting="AREA", directory=Path("/srv/files"))
 
 
 def stack_of(app_server: str) -> Stack:
@@ -35,6 +37,7 @@ def written(stack: Stack, deployment: Deployment = DEPLOYMENT, **facts: object) 
         "media": MEDIA,
         "databases": (Path("/srv/shop/data/db.sqlite3"),),
         "pools": (pool("/reports/", "reports", **REPORTS),),
+        "areas": (AREA,),  # with an authorizer, and its socket
         **facts,
     }
     deployment = replace(deployment, server_version=(1, 22, 1))
@@ -79,7 +82,7 @@ def install(root: Path, rendered: list[Rendered]) -> list[str]:
 def test_systemd_accepts_every_line(root: Path, app_server: str, user: str) -> None:
     """Nothing at all is said: a misspelt directive would only be a warning."""
     units = install(root, written(stack_of(app_server), replace(DEPLOYMENT, user=user)))
-    assert "django-shop.service" in units
+    assert {"django-shop.service", "authorizer-shop.service", "authorizer-shop.socket"} <= {*units}
     done = analyze(root, "verify", *units)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 

@@ -1,8 +1,10 @@
-"""A WebDAV area as the documentation has it: what is written, and the operator's own directives."""
+"""WebDAV and Subversion areas as the documentation has them: what is written, and the operator's
+own directives."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 import shutil
 import subprocess
@@ -14,15 +16,26 @@ from pathlib import Path
 
 import pytest
 
+from django_deploykit.config.servers.apache import installed
 from django_deploykit.config.syntax.nodes import Glob, directive
 from tests.servers import harness
 from tests.servers.apache_process import apache, wsgi_modules
-from tests.servers.guarded import FILES, Guarded, basic, guarded
+from tests.servers.guarded import FILES, PASSWORD, Guarded, basic, guarded
 from tests.servers.harness import ROOT, Server
 
 # The modules that the emitted files need, and those that "Dav On" does.
 _MODULES = (
-    *("auth_basic", "authn_core", "authnz_fcgi", "authz_user", "dav", "dav_fs", "dir", "logio"),
+    *(
+        "auth_basic",
+        "authn_core",
+        "authnz_fcgi",
+        "authz_user",
+        "dav",
+        "dav_fs",
+        "dav_svn",
+        "dir",
+        "logio",
+    ),
     *("include", "mime", "proxy", "proxy_http", "reqtimeout", "setenvif"),
 )
 _WHY = "for this test"
@@ -31,6 +44,7 @@ DEPLOYKIT["SITE"] = {
     "AUTH_AREAS": {
         "/files/": {"POLICY": "active", "DIRECTORY": BASE_DIR / "files/basic"},
         "/staff/": {"POLICY": "staff", "DIRECTORY": BASE_DIR / "files/staff"},
+        "/svn/": "active",
     },
 }
 """
@@ -38,10 +52,18 @@ DEPLOYKIT["SITE"] = {
 
 @dataclass(frozen=True)
 class Web:
-    """Apache with the area, and its people."""
+    """Apache with the area, and its people; by hooks, or an authorizer."""
 
     server: Server
     people: Guarded
+    hooks: bool
+
+    @property
+    def askers(self) -> int:
+        """How many processes remember passwords, each for itself."""
+        number = self.server.process.pid
+        children = Path(f"/proc/{number}/task/{number}/children")
+        return len(children.read_text().split()) if self.hooks else 1
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +102,7 @@ def web(request: pytest.FixtureRequest, people: Guarded, public: Path) -> Iterat
     program = directory / "deploy/apache/shop_authorizer.py"
     asking = contextlib.nullcontext() if hooks else _running(program, asked)
     with asking, apache(directory, nodes, modules=_MODULES, wsgi=module) as server:
-        yield Web(replace(server, port=port), people)
+        yield Web(replace(server, port=port), people, hooks)
 
 
 def _ports() -> tuple[int, int]:
@@ -91,17 +113,39 @@ def _own_directives(directory: Path, people: Guarded) -> None:
     """The example of the documentation, with the paths of this test."""
     page = (ROOT / "docs/howto/apache-auth.md").read_text()
     examples = re.findall(r"^```apache\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-    example = next(one for one in examples if "DavLockDB" in one)
-    assert "Auth" not in example
     own = directory / "deploykit/shop"
     own.mkdir(parents=True)
-    paths = {"/var/lock/apache2/dav": directory / "dav", "/srv/files": people.files / "basic"}
-    for written, here in paths.items():
-        assert written in example
-        example = example.replace(written, str(here))
-    (own / "dav.conf").write_text(example)
+    places = {"/var/lock/apache2/dav": directory / "dav", "/srv/files": people.files / "basic"}
+    _write_example(own / "dav.conf", examples, places)
+    if _speaks_svn():
+        _write_example(own / "svn.conf", examples, {"/srv/svn": _repositories(directory)})
     pages = "Options +Includes\nSetOutputFilter INCLUDES"
     (own / "ssi.conf").write_text(f'<Location "/files/page">\n{pages}\n</Location>\n')
+
+
+def _speaks_svn() -> bool:
+    module = (installed.module_directory() or Path()) / "mod_dav_svn.so"
+    return module.exists() and bool(shutil.which("svnadmin"))
+
+
+def _write_example(path: Path, examples: list[str], places: dict[str, Path]) -> None:
+    """The first example with all of these paths, with those of this test instead."""
+    example = next(one for one in examples if all(written in one for written in places))
+    assert "Auth" not in example
+    for written, here in places.items():
+        example = example.replace(written, str(here))
+    path.write_text(example)
+
+
+def _repositories(directory: Path) -> Path:
+    """A directory with one repository, which the server may write."""
+    parent = directory / "svn"
+    parent.mkdir()
+    subprocess.run(["svnadmin", "create", str(parent / "shop")], check=True)
+    if user := harness.server_user():
+        for path in (parent, *parent.rglob("*")):
+            shutil.chown(path, user)
+    return parent
 
 
 @contextlib.contextmanager
@@ -172,3 +216,34 @@ def test_a_page_includes_nothing_of_another_area(web: Web) -> None:
         assert b"secret staff" in web.server.get("/staff/1.txt", basic("alice")).body
     finally:
         page.unlink()
+
+
+def test_r25_a_commit_costs_one_hash(web: Web, tmp_path: Path) -> None:
+    """And a checkout before it: dozens of requests, with a password that nobody has seen before.
+    With the hooks, each process of Apache's that takes one of the connections hashes it once.
+    Nobody else reads or writes."""
+    harness.require("libapache2-mod-svn and subversion", _speaks_svn())
+    password = f"new at {time.monotonic_ns()}"
+    web.people.set_password("committer", password)
+    before, copy = web.people.hashes, tmp_path / "copy"
+    url = f"http://localhost:{web.server.port}/svn/shop"
+    svn = functools.partial(_svn, tmp_path, "committer", password)
+    assert svn("checkout", url, str(copy)).returncode == 0
+    (copy / "file.txt").write_text("hello")
+    assert svn("add", str(copy / "file.txt")).returncode == 0
+    done = svn("commit", "-m", "One file", str(copy))
+    assert (done.returncode, "Committed revision 1" in done.stdout) == (0, True), done.stderr
+    assert 1 <= web.people.hashes - before <= web.askers
+    assert "committer" in svn("log", url).stdout
+    for name, typed in (("committer", "wrong"), ("bob", PASSWORD)):
+        refused = _svn(tmp_path, name, typed, "cat", f"{url}/file.txt")
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert "Authentication failed" in refused.stderr
+
+
+def _svn(
+    directory: Path, name: str, password: str, *words: str
+) -> subprocess.CompletedProcess[str]:
+    own = ("--config-dir", str(directory / "svn"), "--non-interactive", "--no-auth-cache")
+    command = ["svn", *words, *own, "--username", name, "--password", password]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)

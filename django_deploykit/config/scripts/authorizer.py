@@ -1,4 +1,4 @@
-"""The program that Apache without mod_wsgi, and lighttpd, ask who may enter an area."""
+"""The program that Apache without mod_wsgi, lighttpd and nginx ask who may enter an area."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class AuthorizerRenderer(Renderer):
     """``manage.py runauthorizer`` for one site and all of its areas, as its front asks it."""
 
     name = "authorizer"
-    summary = "a program by which Apache without mod_wsgi, or lighttpd, knows Django's users"
+    summary = "a program by which Apache without mod_wsgi, lighttpd or nginx knows Django's users"
     gateways = ("fastcgi",)
     answers_clients = False
 
@@ -62,6 +62,7 @@ class AuthorizerRenderer(Renderer):
         return Service(
             command=(str(self.plan.python(site)), str(program)),
             stop_seconds=self.deployment.request_timeout,
+            takes_socket=True,
             what="the authorizer",
             kind="authorizer",
             address=self.address(site),

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import cast
 
 from django_deploykit import contract
-from django_deploykit.config.deployment import Address
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.renderer import (
     Needs,
@@ -109,12 +108,12 @@ class SystemdServiceRenderer(Renderer):
     def _unit(self, site: SiteFacts, service: Service) -> list[Node]:
         nodes: list[Node] = [
             directive(
-                "Description", _description(self.plan, site, service), why="for lists and logs"
+                "Description", description(self.plan, site, service), why="for lists and logs"
             ),
             directive("After", "network.target", why="on shutdown, it ends before the network"),
         ]
         if service.takes_socket:
-            socket = f"{unit_name(self.plan, site)}.socket"
+            socket = f"{unit_name(self.plan, site, service.kind)}.socket"
             why = "it listens there, before and after this service runs"
             nodes += [directive(name, socket, why=why) for name in ("Requires", "After")]
         return nodes
@@ -216,12 +215,10 @@ class SystemdServiceRenderer(Renderer):
     def _writable(self, site: SiteFacts) -> dict[Path, str]:
         found = {one.path: one.why for one in site_access(self.plan, site) if one.write}
         service = self.plan.service
-        if service and service.takes_socket:
-            return found
-        if service and service.address:
-            return {**found, **_directory(service.address, "authorizer")}
         socket = None if self.plan.stands_alone else self.plan.socket(site)
-        return {**found, **_directory(socket, "socket")}
+        if isinstance(socket, Path) and not (service and service.takes_socket):
+            return {**found, socket.parent: "socket"}
+        return found
 
     def _used(self, site: SiteFacts) -> list[Path]:
         base = [site.interpreter.base] if site.interpreter.base else []
@@ -251,14 +248,10 @@ def only_site(plan: Plan, target: str) -> tuple[SiteFacts, Service]:
     return plan.sites[0], plan.service
 
 
-def _description(plan: Plan, site: SiteFacts, service: Service) -> str:
+def description(plan: Plan, site: SiteFacts, service: Service) -> str:
+    """What runs, for people."""
     what = "" if service.kind == "django" else f", {service.what}"
     return f"Django site {plan.name(site)}{what}"
-
-
-def _directory(address: Path | Address | None, setting: str) -> dict[Path, str]:
-    """Where a socket is made, with the choice that says so."""
-    return {address.parent: setting} if isinstance(address, Path) else {}
 
 
 def _sandbox() -> list[Node]:

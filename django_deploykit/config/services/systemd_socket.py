@@ -1,7 +1,8 @@
-"""A systemd socket for an application server that can be handed one.
+"""A systemd socket for an application server, or an authorizer, that can be handed one.
 
 It is there before the server runs and while it restarts: requests wait instead of failing. A low
-port needs no privilege in the server. Manual: systemd.socket(5).
+port needs no privilege in the server; and no other account can listen there in its place.
+Manual: systemd.socket(5).
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from typing import cast
 from django_deploykit.config import limits
 from django_deploykit.config.deployment import Address
 from django_deploykit.config.facts import SiteFacts
-from django_deploykit.config.renderer import Plan, Rendered, Renderer
+from django_deploykit.config.renderer import Plan, Rendered, Renderer, Service
 from django_deploykit.config.services.accounts import FRONT, unit_name, user
-from django_deploykit.config.services.systemd_service import only_site
+from django_deploykit.config.services.systemd_service import description, only_site
 from django_deploykit.config.syntax import systemd
 from django_deploykit.config.syntax.nodes import Comment, Node, directive
 from django_deploykit.config.syntax.printer import Dialect
@@ -34,7 +35,8 @@ class SystemdSocketRenderer(Renderer):
 
     @classmethod
     def accompanies(cls, stack: Plan, sites: Sequence[Plan]) -> Sequence[Plan]:
-        return [plan for plan in sites if plan.service and plan.service.takes_socket]
+        plans = [*sites, *stack.beside]
+        return [plan for plan in plans if plan.service and plan.service.takes_socket]
 
     def render(self) -> Rendered:
         site, service = only_site(self.plan, self.name)
@@ -46,31 +48,30 @@ class SystemdSocketRenderer(Renderer):
                 [
                     directive(
                         "Description",
-                        f"Socket of Django site {self.plan.name(site)}",
+                        f"Socket of {description(self.plan, site, service)}",
                         why="for lists",
                     )
                 ],
             ),
-            ("Socket", self._socket(site)),
+            ("Socket", self._socket(site, service)),
             (
                 "Install",
                 [directive("WantedBy", "sockets.target", why="made before services start")],
             ),
         ]
-        head = Comment(
-            f"{self.plan.name(site)}: where its application server answers, for systemd 247+"
-        )
+        head = Comment(f"{self.plan.name(site)}: where {service.what} answers, for systemd 247+")
         return Rendered(
-            filename=f"systemd/{unit_name(self.plan, site)}.socket",
+            filename=f"systemd/{unit_name(self.plan, site, service.kind)}.socket",
             lines=tuple(systemd.unit_lines(dialect, [head], sections)),
         )
 
-    def _socket(self, site: SiteFacts) -> list[Node]:
+    def _socket(self, site: SiteFacts, service: Service) -> list[Node]:
+        addresses, setting = self._addresses(site, service), _setting(service)
         nodes: list[Node] = [
-            *(_listen(address) for address in self._addresses(site)),
+            *(_listen(address, setting) for address in addresses),
             directive("Backlog", limits.BACKLOG, why="a full queue of a unix socket is a 502"),
         ]
-        if not any(isinstance(address, Path) for address in self._addresses(site)):
+        if not any(isinstance(address, Path) for address in addresses):
             return nodes
         return [
             *nodes,
@@ -80,11 +81,17 @@ class SystemdSocketRenderer(Renderer):
             directive("RemoveOnStop", "yes", why="the socket goes with its unit"),
         ]
 
-    def _addresses(self, site: SiteFacts) -> Sequence[Path | Address]:
+    def _addresses(self, site: SiteFacts, service: Service) -> Sequence[Path | Address]:
+        if service.address:
+            return [service.address]
         return self.deployment.listen if self.plan.stands_alone else [self.plan.socket(site)]
 
 
-def _listen(address: Path | Address) -> Node:
-    setting = "listen" if isinstance(address, Address) else "socket"
+def _setting(service: Service) -> str:
+    return "authorizer" if service.address else ""
+
+
+def _listen(address: Path | Address, setting: str) -> Node:
+    setting = setting or ("listen" if isinstance(address, Address) else "socket")
     # A port without an address means every one, of IPv4 and IPv6.
     return directive("ListenStream", str(address).removeprefix("*:"), why="where", setting=setting)

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import cast
 
 from django_deploykit import contract
-from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.renderer import Needs, Plan, Rendered, Renderer
 from django_deploykit.config.services.accounts import FRONT, file_name, user
 from django_deploykit.config.syntax import tmpfiles
@@ -51,7 +50,6 @@ class TmpfilesRenderer(Renderer):
         """A line for each."""
         return [
             *(line for part in self.plan.each() for line in self._sockets(part)),
-            *(line for site in self.plan.asking() for line in self._authorizer(site)),
             *self._logs(),
         ]
 
@@ -66,14 +64,6 @@ class TmpfilesRenderer(Renderer):
         owner = user(self.deployment)
         why = "the application makes its socket there, and the set-group-ID bit gives it the group"
         return [_made(own.parent, "2750", owner, FRONT, why=why, setting="socket")]
-
-    def _authorizer(self, site: SiteFacts) -> list[Node]:
-        own = Path(contract.authorizer_path(site.name))
-        if self.plan.authorizers[site.name] != own:
-            return []
-        why = "the authorizer makes its socket there, and the set-group-ID bit gives it the group"
-        owner = user(self.deployment)
-        return [_made(own.parent, "2750", owner, FRONT, why=why, setting="authorizer")]
 
     def _logs(self) -> list[Node]:
         logs, directory = self.plan.logs, self.deployment.log_directory

@@ -1,12 +1,12 @@
-"""``manage.py runauthorizer``: answer Apache's mod_authnz_fcgi and lighttpd, until SIGTERM."""
+"""``manage.py runauthorizer``: answer Apache, lighttpd and nginx over FastCGI, until SIGTERM."""
 
 from __future__ import annotations
 
 import contextlib
 import ipaddress
 import signal
+import socket
 import stat
-import threading
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,15 +17,14 @@ from django.core.management.base import BaseCommand, CommandError
 
 from django_deploykit import contract
 from django_deploykit.auth import authenticator
-from django_deploykit.auth.authorizer import Authorizer, Server
+from django_deploykit.auth.authorizer import Authorizer
+from django_deploykit.auth.server import Address, Server, handed, listening
 from django_deploykit.exceptions import DeploykitError
 from django_deploykit.management.choices import MISTAKE
 
-Address = tuple[str, int] | str
-
 
 class Command(BaseCommand):
-    help = "Decide for Apache or lighttpd, over FastCGI, who may see what they serve."
+    help = "Decide for Apache, lighttpd or nginx, over FastCGI, who may see what they serve."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
@@ -58,17 +57,29 @@ class Command(BaseCommand):
         if options["policy"]:
             authenticator().rule(options["policy"])
         token = _token(options["token_file"])
-        address = _address(options["bind"], remote=options["allow_remote"])
         authorizer = Authorizer(options["policy"], options["realm"], token)
         if options["threads"] < 1:
             raise CommandError("--threads: at least 1", returncode=MISTAKE)
-        with _path_of(address), Server(address, authorizer, options["threads"]) as server:
+        threads = options["threads"]
+        with _listener(options) as listener, Server(listener, authorizer, threads) as server:
             for number in (signal.SIGTERM, signal.SIGINT):
-                # From another thread: shutdown() waits until the loop, which runs here, ends.
-                signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
-            self.stdout.write(f"ready {_shown(server.server_address)}")
+                signal.signal(number, lambda *_: server.shutdown())
+            self.stdout.write(f"ready {_shown(server.address)}")
             self.stdout.flush()
-            server.serve_forever(poll_interval=0.1)
+            server.serve_forever()
+
+
+@contextlib.contextmanager
+def _listener(options: dict[str, Any]) -> Iterator[socket.socket]:
+    """The socket of a systemd unit, which stays when this ends; else one of its own."""
+    if given := handed():
+        address = given.getsockname()
+        if given.family != socket.AF_UNIX:
+            _check_local(address[0], _shown(address), options["allow_remote"])
+        yield given
+        return
+    with _bound(_address(options["bind"], remote=options["allow_remote"])) as made:
+        yield made
 
 
 def _address(text: str, *, remote: bool) -> Address:
@@ -76,19 +87,23 @@ def _address(text: str, *, remote: bool) -> Address:
         return text
     host, _, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise CommandError(f"--bind: {text!r} is neither ADDRESS:PORT nor a path", returncode=2)
+    _check_local(host, text, remote)
+    return host, int(port)
+
+
+def _check_local(host: str, text: str, remote: bool) -> None:
     try:
         is_local = ipaddress.ip_address(host).is_loopback
     except ValueError:
         is_local = False
-    if not host or not port.isdecimal() or int(port) > 65535:
-        raise CommandError(f"--bind: {text!r} is neither ADDRESS:PORT nor a path", returncode=2)
     if not is_local and not remote:
         raise CommandError(
             f"--bind: {text!r} is not a loopback address. Whoever can connect can try passwords: "
             "use 127.0.0.1, or --allow-remote with --token-file and a network of your own.",
             returncode=MISTAKE,
         )
-    return host, int(port)
 
 
 def _token(path: Path | None) -> str:
@@ -102,21 +117,21 @@ def _token(path: Path | None) -> str:
 
 
 @contextlib.contextmanager
-def _path_of(address: Address) -> Iterator[None]:
-    """Remove a socket that an earlier run left, and the one of this run."""
+def _bound(address: Address) -> Iterator[socket.socket]:
+    """A socket of this run's own; at a path, in place of one that an earlier run left."""
     if not isinstance(address, str):
-        yield
+        yield listening(address)
         return
     path = Path(address)
     if path.exists() and stat.S_ISSOCK(path.stat().st_mode):
         path.unlink()
     try:
-        yield
+        yield listening(address)
     finally:
         path.unlink(missing_ok=True)
 
 
-def _shown(address: Any) -> str:
+def _shown(address: Address) -> str:
     if isinstance(address, str):
         return address
     host = f"[{address[0]}]" if ":" in address[0] else address[0]

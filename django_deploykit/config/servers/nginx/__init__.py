@@ -51,7 +51,8 @@ class NginxRenderer(Renderer):
     name = "nginx"
     path_hosts = ()
     summary = "nginx in front of gunicorn or uWSGI (http, uwsgi, fastcgi or scgi)"
-    gateways = guards = balancing = pooling = tuple(gateways.WORDS)
+    gateways = guards = asks = balancing = pooling = tuple(gateways.WORDS)
+    asks_endpoints = True
     logs = Logs(owner="root", group="adm", reopen="invoke-rc.d nginx rotate")
 
     @classmethod
@@ -83,13 +84,15 @@ class NginxRenderer(Renderer):
         stores.check(self.plan)
         for part in self.plan.each():
             for backend in part.backends(*part.sites):
-                self._check_socket(backend.where)
+                self._check_socket(backend.where, "socket")
+        for where in self.plan.authorizers.values():
+            self._check_socket(where, "authorizer")
 
-    def _check_socket(self, socket: Path | Address) -> None:
+    def _check_socket(self, socket: Path | Address, setting: str) -> None:
         # The choice itself refuses it; a path made from a run's directory may hold one too.
         if isinstance(socket, Path) and ":" in str(socket):
             reason = "a colon ends the path of a socket in this place"
-            raise UnrepresentableValue(str(socket), dialect.name, reason, "socket")
+            raise UnrepresentableValue(str(socket), dialect.name, reason, setting)
 
     def _introduction(self) -> list[Node]:
         version = Version.of(self.deployment)

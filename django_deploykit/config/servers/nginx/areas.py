@@ -1,4 +1,5 @@
-"""Areas for those alone whom Django lets in: nginx asks an endpoint of the site for each request.
+"""Areas for those alone whom Django lets in: nginx asks for each request, an endpoint of the site
+where it has one for every policy, or else an authorizer.
 
 Manual: https://nginx.org/en/docs/http/ngx_http_auth_request_module.html
 """
@@ -11,14 +12,14 @@ from dataclasses import replace
 from django_deploykit import contract
 from django_deploykit.config.facts import Area, Endpoint, Mount, SiteFacts
 from django_deploykit.config.renderer import Plan
-from django_deploykit.config.servers.nginx import content, gateways
+from django_deploykit.config.servers.nginx import asking, content, gateways
 from django_deploykit.config.servers.nginx.dialect import variable
 from django_deploykit.config.syntax.nodes import Comment, Node, Raw, block, directive
 from django_deploykit.exceptions import ChoiceError
 
 
 def check(plan: Plan) -> None:
-    """Raise ChoiceError for areas that nginx could not guard, and say what they lack."""
+    """Raise ChoiceError for areas that nginx could not guard."""
     for site in plan.sites:
         for area in site.areas:
             if area.directory is None:
@@ -26,23 +27,22 @@ def check(plan: Plan) -> None:
                     f"{area.setting}: nginx guards files alone: add a 'DIRECTORY'. What Django "
                     "answers is guarded in its views (login_required, permission_required)."
                 )
-            _endpoint(site, area)
 
 
 def serve(
     plan: Plan, site: SiteFacts, sites: tuple[SiteFacts, ...], hsts: list[Node]
 ) -> list[Node]:
-    """The areas of a site, and the endpoints that nginx asks."""
+    """The areas of a site, and where nginx asks about them."""
     nodes: list[Node] = []
     for area in site.areas:
         nodes += [
             Comment(f"Only for those for whom the policy {area.policy!r} holds: {area.url}"),
             *_area(plan, site, area, hsts),
         ]
-    for endpoint in dict.fromkeys(_endpoint(site, area) for area in site.areas):
+    for policy, area in {area.policy: area for area in site.areas}.items():
         nodes += [
-            Comment(f"Whom the policy {endpoint.policy!r} lets in; for nginx alone to ask."),
-            _asked(plan, site, sites, endpoint),
+            Comment(f"Whom the policy {policy!r} lets in; for nginx alone to ask."),
+            _asked(plan, site, sites, area),
         ]
     return [*nodes, *(_login(plan, site) if site.areas else [])]
 
@@ -68,15 +68,12 @@ def _where(plan: Plan) -> Raw:
     return variable(plan, "login")
 
 
-def _endpoint(site: SiteFacts, area: Area) -> Endpoint:
-    for endpoint in site.endpoints:
-        if endpoint.policy == area.policy:
-            return endpoint
-    raise ChoiceError(
-        f"{area.setting}: nginx asks Django at a URL, and the project has none for the policy "
-        f"{area.policy!r}. Add to its URLconf: path('auth/{area.policy}/', "
-        f"AuthRequestView.as_view(policy={area.policy!r})), from django_deploykit.views."
-    )
+def _endpoint(plan: Plan, site: SiteFacts, area: Area) -> Endpoint:
+    """Where nginx asks about an area: at a URL of Django's, or at one that nobody else has."""
+    found = site.endpoint(area.policy)
+    if found and site not in plan.asking():
+        return found
+    return Endpoint(url=contract.asking_url(site.prefix, area.policy), policy=area.policy)
 
 
 def _area(plan: Plan, site: SiteFacts, area: Area, hsts: list[Node]) -> Iterator[Node]:
@@ -87,7 +84,7 @@ def _area(plan: Plan, site: SiteFacts, area: Area, hsts: list[Node]) -> Iterator
     yield block("location", Raw("="), area.url.rstrip("/"), children=[slash], why="the bare URL")
     ask = directive(
         "auth_request",
-        _endpoint(site, area).url,
+        _endpoint(plan, site, area).url,
         why="200 lets the request through, 401 and 403 do not, and all else is an error",
         setting=area.setting,
     )
@@ -106,11 +103,14 @@ def _lead(plan: Plan, site: SiteFacts) -> list[Node]:
     ]
 
 
-def _asked(plan: Plan, site: SiteFacts, sites: tuple[SiteFacts, ...], endpoint: Endpoint) -> Node:
+def _asked(plan: Plan, site: SiteFacts, sites: tuple[SiteFacts, ...], area: Area) -> Node:
     """The endpoint reads the password, and which request it is about; never what a client says."""
+    if site in plan.asking():
+        return asking.location(plan, site, sites, area)
     reader = replace(site, needs_authorization=True)
     why = "only nginx asks, about a request that it holds"
-    plan = plan.at(site, endpoint.url)
+    url = _endpoint(plan, site, area).url
+    plan = plan.at(site, url)
     children = [
         directive("internal", why=why),
         gateways.target(plan, site),
@@ -118,4 +118,4 @@ def _asked(plan: Plan, site: SiteFacts, sites: tuple[SiteFacts, ...], endpoint: 
         gateways.told(plan, contract.AUTH_URL_HEADER, Raw("$request_uri"), why),
         gateways.told(plan, contract.AUTH_METHOD_HEADER, Raw("$request_method"), why),
     ]
-    return block("location", Raw("="), endpoint.url, children=children, why=why)
+    return block("location", Raw("="), url, children=children, why=why)

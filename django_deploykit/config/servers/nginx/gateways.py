@@ -107,8 +107,13 @@ def _upgrade(plan: Plan, site: SiteFacts, name: str = "upgrade") -> Raw:
 
 def passing(plan: Plan, site: SiteFacts, sites: Sequence[SiteFacts]) -> list[Node]:
     """What holds for requests that are handed to ``site``, one of ``sites`` under one name."""
+    return [*request(plan, site, sites), *_conduct(plan, site)]
+
+
+def request(plan: Plan, site: SiteFacts, sites: Sequence[SiteFacts]) -> list[Node]:
+    """What is said of a request: by nginx what is its own to say, else by the client."""
     tell = _over_http if plan.gateway == "http" else _over_cgi
-    return [*tell(plan, site, sites), *_conduct(plan, site)]
+    return tell(plan, site, sites)
 
 
 def target(plan: Plan, site: SiteFacts) -> Node:
@@ -128,7 +133,7 @@ def told(plan: Plan, name: str, value: Argument, why: str) -> Node:
     """Say something under the name of a header, whatever the client's own header says."""
     if plan.gateway == "http":
         return _header(name, value, why)
-    return _parameter(plan, contract.environ_key(name), value, why=why)
+    return parameter(plan, contract.environ_key(name), value, why=why)
 
 
 def without_body(plan: Plan, passing: list[Node]) -> list[Node]:
@@ -202,9 +207,9 @@ def _hash_size() -> list[Node]:
 def _over_cgi(plan: Plan, site: SiteFacts, sites: Sequence[SiteFacts]) -> list[Node]:
     return [
         Comment("The request, in the words of CGI."),
-        *(_parameter(plan, name, Raw(value)) for name, value in _cgi(plan).items()),
-        _parameter(plan, "HTTPS", Raw("$https"), Raw("if_not_empty")),
-        _parameter(plan, contract.environ_key("Host"), variable(plan, "host")),
+        *(parameter(plan, name, Raw(value)) for name, value in _cgi(plan).items()),
+        parameter(plan, "HTTPS", Raw("$https"), Raw("if_not_empty")),
+        parameter(plan, contract.environ_key("Host"), variable(plan, "host")),
         *_data_parameters(plan, site),
         Comment(_EDGE),
         *_kept_back(plan, site),
@@ -219,7 +224,8 @@ def _cgi(plan: Plan) -> dict[str, str]:
     return {"SCGI": "1", **rest}
 
 
-def _parameter(plan: Plan, name: str, *value: Argument, why: str = "", setting: str = "") -> Node:
+def parameter(plan: Plan, name: str, *value: Argument, why: str = "", setting: str = "") -> Node:
+    """A parameter of a gateway that is not HTTP, in place of a header that makes the same."""
     why = why or "the request as CGI names it (RFC 3875)"
     return directive(f"{WORDS[plan.gateway]}param", name, *value, why=why, setting=setting)
 
@@ -227,7 +233,7 @@ def _parameter(plan: Plan, name: str, *value: Argument, why: str = "", setting: 
 def _data_parameters(plan: Plan, site: SiteFacts) -> list[Node]:
     why = "data for the application, in request.META"
     return [
-        _parameter(plan, name, value, why=why, setting=f"DEPLOYKIT['SITE']['ENVIRON'][{name!r}]")
+        parameter(plan, name, value, why=why, setting=f"DEPLOYKIT['SITE']['ENVIRON'][{name!r}]")
         for name, value in site.environ
     ]
 
@@ -240,12 +246,12 @@ def _kept_back(plan: Plan, site: SiteFacts) -> list[Node]:
     withheld += [] if site.needs_authorization else ["Authorization"]
     why = "a client could claim another address, scheme, prefix or identity with it"
     return [
-        _parameter(
+        parameter(
             plan, scheme, Raw("$scheme"), why="uWSGI takes the scheme from it, whoever sent it"
         ),
-        *(_parameter(plan, key, "", Raw("if_not_empty"), why=why) for key in refused),
+        *(parameter(plan, key, "", Raw("if_not_empty"), why=why) for key in refused),
         *(
-            _parameter(
+            parameter(
                 plan,
                 contract.environ_key(name),
                 "",

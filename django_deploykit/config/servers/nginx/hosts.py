@@ -8,7 +8,15 @@ from django_deploykit.config.deployment import Address, Deployment
 from django_deploykit.config.facts import SiteFacts, Tls
 from django_deploykit.config.fronts import Group, file_name, groups
 from django_deploykit.config.renderer import Plan
-from django_deploykit.config.servers.nginx import areas, content, gateways, pools, tls, upstreams
+from django_deploykit.config.servers.nginx import (
+    areas,
+    asking,
+    content,
+    gateways,
+    pools,
+    tls,
+    upstreams,
+)
 from django_deploykit.config.servers.nginx.dialect import shared_name
 from django_deploykit.config.syntax.nodes import (
     Comment,
@@ -29,6 +37,7 @@ def http_level(plan: Plan) -> list[Node]:
     why = "the combined format; seconds spent in all, and by the application"
     return [
         *upstreams.groups(plan),
+        *asking.groups(plan),
         *upstreams.route_maps(plan),
         *gateways.host_map(plan),
         *pools.unlike_map(plan),

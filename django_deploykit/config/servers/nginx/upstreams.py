@@ -43,7 +43,7 @@ def groups(plan: Plan) -> list[Node]:
 
 
 def _group(plan: Plan, name: str, servers: list[Node]) -> Node:
-    children = [*_together(plan, name), *servers, *_kept(plan)]
+    children = [*_together(plan, name), *servers, *kept(plan)]
     return block("upstream", name, children=children, why="named once, for every location")
 
 
@@ -71,7 +71,7 @@ def _server(plan: Plan, backend: Backend) -> Node:
     return directive("server", name, *map(Raw, words), why=why, setting="backends")
 
 
-def _kept(plan: Plan) -> list[Node]:
+def kept(plan: Plan) -> list[Node]:
     """Since 1.29.7 connections are kept unless this is said, which before would be an error."""
     if not Version.of(plan.deployment).at_least(1, 29, 7):
         return []

@@ -1,0 +1,24 @@
+import sys
+
+# The project's code, and the packages of its environment, come before anything else.
+for directory in ('/srv/shop/venv/lib/python3.11/site-packages', '/srv/shop'):
+    if directory in sys.path:
+        sys.path.remove(directory)
+    sys.path.insert(0, directory)
+
+from django_deploykit.handlers import bootstrap
+
+# Assigned, not defaulted: the site of this script can never be another one.
+bootstrap(
+    'shop.settings',
+    env_file=None,
+    prefix='/shop',
+    stack='wsgi/script',
+)
+
+from shop.wsgi import application
+
+from django_deploykit.handlers.chunked import measured
+
+# Django would take a body without a length (chunked) for an empty one.
+application = measured(application, 104857600)
