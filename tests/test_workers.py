@@ -152,6 +152,17 @@ def test_a_reload_refuses_no_connection(program: Program) -> None:
     assert program.process.poll() is None
 
 
+def test_a_stop_during_a_reload_is_not_lost(program: Program) -> None:
+    """SIGTERM ends it, also where it comes before SIGHUP was looked at."""
+    pid = int(program.ask())
+    program.process.send_signal(signal.SIGSTOP)
+    program.process.send_signal(signal.SIGHUP)
+    program.process.send_signal(signal.SIGTERM)
+    program.process.send_signal(signal.SIGCONT)
+    program.process.wait(30)
+    wait_for(lambda: gone(pid))
+
+
 def test_processes_end_with_their_supervisor(program: Program) -> None:
     """However that ended: none answers from an old program for ever."""
     pid = int(program.ask())

@@ -141,6 +141,8 @@ def _start_anew(listener: socket.socket) -> None:
     """Become the same program, newly loaded; connections wait in the socket's queue."""
     os.dup2(listener.fileno(), _INHERITED)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # A second one must not end it as it starts.
+    for one in (signal.SIGTERM, signal.SIGINT):  # One that came meanwhile must.
+        signal.signal(one, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - its own command line, once more
 
