@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from django_deploykit.config.deployment import Address, Backend, Deployment, Version
+from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.facts import (
     Application,
     Area,
@@ -26,8 +26,10 @@ from django_deploykit.config.facts import (
     StaticFiles,
     Tls,
 )
-from django_deploykit.config.renderer import Plan, Renderer
+from django_deploykit.config.plan import Plan
+from django_deploykit.config.renderer import Renderer
 from django_deploykit.config.stack import Stack, renderers, resolve
+from django_deploykit.config.values import Address, Backend, Version
 from django_deploykit.exceptions import DeploykitError
 
 DIRECTORY = Path("/etc/deploykit")

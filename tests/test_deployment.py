@@ -8,13 +8,8 @@ from typing import Any
 
 import pytest
 
-from django_deploykit.config.deployment import (
-    Address,
-    Backend,
-    Deployment,
-    choice_names,
-    parse_choices,
-)
+from django_deploykit.config.deployment import Deployment, choice_names, parse_choices
+from django_deploykit.config.values import Address, Backend
 from django_deploykit.exceptions import ChoiceError
 
 

@@ -30,6 +30,7 @@ FLOORS = {
     f"{PACKAGE}.config.facts": 1,
     f"{PACKAGE}.config.findings": 1,
     f"{PACKAGE}.config.deployment": 1,
+    f"{PACKAGE}.config.values": 1,
     f"{PACKAGE}.config.tls": 1,
     f"{PACKAGE}.config.versions": 1,
     f"{PACKAGE}.checks": 3,
@@ -59,6 +60,7 @@ RENDERERS = tuple(
     for name in (
         "appservers",
         "container",
+        "plan",
         "platforms",
         "renderer",
         "scripts",

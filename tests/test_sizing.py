@@ -11,10 +11,11 @@ import pytest
 
 from django_deploykit.config import sizing
 from django_deploykit.config.container import contained
-from django_deploykit.config.deployment import Address, Backend, Deployment
+from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.facts import DatabaseServer, SiteFacts
 from django_deploykit.config.installed import Host, host
-from django_deploykit.config.renderer import Plan
+from django_deploykit.config.plan import Plan
+from django_deploykit.config.values import Address, Backend
 from tests.cases import DEPLOYMENT, REPORTS, pool, site
 
 MAIN = DatabaseServer(alias="default", server="db:5432")

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from django_deploykit import contract
-from django_deploykit.config.deployment import Address
 from django_deploykit.config.facts import SiteFacts
+from django_deploykit.config.values import Address
 from django_deploykit.exceptions import ChoiceError
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from django_deploykit.config.deployment import Address, Deployment
+from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.facts import Application, Interpreter, Mount, SiteFacts
-from django_deploykit.config.renderer import Plan, Service
+from django_deploykit.config.plan import Plan, Service
+from django_deploykit.config.values import Address
 from django_deploykit.exceptions import ChoiceError
 
 PROJECT = Path("/app")

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from django_deploykit.config.deployment import Backend
 from django_deploykit.config.facts import Hosts, Mount, SecurityHeaders, SiteFacts, Tls
-from django_deploykit.config.renderer import Plan
+from django_deploykit.config.plan import Plan
+from django_deploykit.config.values import Backend
 from django_deploykit.exceptions import ChoiceError
 
 # Django's hashed names: twelve hexadecimal digits of MD5 before the last extension

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
-from django_deploykit.config.deployment import Version
+from django_deploykit.config.values import Version
 
 _TIMEOUT = 10
 

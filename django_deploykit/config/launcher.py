@@ -14,7 +14,8 @@ from typing import Any
 
 from django_deploykit.config import limits
 from django_deploykit.config.facts import SiteFacts
-from django_deploykit.config.renderer import Foreground, Needs, Plan, Rendered, site_access
+from django_deploykit.config.plan import Plan
+from django_deploykit.config.renderer import Foreground, Needs, Rendered, site_access
 from django_deploykit.config.syntax.printer import Line
 from django_deploykit.config.syntax.python import python_lines
 from django_deploykit.exceptions import CannotRun, ChoiceError, UnrepresentableValue

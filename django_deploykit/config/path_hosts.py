@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from django_deploykit import contract
-from django_deploykit.config.deployment import Address
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.fronts import Group
-from django_deploykit.config.renderer import Plan
+from django_deploykit.config.plan import Plan
+from django_deploykit.config.values import Address
 from django_deploykit.exceptions import ChoiceError
 
 DENIED = "whoever writes the marker could claim any host: it is this server's alone to write"

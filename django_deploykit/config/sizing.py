@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.facts import DatabaseServer, SiteFacts
 from django_deploykit.config.installed import Host
-from django_deploykit.config.renderer import Plan
+from django_deploykit.config.plan import Plan
 
 # Quarters of the memory that are for application processes; the rest is for everything else: the
 # system and its cache of files, the front, other sites.

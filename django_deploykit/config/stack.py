@@ -13,7 +13,8 @@ from django_deploykit.config import authorizers, installed, sizing
 from django_deploykit.config.container import contained
 from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.facts import SiteFacts
-from django_deploykit.config.renderer import Needs, Plan, Rendered, Renderer
+from django_deploykit.config.plan import Plan
+from django_deploykit.config.renderer import Needs, Rendered, Renderer
 from django_deploykit.exceptions import ChoiceError, unknown
 
 # Where renderers live; a file there is a target, and there is no other list.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from django_deploykit.config import deployment as choices
+from django_deploykit.config import values
 from django_deploykit.config.deployment import Deployment
 from django_deploykit.exceptions import ChoiceError
 
@@ -14,10 +14,10 @@ from django_deploykit.exceptions import ChoiceError
 class ServerVersion:
     """A version of one server. A short one such as 2.4 means its latest."""
 
-    numbers: choices.Version
+    numbers: values.Version
 
     # What distributions had lately, where neither an installed nor a named version is known.
-    ASSUMED: ClassVar[choices.Version]
+    ASSUMED: ClassVar[values.Version]
 
     @classmethod
     def of(cls, deployment: Deployment) -> Self:
@@ -30,7 +30,7 @@ class ServerVersion:
         return self.numbers >= wanted[: len(self.numbers)]
 
 
-def refuse_older(version: ServerVersion, server: str, oldest: choices.Version) -> None:
+def refuse_older(version: ServerVersion, server: str, oldest: values.Version) -> None:
     """Raise ChoiceError for a version that lacks what is always written."""
     if not version.at_least(*oldest):
         raise ChoiceError(
@@ -38,6 +38,6 @@ def refuse_older(version: ServerVersion, server: str, oldest: choices.Version) -
         )
 
 
-def dotted(numbers: choices.Version) -> str:
+def dotted(numbers: values.Version) -> str:
     """A version as people write it."""
     return ".".join(map(str, numbers))

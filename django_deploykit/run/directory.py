@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from django_deploykit.config.deployment import Address
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.output import output_files, write
-from django_deploykit.config.renderer import Foreground, Plan, Renderer
+from django_deploykit.config.plan import Plan
+from django_deploykit.config.renderer import Foreground, Renderer
 from django_deploykit.config.stack import Stack
+from django_deploykit.config.values import Address
 from django_deploykit.exceptions import CannotRun
 
 # A unix socket's path has at most 107 bytes (unix(7)), and the server appends its own name.

@@ -19,8 +19,8 @@ from pathlib import Path
 from types import FrameType
 
 from django_deploykit.config.access import group_name
-from django_deploykit.config.deployment import Address
 from django_deploykit.config.environment import first_environment
+from django_deploykit.config.values import Address
 from django_deploykit.exceptions import CannotRun
 from django_deploykit.run.directory import Process
 

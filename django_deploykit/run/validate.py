@@ -5,7 +5,8 @@ from __future__ import annotations
 import subprocess
 from dataclasses import replace
 
-from django_deploykit.config.renderer import Foreground, Plan
+from django_deploykit.config.plan import Plan
+from django_deploykit.config.renderer import Foreground
 from django_deploykit.config.stack import Stack
 from django_deploykit.exceptions import CannotRun
 from django_deploykit.run.directory import lay_out, run_directory

@@ -12,11 +12,12 @@ import pytest
 import trustme
 
 from django_deploykit.config.access import group_name, server_account
-from django_deploykit.config.deployment import Address
 from django_deploykit.config.facts import Hosts, Limits, SiteFacts
-from django_deploykit.config.renderer import Access, Needs, Plan
+from django_deploykit.config.plan import Plan
+from django_deploykit.config.renderer import Access, Needs
 from django_deploykit.config.servers.apache import ApacheRenderer, installed
 from django_deploykit.config.syntax.nodes import Block, Directive
+from django_deploykit.config.values import Address
 from django_deploykit.exceptions import ChoiceError, UnrepresentableValue
 from django_deploykit.run.validate import validate
 from tests.cases import CASES, DEPLOYMENT, MEDIA, TLS, WHITENOISE, Case, produced, site

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from django_deploykit.config.appservers.gunicorn import GunicornRenderer
-from django_deploykit.config.renderer import Plan
+from django_deploykit.config.plan import Plan
 from django_deploykit.run.validate import validate
 from tests.cases import CASES, DEPLOYMENT, MEDIA, Case, produced, site
 from tests.config.tiny import environment, relocated

@@ -11,10 +11,10 @@ import pytest
 import trustme
 
 from django_deploykit import contract
-from django_deploykit.config.deployment import Address, Backend
 from django_deploykit.config.facts import Hosts, SiteFacts
 from django_deploykit.config.renderer import Rendered
 from django_deploykit.config.servers.haproxy import HaproxyRenderer, installed
+from django_deploykit.config.values import Address, Backend
 from django_deploykit.exceptions import ChoiceError, UnrepresentableValue
 from django_deploykit.run.validate import validate
 from tests.cases import CASES, MEDIA, ONE_FILE, TLS, Case, produced, site

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from django_deploykit.config.deployment import Address, Deployment
+from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.launcher import CHECK
 from django_deploykit.config.output import OutputFile, State, full_text, output_files, write
-from django_deploykit.config.renderer import Plan
+from django_deploykit.config.plan import Plan
 from django_deploykit.config.stack import Stack, renderers, resolve
+from django_deploykit.config.values import Address
 from django_deploykit.exceptions import CannotRun, ChoiceError, UnrepresentableValue
 from tests.cases import AWKWARD, CASES, DEPLOYMENT, DIRECTORY, produced, site
 from tests.config.tiny import environment, relocated

@@ -11,11 +11,12 @@ import pytest
 import trustme
 
 from django_deploykit import contract
-from django_deploykit.config.deployment import Address
 from django_deploykit.config.facts import Hosts, Limits, SiteFacts
-from django_deploykit.config.renderer import Access, Plan, Rendered
+from django_deploykit.config.plan import Plan
+from django_deploykit.config.renderer import Access, Rendered
 from django_deploykit.config.servers.lighttpd import LighttpdRenderer
 from django_deploykit.config.servers.lighttpd.gateway import spellings
+from django_deploykit.config.values import Address
 from django_deploykit.exceptions import ChoiceError, UnrepresentableValue
 from django_deploykit.run.validate import validate
 from tests.cases import CASES, DEPLOYMENT, TLS, Case, produced, site

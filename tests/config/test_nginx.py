@@ -15,10 +15,11 @@ import pytest
 import trustme
 
 from django_deploykit import contract
-from django_deploykit.config.deployment import Address, Deployment
+from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.facts import Hosts, Limits, SiteFacts
 from django_deploykit.config.renderer import Rendered
 from django_deploykit.config.servers.nginx import NginxRenderer
+from django_deploykit.config.values import Address
 from django_deploykit.exceptions import ChoiceError, UnrepresentableValue
 from django_deploykit.run.validate import validate
 from tests.cases import CASES, TLS, Case, produced, site

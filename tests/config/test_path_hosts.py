@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from django_deploykit.config.deployment import Address, Deployment
+from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.facts import Hosts, SiteFacts
 from django_deploykit.config.stack import Stack, renderers
+from django_deploykit.config.values import Address
 from django_deploykit.exceptions import ChoiceError
 from django_deploykit.proxy import vhost
 from tests.cases import DEPLOYMENT, MEDIA, PROTECTED, Case, site

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from django_deploykit.config.deployment import Address, Backend, Deployment
+from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.facts import Area, Endpoint, SiteFacts
 from django_deploykit.config.renderer import Rendered
 from django_deploykit.config.stack import Stack, renderers, resolve
+from django_deploykit.config.values import Address, Backend
 from django_deploykit.exceptions import ChoiceError
 from tests.cases import DEPLOYMENT, REPORTS, pool, site
 

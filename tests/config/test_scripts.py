@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from django_deploykit.config.facts import SiteFacts
-from django_deploykit.config.renderer import Plan
+from django_deploykit.config.plan import Plan
 from django_deploykit.config.stack import renderers, resolve
 from django_deploykit.exceptions import ChoiceError, UnrepresentableValue
 from tests.cases import CASES, DEPLOYMENT, produced, site

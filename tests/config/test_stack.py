@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from django_deploykit.config.appservers.granian import GranianRenderer
-from django_deploykit.config.deployment import Address, Backend
 from django_deploykit.config.facts import SiteFacts, StaticFiles
-from django_deploykit.config.renderer import Plan
+from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.apache import ApacheRenderer
 from django_deploykit.config.stack import resolve
+from django_deploykit.config.values import Address, Backend
 from django_deploykit.exceptions import CannotRun, ChoiceError
 from tests.cases import CASES, DEPLOYMENT, DIRECTORY, WHITENOISE, Case, site
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from django_deploykit.config import findings
-from django_deploykit.config.deployment import Address
 from django_deploykit.config.facts import Pool
 from django_deploykit.config.introspect import introspect_sites, sites
+from django_deploykit.config.values import Address
 from tests import cases
 from tests.introspect.conftest import Read
 from tests.introspect.looking import facts, ids, messages

@@ -10,9 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from django_deploykit.config.deployment import Address, Deployment
+from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.stack import Stack, renderers
+from django_deploykit.config.values import Address
 from django_deploykit.run.directory import lay_out, run_directory
 from tests.servers import harness
 from tests.servers.harness import Server

@@ -40,7 +40,7 @@ import django
 django.setup()
 
 from django_deploykit.config.deployment import parse_choices
-from django_deploykit.config.renderer import Plan
+from django_deploykit.config.plan import Plan
 from django_deploykit.config.stack import resolve
 from django_deploykit.management import choices
 from django_deploykit.run.directory import lay_out

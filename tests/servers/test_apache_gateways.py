@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from django_deploykit import contract
-from django_deploykit.config.deployment import Address
 from django_deploykit.config.facts import Hosts, Mount
 from django_deploykit.config.servers.apache.workers import SPEAKS
 from django_deploykit.config.syntax.nodes import Raw, directive
+from django_deploykit.config.values import Address
 from tests.cases import site
 from tests.servers import backends, emitted, harness
 from tests.servers.apache_process import apache

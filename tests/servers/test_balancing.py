@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from django_deploykit.config import limits
-from django_deploykit.config.deployment import Address, Backend
+from django_deploykit.config.values import Address, Backend
 from tests import cases
 from tests.servers import backends, emitted, harness
 from tests.servers.harness import Response, Server

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from django_deploykit.config.deployment import Address
+from django_deploykit.config.values import Address
 from tests import cases
 from tests.servers import backends, emitted
 from tests.servers.harness import Server

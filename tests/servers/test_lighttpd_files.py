@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from django_deploykit.config.deployment import Address
+from django_deploykit.config.values import Address
 from tests import cases
 from tests.servers import emitted, harness
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import trustme
 
-from django_deploykit.config.deployment import Address
 from django_deploykit.config.facts import Hosts, Tls
 from django_deploykit.config.stack import renderers
+from django_deploykit.config.values import Address
 from tests.cases import site
 from tests.servers import backends, emitted, harness
 from tests.servers.backends import Backend

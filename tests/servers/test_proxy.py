@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 
 from django_deploykit import contract
-from django_deploykit.config.deployment import Address
 from django_deploykit.config.facts import Hosts
 from django_deploykit.config.stack import renderers
+from django_deploykit.config.values import Address
 from tests.cases import site
 from tests.projects import ROOT
 from tests.servers import emitted, harness

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from django_deploykit.config import launcher
 from django_deploykit.config.facts import SiteFacts
-from django_deploykit.config.renderer import Foreground, Plan, Rendered, Renderer
+from django_deploykit.config.plan import Plan
+from django_deploykit.config.renderer import Foreground, Rendered, Renderer
 
 _TEXT = """
     from django_deploykit.handlers.flup import serve

@@ -12,15 +12,8 @@ from pathlib import Path
 
 from django_deploykit.config import limits
 from django_deploykit.config.facts import SiteFacts
-from django_deploykit.config.renderer import (
-    Foreground,
-    Needs,
-    Plan,
-    Rendered,
-    Renderer,
-    Service,
-    site_access,
-)
+from django_deploykit.config.plan import Plan, Service
+from django_deploykit.config.renderer import Foreground, Needs, Rendered, Renderer, site_access
 from django_deploykit.config.syntax.printer import Line
 from django_deploykit.config.syntax.python import python_lines
 from django_deploykit.exceptions import CannotRun, ChoiceError

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from django_deploykit.config import launcher
-from django_deploykit.config.renderer import Foreground, Plan, Rendered, Renderer
+from django_deploykit.config.plan import Plan
+from django_deploykit.config.renderer import Foreground, Rendered, Renderer
 
 _CONFIG = """
     import uvicorn

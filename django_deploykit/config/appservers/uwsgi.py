@@ -13,15 +13,8 @@ from typing import cast
 
 from django_deploykit.config import limits
 from django_deploykit.config.facts import SiteFacts
-from django_deploykit.config.renderer import (
-    Foreground,
-    Needs,
-    Plan,
-    Rendered,
-    Renderer,
-    Service,
-    site_access,
-)
+from django_deploykit.config.plan import Plan, Service
+from django_deploykit.config.renderer import Foreground, Needs, Rendered, Renderer, site_access
 from django_deploykit.config.syntax import uwsgi
 from django_deploykit.config.syntax.nodes import Comment, Node, directive
 from django_deploykit.config.syntax.printer import Dialect, Line, print_lines

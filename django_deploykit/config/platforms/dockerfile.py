@@ -12,7 +12,8 @@ from typing import cast
 
 from django_deploykit.config.container import ACCOUNT, ENVIRONMENT, PORT, PROJECT, served
 from django_deploykit.config.facts import SiteFacts
-from django_deploykit.config.renderer import Plan, Rendered, Renderer, Service
+from django_deploykit.config.plan import Plan, Service
+from django_deploykit.config.renderer import Rendered, Renderer
 from django_deploykit.config.syntax import dockerfile
 from django_deploykit.config.syntax.nodes import Comment, Node, Option, Raw, directive
 from django_deploykit.config.syntax.printer import Dialect, print_lines

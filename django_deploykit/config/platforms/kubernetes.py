@@ -13,10 +13,11 @@ from django_deploykit import contract
 from django_deploykit.config import container, limits
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.fronts import without_websockets
+from django_deploykit.config.plan import Plan, Service
 from django_deploykit.config.platforms import pod
 from django_deploykit.config.platforms.pod import Object
 from django_deploykit.config.platforms.routes import route
-from django_deploykit.config.renderer import Plan, Rendered, Renderer, Service
+from django_deploykit.config.renderer import Rendered, Renderer
 from django_deploykit.config.syntax.yaml import Because, yaml_lines
 from django_deploykit.exceptions import ChoiceError
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from django_deploykit.config.container import ACCOUNT, TEMPORARY
 from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.facts import SiteFacts
-from django_deploykit.config.renderer import Plan
+from django_deploykit.config.plan import Plan
 from django_deploykit.config.syntax.yaml import Because, Value
 from django_deploykit.exceptions import UnrepresentableValue
 

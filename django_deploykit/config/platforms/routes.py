@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 
 from django_deploykit.config.facts import SiteFacts
+from django_deploykit.config.plan import Plan
 from django_deploykit.config.platforms import pod
 from django_deploykit.config.platforms.pod import Object
-from django_deploykit.config.renderer import Plan
 from django_deploykit.config.syntax.yaml import Because
 from django_deploykit.exceptions import UnrepresentableValue
 

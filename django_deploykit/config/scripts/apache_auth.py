@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from django_deploykit.config.facts import SiteFacts
-from django_deploykit.config.renderer import Plan, Rendered, Renderer
+from django_deploykit.config.plan import Plan
+from django_deploykit.config.renderer import Rendered, Renderer
 from django_deploykit.config.scripts.entry import bootstrapped, other_sites, site_of
 
 _HOOKS = """

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from django_deploykit.config.renderer import Plan, Rendered, Renderer, script_name
+from django_deploykit.config.plan import Plan, script_name
+from django_deploykit.config.renderer import Rendered, Renderer
 from django_deploykit.config.scripts.entry import entry_lines, other_sites, site_of
 
 _BEHIND = """

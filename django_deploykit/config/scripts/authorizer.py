@@ -10,10 +10,11 @@ from pathlib import Path
 from django_deploykit import contract
 from django_deploykit.config import launcher
 from django_deploykit.config.authorizers import without_files
-from django_deploykit.config.deployment import Address
 from django_deploykit.config.facts import SiteFacts
-from django_deploykit.config.renderer import Foreground, Plan, Rendered, Renderer, Service
+from django_deploykit.config.plan import Plan, Service
+from django_deploykit.config.renderer import Foreground, Rendered, Renderer
 from django_deploykit.config.scripts.entry import bootstrapped, other_sites, site_of
+from django_deploykit.config.values import Address
 
 _SERVE = """
     from django.core.management import call_command

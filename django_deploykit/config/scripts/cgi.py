@@ -10,7 +10,8 @@ from pathlib import Path
 
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.launcher import executable, loading, only_site
-from django_deploykit.config.renderer import Plan, Rendered, Renderer
+from django_deploykit.config.plan import Plan
+from django_deploykit.config.renderer import Rendered, Renderer
 
 _TEXT = """
     import sys

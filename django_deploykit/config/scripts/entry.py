@@ -6,7 +6,7 @@ from keyword import iskeyword
 from typing import Any
 
 from django_deploykit.config.facts import SiteFacts
-from django_deploykit.config.renderer import Plan
+from django_deploykit.config.plan import Plan
 from django_deploykit.config.syntax.printer import Line
 from django_deploykit.config.syntax.python import python_lines
 from django_deploykit.exceptions import ChoiceError, UnrepresentableValue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.facts import SiteFacts
-from django_deploykit.config.renderer import Plan
+from django_deploykit.config.plan import Plan
 
 # The account of every web server of Debian; a front server has to be let in by its group.
 FRONT = "www-data"

@@ -10,7 +10,8 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from django_deploykit.config.renderer import Needs, Plan, Rendered, Renderer
+from django_deploykit.config.plan import Plan
+from django_deploykit.config.renderer import Needs, Rendered, Renderer
 from django_deploykit.config.scripts.entry import site_of
 from django_deploykit.config.services.accounts import FRONT, group, unit_name
 from django_deploykit.config.syntax.printer import Line

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from typing import cast
 
 from django_deploykit.config.fronts import groups
-from django_deploykit.config.renderer import Needs, Plan, Rendered, Renderer
+from django_deploykit.config.plan import Plan
+from django_deploykit.config.renderer import Needs, Rendered, Renderer
 from django_deploykit.config.services.accounts import file_name
 from django_deploykit.config.syntax import logrotate
 from django_deploykit.config.syntax.nodes import Comment, Glob, Node, Raw, block, directive

@@ -11,14 +11,8 @@ from typing import cast
 
 from django_deploykit import contract
 from django_deploykit.config.facts import SiteFacts
-from django_deploykit.config.renderer import (
-    Needs,
-    Plan,
-    Rendered,
-    Renderer,
-    Service,
-    site_access,
-)
+from django_deploykit.config.plan import Plan, Service
+from django_deploykit.config.renderer import Needs, Rendered, Renderer, site_access
 from django_deploykit.config.services.accounts import group, unit_name, user
 from django_deploykit.config.syntax import systemd
 from django_deploykit.config.syntax.nodes import (

@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import cast
 
 from django_deploykit.config import limits
-from django_deploykit.config.deployment import Address
 from django_deploykit.config.facts import SiteFacts
-from django_deploykit.config.renderer import Plan, Rendered, Renderer, Service
+from django_deploykit.config.plan import Plan, Service
+from django_deploykit.config.renderer import Rendered, Renderer
 from django_deploykit.config.services.accounts import FRONT, unit_name, user
 from django_deploykit.config.services.systemd_service import description, only_site
 from django_deploykit.config.syntax import systemd
 from django_deploykit.config.syntax.nodes import Comment, Node, directive
 from django_deploykit.config.syntax.printer import Dialect
+from django_deploykit.config.values import Address
 from django_deploykit.exceptions import ChoiceError
 
 dialect = cast(Dialect, systemd)

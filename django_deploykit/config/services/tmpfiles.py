@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import cast
 
 from django_deploykit import contract
-from django_deploykit.config.renderer import Needs, Plan, Rendered, Renderer
+from django_deploykit.config.plan import Plan
+from django_deploykit.config.renderer import Needs, Rendered, Renderer
 from django_deploykit.config.services.accounts import FRONT, file_name, user
 from django_deploykit.config.syntax import tmpfiles
 from django_deploykit.config.syntax.nodes import Comment, Node, directive

@@ -13,10 +13,12 @@ from django.core.management.base import BaseCommand
 
 from django_deploykit.config import report
 from django_deploykit.config.access import denied, server_account
-from django_deploykit.config.deployment import Address, Deployment, parse_choices
+from django_deploykit.config.deployment import Deployment, parse_choices
 from django_deploykit.config.facts import SiteFacts
-from django_deploykit.config.renderer import SCRIPT, Plan
+from django_deploykit.config.plan import Plan
+from django_deploykit.config.renderer import SCRIPT
 from django_deploykit.config.stack import Stack, needs_asgi, resolve
+from django_deploykit.config.values import Address
 from django_deploykit.exceptions import CannotRun, DeploykitError
 from django_deploykit.management import choices
 from django_deploykit.management.choices import Project

@@ -17,15 +17,8 @@ from django_deploykit.config.fronts import (
     site_names,
     without_websockets,
 )
-from django_deploykit.config.renderer import (
-    Foreground,
-    Logs,
-    Needs,
-    Plan,
-    Rendered,
-    Renderer,
-    site_access,
-)
+from django_deploykit.config.plan import Logs, Plan
+from django_deploykit.config.renderer import Foreground, Needs, Rendered, Renderer, site_access
 from django_deploykit.config.servers.apache import (
     areas,
     asking,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from django_deploykit.config.deployment import Address
-from django_deploykit.config.renderer import Plan
+from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.apache.dialect import Version
 from django_deploykit.config.syntax.nodes import Comment, Node, Raw, block, directive
+from django_deploykit.config.values import Address
 
 # Ports for which every distribution's own configuration already has a Listen line.
 _DISTRIBUTION_PORTS = (80, 443)

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from django_deploykit import contract
 from django_deploykit.config.facts import Area, Mount, SiteFacts
 from django_deploykit.config.fronts import Group, groups
-from django_deploykit.config.renderer import SCRIPT, Access, Plan
+from django_deploykit.config.plan import Plan
+from django_deploykit.config.renderer import SCRIPT, Access
 from django_deploykit.config.scripts import apache_auth
 from django_deploykit.config.servers.apache import asking, content
 from django_deploykit.config.servers.apache.dialect import Version

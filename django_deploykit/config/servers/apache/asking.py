@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from django_deploykit import contract
 from django_deploykit.config.facts import Area, SiteFacts
-from django_deploykit.config.renderer import Plan
+from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.apache.dialect import Version
 from django_deploykit.config.syntax.nodes import Comment, Node, Raw, block, directive
 from django_deploykit.exceptions import ChoiceError

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.launcher import locale_variables
-from django_deploykit.config.renderer import Plan
+from django_deploykit.config.plan import Plan
 from django_deploykit.config.scripts import cgi
 from django_deploykit.config.servers.apache import protected, proxy
 from django_deploykit.config.servers.apache.dialect import Version, grant

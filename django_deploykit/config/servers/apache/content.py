@@ -8,7 +8,7 @@ from pathlib import Path
 
 from django_deploykit.config.facts import Mount, RootFile, SecurityHeaders, SiteFacts, StaticFiles
 from django_deploykit.config.fronts import AS_DJANGO, HASHED, security_headers
-from django_deploykit.config.renderer import Plan
+from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.apache import protected
 from django_deploykit.config.servers.apache.dialect import Version, grant, refuse
 from django_deploykit.config.syntax.apache import regex

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from django_deploykit.config.appservers import flup
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.launcher import locale_variables
-from django_deploykit.config.renderer import Plan
+from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.apache import cgi
 from django_deploykit.config.syntax.nodes import Argument, Node, block, directive
 

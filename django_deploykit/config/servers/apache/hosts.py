@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from django_deploykit.config.deployment import Address
 from django_deploykit.config.fronts import Group, groups
 from django_deploykit.config.path_hosts import each_name, in_path
-from django_deploykit.config.renderer import Plan
+from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.apache import gateways, tls, urls
 from django_deploykit.config.servers.apache.addresses import listen, virtual_host
 from django_deploykit.config.servers.apache.dialect import Version, refuse
@@ -13,6 +12,7 @@ from django_deploykit.config.servers.apache.logs_and_limits import limits, logs,
 from django_deploykit.config.servers.apache.names import server_names
 from django_deploykit.config.servers.apache.redirects import redirects
 from django_deploykit.config.syntax.nodes import Comment, Node, block, directive
+from django_deploykit.config.values import Address
 
 # RFC 6761 reserves .invalid: no client can ask for this name by accident.
 CATCH_ALL = "unknown-host.invalid"

@@ -8,8 +8,9 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from django_deploykit.config.deployment import Deployment, Version
+from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.installed import executable, openssl_version, said, version
+from django_deploykit.config.values import Version
 
 _BINARIES = ("apache2", "httpd", "/usr/sbin/apache2", "/usr/sbin/httpd")
 _MODULE_DIRECTORIES = (

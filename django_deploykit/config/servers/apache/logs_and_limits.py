@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from django_deploykit.config.fronts import Group
-from django_deploykit.config.renderer import Plan
+from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.apache import gateways
 from django_deploykit.config.servers.apache.dialect import Version
 from django_deploykit.config.syntax.nodes import Node, Raw, directive

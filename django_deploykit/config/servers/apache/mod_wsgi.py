@@ -7,7 +7,7 @@ from pathlib import Path
 
 from django_deploykit import contract
 from django_deploykit.config.facts import SiteFacts
-from django_deploykit.config.renderer import Plan
+from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.apache import processes, protected
 from django_deploykit.config.servers.apache.dialect import Version, grant
 from django_deploykit.config.syntax.apache import regex

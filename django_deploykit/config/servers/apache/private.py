@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from django_deploykit.config.access import group_name
-from django_deploykit.config.renderer import Foreground, Plan, Rendered
+from django_deploykit.config.plan import Plan
+from django_deploykit.config.renderer import Foreground, Rendered
 from django_deploykit.config.servers.apache import areas, gateways, installed
 from django_deploykit.config.servers.apache.dialect import Version, dialect, refuse
 from django_deploykit.config.syntax.nodes import Glob, Node, block, directive

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from django_deploykit.config import limits
-from django_deploykit.config.deployment import Version as Numbers
 from django_deploykit.config.facts import SiteFacts
-from django_deploykit.config.renderer import Plan
+from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.apache import areas
 from django_deploykit.config.servers.apache.dialect import CONTINUED
 from django_deploykit.config.syntax.nodes import (
@@ -16,6 +15,7 @@ from django_deploykit.config.syntax.nodes import (
     block,
     directive,
 )
+from django_deploykit.config.values import Version as Numbers
 from django_deploykit.exceptions import ChoiceError
 
 # The oldest mod_wsgi that is still found in a supported distribution.

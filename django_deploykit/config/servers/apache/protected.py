@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from django_deploykit import contract
 from django_deploykit.config.facts import Mount, SiteFacts
-from django_deploykit.config.renderer import Plan
+from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.apache.dialect import Version, grant
 from django_deploykit.config.syntax.nodes import Comment, Glob, Node, Raw, block, directive
 

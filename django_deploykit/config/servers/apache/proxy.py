@@ -12,7 +12,7 @@ from django_deploykit import contract
 from django_deploykit.config import path_hosts
 from django_deploykit.config.facts import Mount, SiteFacts
 from django_deploykit.config.fronts import check_sockets, groups
-from django_deploykit.config.renderer import Plan
+from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.apache import protected, workers
 from django_deploykit.config.servers.apache.dialect import Version, grant
 from django_deploykit.config.syntax import apache

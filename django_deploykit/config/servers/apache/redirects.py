@@ -5,7 +5,7 @@ from __future__ import annotations
 from django_deploykit.config.facts import Tls
 from django_deploykit.config.fronts import Group, exempt_patterns
 from django_deploykit.config.path_hosts import in_path
-from django_deploykit.config.renderer import Plan
+from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.apache import gateways, urls
 from django_deploykit.config.servers.apache.addresses import virtual_host
 from django_deploykit.config.servers.apache.dialect import Version, grant

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from django_deploykit.config.renderer import Plan
+from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.apache import proxy
 
 # With these, each connection of a client has a process or thread of Apache's own to itself.

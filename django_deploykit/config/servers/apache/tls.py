@@ -5,7 +5,7 @@ from __future__ import annotations
 from django_deploykit.config import tls as guideline
 from django_deploykit.config.facts import Tls
 from django_deploykit.config.fronts import Group
-from django_deploykit.config.renderer import Plan
+from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.apache.dialect import Version
 from django_deploykit.config.syntax.nodes import Comment, Format, Node, Raw, block, directive
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.fronts import Group
-from django_deploykit.config.renderer import Plan
+from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.apache import areas, content, gateways, protected
 from django_deploykit.config.servers.apache.dialect import Version, grant
 from django_deploykit.config.syntax.apache import regex

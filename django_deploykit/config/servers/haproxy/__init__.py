@@ -18,14 +18,8 @@ from django_deploykit.config.fronts import (
     site_names,
     without_websockets,
 )
-from django_deploykit.config.renderer import (
-    Foreground,
-    Needs,
-    Plan,
-    Rendered,
-    Renderer,
-    site_access,
-)
+from django_deploykit.config.plan import Plan
+from django_deploykit.config.renderer import Foreground, Needs, Rendered, Renderer, site_access
 from django_deploykit.config.servers.haproxy import backends, frontend, installed, private
 from django_deploykit.config.servers.haproxy.dialect import OLDEST, Version, dialect
 from django_deploykit.config.syntax import haproxy

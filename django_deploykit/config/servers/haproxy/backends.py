@@ -10,10 +10,10 @@ from pathlib import Path
 
 from django_deploykit import contract
 from django_deploykit.config import limits
-from django_deploykit.config.deployment import Backend, Deployment
+from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.fronts import file_name, routes
-from django_deploykit.config.renderer import Plan
+from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.haproxy.dialect import shared_name
 from django_deploykit.config.syntax.haproxy import quoted
 from django_deploykit.config.syntax.nodes import (
@@ -25,6 +25,7 @@ from django_deploykit.config.syntax.nodes import (
     Raw,
     directive,
 )
+from django_deploykit.config.values import Backend
 from django_deploykit.exceptions import UnrepresentableValue
 
 _METHODS = {"least-connections": "leastconn", "round-robin": "roundrobin"}

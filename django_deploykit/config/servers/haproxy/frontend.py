@@ -10,10 +10,9 @@ from collections.abc import Iterator
 from django_deploykit import contract
 from django_deploykit.config import limits
 from django_deploykit.config import tls as guideline
-from django_deploykit.config.deployment import Address
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.fronts import Group, exempt_patterns, file_name, groups
-from django_deploykit.config.renderer import Plan
+from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.haproxy import backends
 from django_deploykit.config.servers.haproxy.dialect import shared_name
 from django_deploykit.config.syntax.haproxy import quoted, regex
@@ -25,6 +24,7 @@ from django_deploykit.config.syntax.nodes import (
     Raw,
     directive,
 )
+from django_deploykit.config.values import Address
 
 # A percent sign that begins no escape (RFC 3986 2.1), or that of NUL.
 _UNCLEAR = "%(00|[^0-9A-Fa-f]|.[^0-9A-Fa-f]|.?$)"

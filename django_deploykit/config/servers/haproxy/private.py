@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from django_deploykit.config.access import group_name
-from django_deploykit.config.renderer import Foreground, Plan, Rendered
+from django_deploykit.config.plan import Plan
+from django_deploykit.config.renderer import Foreground, Rendered
 from django_deploykit.config.servers.haproxy import installed
 from django_deploykit.config.servers.haproxy.dialect import dialect
 from django_deploykit.config.syntax import haproxy

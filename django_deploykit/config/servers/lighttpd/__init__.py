@@ -19,12 +19,11 @@ from django_deploykit.config.fronts import (
     site_names,
     without_websockets,
 )
+from django_deploykit.config.plan import Logs, Plan
 from django_deploykit.config.renderer import (
     Access,
     Foreground,
-    Logs,
     Needs,
-    Plan,
     Rendered,
     Renderer,
     site_access,

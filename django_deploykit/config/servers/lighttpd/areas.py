@@ -12,7 +12,7 @@ from pathlib import Path
 
 from django_deploykit import contract
 from django_deploykit.config.facts import Area, Mount, SiteFacts
-from django_deploykit.config.renderer import Plan
+from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.lighttpd import backends, content
 from django_deploykit.config.servers.lighttpd.dialect import URL, array, pair, when
 from django_deploykit.config.syntax.lighttpd import PAIR, regex

@@ -8,13 +8,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from django_deploykit.config import limits
-from django_deploykit.config.deployment import Address
 from django_deploykit.config.facts import SiteFacts
-from django_deploykit.config.renderer import Plan
+from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.lighttpd import protected
 from django_deploykit.config.servers.lighttpd.dialect import Version, pair
 from django_deploykit.config.syntax.lighttpd import ENTRY, LIST, PAIR
 from django_deploykit.config.syntax.nodes import Argument, Node, block, directive
+from django_deploykit.config.values import Address
 from django_deploykit.exceptions import ChoiceError
 
 _MODES = {"least-connections": "least-connection", "round-robin": "round-robin"}

@@ -6,7 +6,7 @@ Manual: https://redmine.lighttpd.net/projects/lighttpd/wiki/Mod_cgi
 from __future__ import annotations
 
 from django_deploykit.config.facts import SiteFacts
-from django_deploykit.config.renderer import Plan
+from django_deploykit.config.plan import Plan
 from django_deploykit.config.scripts.cgi import script
 from django_deploykit.config.servers.lighttpd.dialect import array, pair
 from django_deploykit.config.syntax.nodes import Node, directive

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from django_deploykit.config.facts import Mount, SecurityHeaders, SiteFacts
 from django_deploykit.config.fronts import AS_DJANGO, HASHED, security_headers
-from django_deploykit.config.renderer import Plan
+from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.lighttpd import types
 from django_deploykit.config.servers.lighttpd.dialect import (
     ACCEPTS,

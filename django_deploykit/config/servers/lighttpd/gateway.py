@@ -10,7 +10,7 @@ from itertools import product
 from django_deploykit import contract
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.launcher import locale_variables
-from django_deploykit.config.renderer import Plan
+from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.lighttpd import backends, cgi, protected, vhost_path
 from django_deploykit.config.servers.lighttpd.content import hsts, response_headers
 from django_deploykit.config.servers.lighttpd.dialect import URL, array, pair, when

@@ -6,11 +6,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 from django_deploykit.config import tls as guideline
-from django_deploykit.config.deployment import Address, Deployment
+from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.facts import SiteFacts, Tls
 from django_deploykit.config.fronts import Group, exempt_patterns, groups
 from django_deploykit.config.path_hosts import each_name, in_path
-from django_deploykit.config.renderer import Plan
+from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.lighttpd import areas, content, gateway, vhost_path
 from django_deploykit.config.servers.lighttpd.dialect import (
     HOST,
@@ -34,6 +34,7 @@ from django_deploykit.config.syntax.nodes import (
     Substitution,
     directive,
 )
+from django_deploykit.config.values import Address
 
 _LOG_FORMAT = r'%h %l %u %t "%r" %>s %O "%{Referer}i" "%{User-Agent}i" %D'
 _TLS_SETTING = "DEPLOYKIT['SITE']['TLS']"

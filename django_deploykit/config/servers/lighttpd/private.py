@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from django_deploykit.config.access import group_name
-from django_deploykit.config.renderer import Foreground, Plan, Rendered
+from django_deploykit.config.plan import Plan
+from django_deploykit.config.renderer import Foreground, Rendered
 from django_deploykit.config.servers.lighttpd import installed
 from django_deploykit.config.servers.lighttpd.dialect import dialect, values
 from django_deploykit.config.syntax.nodes import Node, directive

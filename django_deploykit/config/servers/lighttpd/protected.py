@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from django_deploykit import contract
 from django_deploykit.config.facts import SiteFacts
-from django_deploykit.config.renderer import Plan
+from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.lighttpd.dialect import pair
 from django_deploykit.config.syntax.lighttpd import LIST, VALUE
 from django_deploykit.config.syntax.nodes import Node, block, directive

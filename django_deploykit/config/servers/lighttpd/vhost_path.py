@@ -6,7 +6,7 @@ Manual: https://redmine.lighttpd.net/projects/lighttpd/wiki/Docs_ModProxy (proxy
 from __future__ import annotations
 
 from django_deploykit.config import path_hosts
-from django_deploykit.config.renderer import Plan
+from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.lighttpd.content import NOWHERE
 from django_deploykit.config.servers.lighttpd.dialect import URL, array, pair, when
 from django_deploykit.config.syntax.nodes import Block, Node, Raw, directive

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from django_deploykit.config import limits
-from django_deploykit.config.deployment import Address, Deployment
+from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.fronts import (
     admin_steps,
     check_applications,
@@ -18,15 +18,8 @@ from django_deploykit.config.fronts import (
     site_names,
     without_websockets,
 )
-from django_deploykit.config.renderer import (
-    Foreground,
-    Logs,
-    Needs,
-    Plan,
-    Rendered,
-    Renderer,
-    site_access,
-)
+from django_deploykit.config.plan import Logs, Plan
+from django_deploykit.config.renderer import Foreground, Needs, Rendered, Renderer, site_access
 from django_deploykit.config.servers.nginx import (
     areas,
     gateways,
@@ -38,6 +31,7 @@ from django_deploykit.config.servers.nginx import (
 from django_deploykit.config.servers.nginx.dialect import OLDEST, Version, dialect
 from django_deploykit.config.syntax.nodes import Comment, Node
 from django_deploykit.config.syntax.printer import print_lines
+from django_deploykit.config.values import Address
 from django_deploykit.config.versions import refuse_older
 from django_deploykit.exceptions import UnrepresentableValue
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from django_deploykit import contract
 from django_deploykit.config.facts import Area, Endpoint, Mount, SiteFacts
-from django_deploykit.config.renderer import Plan
+from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.nginx import asking, content, gateways
 from django_deploykit.config.servers.nginx.dialect import variable
 from django_deploykit.config.syntax.nodes import Comment, Node, Raw, block, directive

@@ -13,7 +13,7 @@ from pathlib import Path
 from django_deploykit import contract
 from django_deploykit.config import limits
 from django_deploykit.config.facts import Area, SiteFacts
-from django_deploykit.config.renderer import Plan
+from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.nginx import gateways, upstreams
 from django_deploykit.config.servers.nginx.dialect import shared_name
 from django_deploykit.config.syntax.nodes import Comment, Node, Raw, block, directive

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from django_deploykit.config.facts import Mount, RootFile, SecurityHeaders, SiteFacts, StaticFiles
 from django_deploykit.config.fronts import AS_DJANGO, HASHED, files_root, security_headers
-from django_deploykit.config.renderer import Plan
+from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.nginx import protected, stores
 from django_deploykit.config.servers.nginx.dialect import variable
 from django_deploykit.config.syntax import nginx

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from django_deploykit.config.fronts import file_name
-from django_deploykit.config.renderer import Plan
+from django_deploykit.config.plan import Plan
 from django_deploykit.config.syntax import nginx
 from django_deploykit.config.syntax.nodes import Raw
 from django_deploykit.config.syntax.printer import Dialect

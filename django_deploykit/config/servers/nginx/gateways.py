@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from django_deploykit import contract
 from django_deploykit.config import limits
 from django_deploykit.config.facts import SiteFacts
-from django_deploykit.config.renderer import Plan
+from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.nginx import upstreams
 from django_deploykit.config.servers.nginx.dialect import variable
 from django_deploykit.config.syntax import nginx

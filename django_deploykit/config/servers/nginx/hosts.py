@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from django_deploykit.config.deployment import Address, Deployment
+from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.facts import SiteFacts, Tls
 from django_deploykit.config.fronts import Group, file_name, groups
-from django_deploykit.config.renderer import Plan
+from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.nginx import (
     areas,
     asking,
@@ -25,6 +25,7 @@ from django_deploykit.config.syntax.nodes import (
     block,
     directive,
 )
+from django_deploykit.config.values import Address
 
 _LOG_FORMAT = (
     '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent '

@@ -6,8 +6,9 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from django_deploykit.config.deployment import Deployment, Version
+from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.installed import executable, said, version
+from django_deploykit.config.values import Version
 
 _BINARIES = ("nginx", "/usr/sbin/nginx", "/usr/local/sbin/nginx", "/usr/local/nginx/sbin/nginx")
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.fronts import Group
-from django_deploykit.config.renderer import Plan
+from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.nginx.dialect import variable
 from django_deploykit.config.syntax import nginx
 from django_deploykit.config.syntax.nodes import Comment, Node, Raw, block, directive

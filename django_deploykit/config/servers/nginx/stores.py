@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from django_deploykit import contract
 from django_deploykit.config.facts import SiteFacts
-from django_deploykit.config.renderer import Plan
+from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.nginx.dialect import variable
 from django_deploykit.config.syntax.nodes import Argument, Comment, Node, Raw, block, directive
 from django_deploykit.exceptions import ChoiceError

@@ -7,7 +7,7 @@ import re
 from django_deploykit.config import tls as guideline
 from django_deploykit.config.facts import SiteFacts, Tls
 from django_deploykit.config.fronts import Group, exempt_patterns, file_name
-from django_deploykit.config.renderer import Plan
+from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.nginx import gateways
 from django_deploykit.config.servers.nginx.dialect import Version, shared_name
 from django_deploykit.config.syntax.nodes import Comment, Node, Raw, block, directive

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from django_deploykit import contract
 from django_deploykit.config import limits
-from django_deploykit.config.deployment import Backend
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.fronts import route_attributes, routes
-from django_deploykit.config.renderer import Plan
+from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.nginx.dialect import Version, shared_name, variable
 from django_deploykit.config.syntax import nginx
 from django_deploykit.config.syntax.nodes import Comment, Node, Raw, block, directive
+from django_deploykit.config.values import Backend
 
 # So many requests go to one that serves before one goes to a backup.
 _FIRST = 1000
