@@ -62,7 +62,7 @@ QUICK = Pace(
     1,
     (1, 3, 9),
     {
-        "proxy": ("--rounds", "8", "--calls", "100"),
+        "proxy": ("--rounds", "40"),
         "sendfile": ("--rounds", "1", "--calls"),
     },
 )
