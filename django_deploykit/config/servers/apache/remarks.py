@@ -5,13 +5,13 @@ from __future__ import annotations
 import shlex
 
 from django_deploykit.config.plan import Plan
-from django_deploykit.config.servers.apache import proxy
+from django_deploykit.config.servers.apache import protocols
 
 # With these, each connection of a client has a process or thread of Apache's own to itself.
 _OF_APACHE = ("mod_wsgi-embedded", "cgi")
 
 # Gateways that store a body before anybody in the application waits for it.
-_STORES_BODIES = (*proxy.STORES_BODIES, "fcgid")
+_STORES_BODIES = (*protocols.STORES_BODIES, "fcgid")
 
 
 def remarks(plan: Plan) -> tuple[str, ...]:
