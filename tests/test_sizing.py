@@ -247,6 +247,7 @@ def test_processes_that_memory_does_not_hold_are_a_warning(given: Plan, said: st
             ],
         ),
         (plan(shop(MAIN), gateway="script"), []),
+        (replace(plan(shop(MAIN), gateway="fastcgi"), label="authorizer/fastcgi"), []),
         (plan(shop(POOLED)), ["shop.default: 2 processes × 3 in its pool = 6"]),
         (plan(shop(ROOMY)), ["shop.default: 2 processes × 5 threads = 10"]),
         (plan(shop()), []),

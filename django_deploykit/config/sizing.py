@@ -84,9 +84,10 @@ class Connections:
 def connections(plan: Plan) -> list[Connections]:
     """The peak for each database server; none where it has no bound that is known here.
 
-    An ASGI application opens as many as it has requests at a time.
+    An ASGI application opens as many as it has requests at a time; an authorizer has threads of
+    its own.
     """
-    if plan.interface != "wsgi" or plan.gateway in _UNCOUNTED:
+    if plan.interface != "wsgi" or plan.gateway in _UNCOUNTED or plan.front == _OF_ITS_OWN:
         return []
     by_server: dict[str, list[tuple[SiteFacts, DatabaseServer]]] = defaultdict(list)
     for site in plan.sites:
