@@ -46,6 +46,43 @@ class Invalid(Exception):
     """A value that is not allowed; the text says what is."""
 
 
+def _like(pattern: str, allowed: str) -> Callable[[str], str]:
+    """A parser of texts that fit a regular expression; ``allowed`` says the same to people."""
+
+    def parse(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise Invalid(allowed)
+        return text
+
+    return parse
+
+
+account = _like(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}", "the name of a user or group")
+segment = _like(
+    r"[A-Za-z0-9_~-]{1,64}",
+    "one part of a URL's path: at most 64 letters, digits, '-', '_' and '~'",
+)
+group = _like(
+    r"%\{(GLOBAL|SERVER|RESOURCE|HOST)\}|[A-Za-z0-9_.:-]{1,64}",
+    "'%{GLOBAL}', '%{SERVER}', '%{RESOURCE}', '%{HOST}' or a plain name",
+)
+locale = _like(
+    r"[A-Za-z]{1,8}(_[A-Za-z]{2})?\.[Uu][Tt][Ff]-?8",
+    "the name of a UTF-8 locale, such as 'C.UTF-8' or 'en_US.UTF-8'",
+)
+relative = _like(
+    r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*",
+    "a path below the project, of letters, digits, '_', '.' and '-'",
+)
+quantity = _like(r"[1-9]\d{0,5}[MG]i", "an amount of memory in Mi or Gi: '512Mi'")
+# RFC 1123 2.1, as Kubernetes has it.
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+object_name = _like(
+    rf"({_LABEL}/)?{_LABEL}(\.{_LABEL})*",
+    "the name of an object in lower case, or NAMESPACE/NAME",
+)
+
+
 def _address(text: str) -> Address:
     match = re.fullmatch(r"(?:(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)|\*)?:)?([0-9]{1,5})", text)
     if not match or not 0 < int(match[3]) < 65536 or not _is_ip(match[1], match[2]):
@@ -73,12 +110,6 @@ def version(text: str) -> Version:
     if not re.fullmatch(r"\d+(\.\d+){0,3}", text):
         raise Invalid("a version such as '2.4' or '2.4.71'")
     return tuple(int(part) for part in text.split("."))
-
-
-def account(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}", text):
-        raise Invalid("the name of a user or group")
-    return text
 
 
 def count(text: str) -> int:
@@ -169,24 +200,6 @@ def url(text: str) -> str:
     return text
 
 
-def segment(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_~-]{1,64}", text):
-        raise Invalid("one part of a URL's path: at most 64 letters, digits, '-', '_' and '~'")
-    return text
-
-
-def group(text: str) -> str:
-    if not re.fullmatch(r"%\{(GLOBAL|SERVER|RESOURCE|HOST)\}|[A-Za-z0-9_.:-]{1,64}", text):
-        raise Invalid("'%{GLOBAL}', '%{SERVER}', '%{RESOURCE}', '%{HOST}' or a plain name")
-    return text
-
-
-def locale(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z]{1,8}(_[A-Za-z]{2})?\.[Uu][Tt][Ff]-?8", text):
-        raise Invalid("the name of a UTF-8 locale, such as 'C.UTF-8' or 'en_US.UTF-8'")
-    return text
-
-
 # What a container engine pulls: registry, path, tag, digest (github.com/distribution/reference).
 _IMAGE = re.compile(
     r"(?:[a-z0-9.-]+(?::\d+)?/)?[a-z0-9][a-z0-9._/-]*"
@@ -205,26 +218,9 @@ def image(text: str) -> str:
     return text
 
 
-def relative(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*", text):
-        raise Invalid("a path below the project, of letters, digits, '_', '.' and '-'")
-    return text
-
-
-def quantity(text: str) -> str:
-    if not re.fullmatch(r"[1-9]\d{0,5}[MG]i", text):
-        raise Invalid("an amount of memory in Mi or Gi: '512Mi'")
-    return text
-
-
-def object_name(text: str) -> str:
-    name = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-    if not re.fullmatch(rf"({name}/)?{name}(\.{name})*", text):
-        raise Invalid("the name of an object in lower case, or NAMESPACE/NAME")
-    return text
-
-
 def one_of(*allowed: str) -> Callable[[str], str]:
+    """A parser of some words."""
+
     def parse(text: str) -> str:
         if text not in allowed:
             raise Invalid("one of " + ", ".join(repr(name) for name in allowed))
