@@ -18,10 +18,7 @@ from tests.servers import harness
 from tests.servers.apache_process import apache, wsgi_modules
 
 OWN = "Apache, Django's own handler"
-
-
 PASSWORD = "correct horse battery staple"
-
 
 SETTINGS = """
 ALLOWED_HOSTS = ["localhost"]
@@ -31,8 +28,6 @@ DEPLOYKIT = {
     "SITE": {"AUTH_AREAS": {"/files/": {"POLICY": "active", "DIRECTORY": BASE_DIR / "files"}}},
 }
 """
-
-
 URLS = """
 from django.urls import path
 
@@ -40,8 +35,6 @@ from django_deploykit.views import AuthRequestView
 
 urlpatterns = [path("auth/active/", AuthRequestView.as_view())]
 """
-
-
 OWN_HANDLER = """
 import os
 import sys
@@ -55,8 +48,6 @@ django.setup()
 
 from django.contrib.auth.handlers.modwsgi import check_password
 """
-
-
 YES_SETTINGS = """
 INSTALLED_APPS = ["yes", *INSTALLED_APPS]
 """
