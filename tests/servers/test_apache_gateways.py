@@ -171,7 +171,7 @@ def test_a_site_without_protected_files_names_none() -> None:
         (directory / "file").write_text(CONTENT)
         mount = Mount(url="/shop/protected/", directory=directory, setting="PROTECTED")
         for backend in (shop, blog):
-            head = f"Status: 200 OK\r\n{SENDFILE}: {directory}/file"
+            head = f"Status: 200 OK\r\n{REDIRECT}: /shop/protected/file"
             backend.answer = f"{head}\r\n\r\nfrom the application".encode()
         sites = (
             site("shop", prefix="/shop", hosts=local, protected=(mount,)),
@@ -179,7 +179,9 @@ def test_a_site_without_protected_files_names_none() -> None:
         )
         with emitted.front("apache", "scgi", sites[0], directory, sites[1]) as server:
             assert server.request("GET", "/shop/").text == CONTENT
-            assert server.request("GET", "/blog/").text == "from the application"
+            refused = server.request("GET", "/blog/")
+            assert refused.status == 404
+            assert CONTENT not in refused.text
 
 
 # Other sites beside Django
