@@ -53,6 +53,8 @@ _THREADED = (
     "gunicorn's threads cost more than its workers without, of which a view that waits takes one "
     "whole; uWSGI's cost less: see its rows, and that of the 50 ms view"
 )
+_MOSTLY_DJANGO = "most of a page is Django's own processor time, which is the same for all"
+_TWO_CORES = f"{_MOSTLY_DJANGO}: on two cores, twice as many as its one process answers is the most"
 _CHECKED = "no symbolic link may lead out of the directory, and each answer has its headers"
 _NOT_BARE = "to log it, check its path and set its headers costs as much as to send it"
 
@@ -90,8 +92,8 @@ def _is_told_elsewhere(row: Row) -> bool:
 def _documented() -> Iterator[Row]:
     for peer in (django_docs.MOD_WSGI, express.DEFAULTS):
         yield Row(APACHE, peer, HELLO, RATE)
-        yield Row(APACHE, peer, PAGE, RATE, 2.3)
-    for one, why in ((NGINX, _THREADED), (NGINX_UWSGI, "")):
+        yield Row(APACHE, peer, PAGE, RATE, 2.3, _TWO_CORES)
+    for one, why in ((NGINX, _THREADED), (NGINX_UWSGI, _MOSTLY_DJANGO)):
         yield Row(one, gunicorn_tutorial.TUTORIAL, HELLO, CPU, 1.3, why)
         yield Row(one, gunicorn_tutorial.TUTORIAL, PAGE, CPU, 1.1, why)
     for peer in (uwsgi_docs.TUTORIAL, django_docs.UWSGI):
