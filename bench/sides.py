@@ -6,7 +6,6 @@ import contextlib
 import functools
 import os
 import pwd
-import signal
 import socket
 import subprocess
 import time
@@ -19,10 +18,10 @@ from pathlib import Path
 from bench import cost, load
 from bench.load import Load, NotMeasured
 from django_deploykit.config.access import group_name
+from django_deploykit.run.supervise import end
 from tests.servers import harness
 
 _START_SECONDS = 30
-_STOP_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -143,7 +142,7 @@ def running(side: Side, project: Path, view: View) -> Iterator[Running]:
         started: list[subprocess.Popen[bytes]] = []
         for number, program in enumerate(setup.programs):
             started.append(_start(program, place, directory / "log" / f"output-{number}"))
-            ending.callback(_end, started[-1])
+            ending.callback(end, started[-1])
             if program.socket:
                 _wait(functools.partial(_listens, program.socket), started, directory)
         _wait(functools.partial(_answers, place.port, view, side.headers), started, directory)
@@ -170,16 +169,6 @@ def _start(program: Program, place: Place, output: Path) -> subprocess.Popen[byt
             group=group_name(user) if user else None,
             extra_groups=[] if user else None,
         )
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_STOP_SECONDS)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def _wait(

@@ -172,6 +172,9 @@ WSGI_REDIRECT_HEADER = "Location"
 # Which of them this very configuration understands: a request variable, as STACK_KEY is.
 SENDFILE_KEY = "DEPLOYKIT_SENDFILE"
 
+# Whose request it is, where a redirect within Apache opens files: only Apache itself reads it.
+SITE_KEY = "DEPLOYKIT_SITE"
+
 # Who can send a protected file, as SENDFILE["BACKEND"] names them; "stream" is Python itself.
 SENDFILE_BACKENDS = (
     "stream",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import select
 import socket
 import threading
+import time
 from types import TracebackType
 
 from django.conf import settings
@@ -25,6 +25,9 @@ _FIRST_HANDED = 3
 
 # So many connections wait for a thread; the kernel may allow fewer.
 _BACKLOG = 1024
+
+# Seconds after which a thread that could take no connection tries again.
+_PAUSE = 0.5
 
 
 def listening(address: Address) -> socket.socket:
@@ -124,8 +127,19 @@ class Server:
             poll.register(self._listener, select.EPOLLIN | select.EPOLLEXCLUSIVE)
             poll.register(self._ending, select.EPOLLIN)
             while self._ending.fileno() not in dict(poll.poll()):
-                with contextlib.suppress(OSError):  # Another thread has it, or it is gone.
-                    self._attend(self._listener.accept()[0])
+                if accepted := self._accepted():
+                    self._attend(accepted)
+
+    def _accepted(self) -> socket.socket | None:
+        """The next connection, if there is one for this thread."""
+        try:
+            return self._listener.accept()[0]
+        except (BlockingIOError, ConnectionError):  # Another thread has it, or it is gone.
+            return None
+        except OSError:  # Too many open files, for one; it would be told the same at once.
+            logger.exception("a connection was not taken")
+            time.sleep(_PAUSE)
+            return None
 
     def _attend(self, accepted: socket.socket) -> None:
         with accepted:

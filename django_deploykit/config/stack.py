@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from django_deploykit import config
+from django_deploykit import config, contract
 from django_deploykit.config import authorizers, installed, sizing
 from django_deploykit.config.container import contained
 from django_deploykit.config.deployment import Deployment
@@ -136,6 +136,7 @@ class Stack:
                 "give a URL processes of its own. These can, and --output writes what each of them "
                 f"needs: {_able(lambda one: one.pooling)}."
             )
+        _check_names(sites)
         if deployment.backends:
             raise ChoiceError(
                 f"backends: {pools[0].setting} has an application server of its own, and so have "
@@ -233,6 +234,20 @@ def renderers() -> dict[str, type[Renderer]]:
     """Every renderer by target name, found by walking the packages."""
     found = {renderer.name: renderer for renderer in _walk()}
     return dict(sorted(found.items()))
+
+
+def _check_names(sites: Sequence[SiteFacts]) -> None:
+    """Raise ChoiceError for a pool whose processes would be called as another's."""
+    taken = {site.name for site in sites}
+    for site in sites:
+        for pool in site.pools:
+            name = contract.pool_name(site.name, pool.name)
+            if name in taken:
+                raise ChoiceError(
+                    f"{pool.setting}: 'name' is {pool.name!r}, and the processes of another site "
+                    f"or pool are called {name!r} already. Choose another one."
+                )
+            taken.add(name)
 
 
 def _able(gateways: Callable[[type[Renderer]], Sequence[str]]) -> str:

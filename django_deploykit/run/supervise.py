@@ -112,7 +112,7 @@ def supervise(
         started: list[subprocess.Popen[bytes]] = []
         for number, process in enumerate(processes):
             started.append(_start(process, logs / f"output-{number}.log"))
-            running.callback(_end, started[-1])
+            running.callback(end, started[-1])
             if process.socket:
                 _wait(started, stop, follower, process.socket, functools.partial(_listens, process))
         _wait(started, stop, follower, front.url, lambda: front.status() is not None)
@@ -190,7 +190,7 @@ def _wait(
         stop.wait(0.05)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def end(process: subprocess.Popen[bytes]) -> None:
     """Ask the server to stop, then end whatever is left of its process group."""
     if process.poll() is None:
         process.terminate()

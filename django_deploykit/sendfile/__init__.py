@@ -49,16 +49,9 @@ def sendfile(
     kind = mimetype or headers.guessed_type(file.name)
     shown = not attachment and headers.may_be_shown(kind, rules.inline)
     said = {
-        "Cache-Control": "private, no-store",
         "Content-Disposition": headers.disposition(not shown, name),
-        "Content-Security-Policy": headers.content_policy(kind),
-        "Content-Type": kind,
-        "X-Content-Type-Options": "nosniff",
+        **headers.of_every_file(kind, file.etag, file.modified),
     }
-    if file.etag:
-        said["ETag"] = file.etag
-    if file.modified is not None:
-        said["Last-Modified"] = headers.date(file.modified)
     if encoding:
         said["Content-Encoding"] = encoding
     response = ProtectedFileResponse(request, file, headers=said)

@@ -92,3 +92,18 @@ def disposition(attachment: bool, name: str) -> str:
 def content_policy(content_type: str) -> str:
     """What the file may do if a browser opens it. In a sandbox, browsers show no PDF."""
     return _NO_SOURCES if content_type.startswith("application/pdf") else _SANDBOX
+
+
+def of_every_file(content_type: str, etag: str | None, modified: int | None) -> dict[str, str]:
+    """What no cache may keep, no browser may guess or run; and how the file is known again."""
+    said = {
+        "Cache-Control": "private, no-store",
+        "Content-Security-Policy": content_policy(content_type),
+        "Content-Type": content_type,
+        "X-Content-Type-Options": "nosniff",
+    }
+    if etag:
+        said["ETag"] = etag
+    if modified is not None:
+        said["Last-Modified"] = date(modified)
+    return said

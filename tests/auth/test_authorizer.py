@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import signal
 import socket
 import subprocess
@@ -30,9 +31,11 @@ ROLE = "FCGI_APACHE_ROLE"
 
 
 @contextmanager
-def serving(made: Authorizer, threads: int = 4) -> Iterator[Any]:
+def serving(
+    made: Authorizer, threads: int = 4, listener: socket.socket | None = None
+) -> Iterator[Any]:
     """The server in a thread, at an address."""
-    with Server(listening(("127.0.0.1", 0)), made, threads) as server:
+    with Server(listener or listening(("127.0.0.1", 0)), made, threads) as server:
         loop = threading.Thread(target=server.serve_forever)
         loop.start()
         try:
@@ -503,3 +506,26 @@ def test_an_empty_token_file_is_refused(tmp_path: Path) -> None:
     path.write_text("\n")
     with pytest.raises(CommandError, match="is empty"):
         call_command("runauthorizer", "--token-file", str(path))
+
+
+class Exhausted(socket.socket):
+    """A listener of a process that has no descriptor left, for a moment."""
+
+    refusals = 0
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        self.refusals += 1
+        if self.refusals == 1:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return super().accept()
+
+
+def test_no_thread_is_lost_where_descriptors_are(
+    zoe: User, transactional_db: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The connection waits, is taken by the same thread, and the log says why it waited."""
+    listener = Exhausted(fileno=listening(("127.0.0.1", 0)).detach())
+    with serving(Authorizer("active", "x"), 1, listener) as address:
+        status, _, _ = ask(address, HTTP_AUTHORIZATION=basic("zoé", PASSWORD))
+    assert status == "200 OK"
+    assert "a connection was not taken" in caplog.text

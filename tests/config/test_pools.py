@@ -210,3 +210,13 @@ def test_addresses_of_pools() -> None:
     assert 'bind = ["127.0.0.1:9001"]' in files["gunicorn/shop-reports_gunicorn.py"].text.replace(
         "'", '"'
     )
+
+
+@pytest.mark.parametrize(("target", "gateway"), [("apache", "mod_wsgi"), ("nginx", "http")])
+def test_a_pool_is_called_as_nobody_else(target: str, gateway: str) -> None:
+    """Another site may have the name that the processes of a pool would get."""
+    shop = replace(SHOP, prefix="/shop", pools=(pool("/shop/reports/", "reports"),))
+    sites = [shop, site("shop-reports", prefix="/blog")]
+    said = "'name' is 'reports', and the processes of another site or pool are called 'shop-report"
+    with pytest.raises(ChoiceError, match=said):
+        resolve(target, gateway, sites=sites).plan(sites, NGINX)

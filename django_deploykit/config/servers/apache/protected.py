@@ -15,8 +15,6 @@ from django_deploykit.config.syntax.nodes import Comment, Glob, Node, Raw, block
 MODULE = "xsendfile"
 PACKAGE = "libapache2-mod-xsendfile"
 
-# Which site a request is for; only Apache itself reads it.
-_SITE = "DEPLOYKIT_SITE"
 # The first with ProxySCGIInternalRedirect, and with what restores the headers.
 _REDIRECTS = (2, 4, 13)
 # The first mod_xsendfile that decodes a path, and the first Apache with <IfDirective>.
@@ -46,7 +44,7 @@ def stated(plan: Plan, site: SiteFacts) -> list[Node]:
     whose = "opens the protected files of this site, and of no other one, to its redirects"
     return [
         directive("SetEnv", contract.SENDFILE_KEY, redirects(plan), why=why),
-        directive("SetEnv", _SITE, site.name, why=whose),
+        directive("SetEnv", contract.SITE_KEY, site.name, why=whose),
     ]
 
 
@@ -90,7 +88,7 @@ def _nobody_else(site: SiteFacts, setting: str) -> list[Node]:
     """A redirect within Apache calls what was set for the request before it REDIRECT_*."""
     why = "only after a redirect of this site's own; 404 for other sites, and for every client"
     refusal = directive("Redirect", 404, "/", why=why, setting=setting)
-    test = f"reqenv('REDIRECT_{_SITE}') != '{site.name}'"
+    test = f"reqenv('REDIRECT_{contract.SITE_KEY}') != '{site.name}'"
     return [block("If", test, children=[refusal], why=why, setting=setting)]
 
 

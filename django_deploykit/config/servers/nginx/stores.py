@@ -30,7 +30,7 @@ _ABOUT_THE_STORE = (
     "X-Amz-Storage-Class",
     "X-Amz-Version-Id",
 )
-_IGNORED = ("X-Accel-Redirect", "X-Accel-Limit-Rate", "X-Accel-Buffering", "X-Accel-Charset")
+_IGNORED = (contract.ACCEL_HEADER, "X-Accel-Limit-Rate", "X-Accel-Buffering", "X-Accel-Charset")
 _FAILURES = "301 302 303 304 307 308 400 401 403 405 409 411 412 416 429 500 501 502 503 504"
 
 
