@@ -60,6 +60,11 @@ class Stack:
         return (self.target, *gateway, *behind, "--set", "processes=2", *chosen)
 
     @property
+    def of_one_process(self) -> tuple[str, ...]:
+        """The same, where one process of the application has to answer every request."""
+        return tuple(word.replace("processes=2", "processes=1") for word in self.arguments)
+
+    @property
     def cell(self) -> Cell:
         """Its place in the table of stacks."""
         front = self.target if self.has_front else "none"

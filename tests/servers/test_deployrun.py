@@ -201,8 +201,7 @@ def test_a_project_that_fails_to_load_says_why_every_time(broken: Project) -> No
     Django's second attempt in the same process would bring."""
     stack = apache()
     # "manage.py" itself assigns nothing: the environment chooses the settings.
-    arguments = [word.replace("processes=2", "processes=1") for word in stack.arguments]
-    with harness.deployrun(broken, *arguments) as server:
+    with harness.deployrun(broken, *stack.of_one_process) as server:
         before = _count(server.log, "the original problem")
         for _ in range(3):
             assert server.get("/").status == 500

@@ -205,8 +205,7 @@ def serving(stack: Stack, directory: Path, module: str) -> Iterator[Protected]:
     package = project.directory / "guarded"
     (package / "views.py").write_text(VIEWS)
     (package / "urls.py").write_text(URLS)
-    arguments = [word.replace("processes=2", "processes=1") for word in stack.arguments]
-    with harness.deployrun(project, *arguments) as server:
+    with harness.deployrun(project, *stack.of_one_process) as server:
         yield Protected(server, private, stack, served, module)
 
 

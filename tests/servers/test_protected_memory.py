@@ -45,7 +45,8 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
         settings = SETTINGS.format(private=str(private))
         project = small_projects.make(directory / "project", {"guarded": settings})
         (project.directory / "guarded" / "urls.py").write_text(URLS)
-        with harness.deployrun(project, *stack.arguments) as found:
+        # The first request loads code: both have to meet the process that has it.
+        with harness.deployrun(project, *stack.of_one_process) as found:
             yield found
 
 
