@@ -22,13 +22,13 @@ from django_deploykit.config.plan import Logs, Plan
 from django_deploykit.config.renderer import Foreground, Needs, Rendered, Renderer, site_access
 from django_deploykit.config.servers.nginx import (
     areas,
-    gateways,
     hosts,
     installed,
     private,
     stores,
 )
 from django_deploykit.config.servers.nginx.dialect import OLDEST, Version, dialect
+from django_deploykit.config.servers.nginx.directives import WORDS
 from django_deploykit.config.syntax.nodes import Comment, Node
 from django_deploykit.config.syntax.printer import print_lines
 from django_deploykit.config.values import Address
@@ -45,7 +45,7 @@ class NginxRenderer(Renderer):
     name = "nginx"
     path_hosts = ()
     summary = "nginx in front of gunicorn or uWSGI (http, uwsgi, fastcgi or scgi)"
-    gateways = guards = asks = balancing = pooling = tuple(gateways.WORDS)
+    gateways = guards = asks = balancing = pooling = tuple(WORDS)
     asks_endpoints = True
     logs = Logs(owner="root", group="adm", reopen="invoke-rc.d nginx rotate")
 

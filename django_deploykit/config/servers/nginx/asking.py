@@ -14,7 +14,7 @@ from django_deploykit import contract
 from django_deploykit.config import limits
 from django_deploykit.config.facts import Area, SiteFacts
 from django_deploykit.config.plan import Plan
-from django_deploykit.config.servers.nginx import gateways, upstreams
+from django_deploykit.config.servers.nginx import directives, gateways, upstreams
 from django_deploykit.config.servers.nginx.dialect import shared_name
 from django_deploykit.config.syntax.nodes import Comment, Node, Raw, block, directive
 
@@ -50,7 +50,7 @@ def location(plan: Plan, site: SiteFacts, sites: Sequence[SiteFacts], area: Area
         directive("internal", why=why),
         directive("fastcgi_pass", Raw(_name(site)), why="the authorizer", setting="authorizer"),
         *gateways.without_body(asked, gateways.request(asked, reader, sites)),
-        gateways.parameter(asked, contract.AUTH_POLICY_KEY, area.policy, setting=area.setting),
+        directives.parameter(asked, contract.AUTH_POLICY_KEY, area.policy, setting=area.setting),
         *_conduct(plan),
     ]
     url = contract.asking_url(site.prefix, area.policy)

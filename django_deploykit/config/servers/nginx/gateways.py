@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from django_deploykit import contract
-from django_deploykit.config import limits
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.nginx import upstreams
+from django_deploykit.config.servers.nginx.conduct import conduct
 from django_deploykit.config.servers.nginx.dialect import variable
+from django_deploykit.config.servers.nginx.directives import WORDS, header, parameter
 from django_deploykit.config.syntax import nginx
 from django_deploykit.config.syntax.nodes import (
     Argument,
@@ -24,9 +25,6 @@ from django_deploykit.config.syntax.nodes import (
     directive,
 )
 from django_deploykit.exceptions import UnrepresentableValue
-
-# With what the names of a gateway's directives begin.
-WORDS = {"http": "proxy_", "uwsgi": "uwsgi_", "fastcgi": "fastcgi_", "scgi": "scgi_"}
 
 # What CGI calls the parts of a request (RFC 3875), and nginx's variables for them. The whole
 # path goes into PATH_INFO; the application takes its prefix from there.
@@ -65,49 +63,9 @@ def host_map(plan: Plan) -> list[Node]:
     ]
 
 
-def upgrade_maps(plan: Plan) -> list[Node]:
-    """What Upgrade and Connection say to the application server: a websocket, where the
-    application takes one and the client asks for one, and nothing else ever."""
-    nodes: list[Node] = []
-    for site in plan.sites:
-        if plan.websockets(site):
-            nodes += [
-                Comment(f"Websockets of {site.name}: only here may a connection become one."),
-                _upgrade_map(plan, site),
-                _connection_map(plan, site),
-            ]
-    return nodes
-
-
-def _upgrade_map(plan: Plan, site: SiteFacts) -> Node:
-    why, setting = "this URL takes websockets", "ASGI_APPLICATION"
-    children: list[Node] = [directive("default", "", why="no other protocol")]
-    for url in plan.websockets(site):
-        rest = ".*" if url.endswith("/") else ""
-        pattern = f"~^{nginx.regex(site.prefix + url)}{rest} (?i:websocket)$"
-        children.append(directive(nginx.literal(pattern), "websocket", why=why, setting=setting))
-    # The path first: what a client puts into the header cannot come before it.
-    where = Raw('"$uri $http_upgrade"'), _upgrade(plan, site)
-    return block("map", *where, children=children, why=why, setting=setting)
-
-
-def _connection_map(plan: Plan, site: SiteFacts) -> Node:
-    own = "a connection that idles would hold a worker; kept by default since 1.29.7"
-    children: list[Node] = [
-        directive("default", "upgrade", why="RFC 9110 7.8"),
-        directive('""', "close", why=own),
-    ]
-    where = _upgrade(plan, site), _upgrade(plan, site, "connection")
-    return block("map", *where, children=children, why="it goes with Upgrade")
-
-
-def _upgrade(plan: Plan, site: SiteFacts, name: str = "upgrade") -> Raw:
-    return variable(plan, f"{name}{plan.sites.index(site) or ''}")
-
-
 def passing(plan: Plan, site: SiteFacts, sites: Sequence[SiteFacts]) -> list[Node]:
     """What holds for requests that are handed to ``site``, one of ``sites`` under one name."""
-    return [*request(plan, site, sites), *_conduct(plan, site)]
+    return [*request(plan, site, sites), *conduct(plan, site)]
 
 
 def request(plan: Plan, site: SiteFacts, sites: Sequence[SiteFacts]) -> list[Node]:
@@ -132,7 +90,7 @@ def hidden_header(plan: Plan, name: str, why: str, setting: str) -> Node:
 def told(plan: Plan, name: str, value: Argument, why: str) -> Node:
     """Say something under the name of a header, whatever the client's own header says."""
     if plan.gateway == "http":
-        return _header(name, value, why)
+        return header(name, value, why)
     return parameter(plan, contract.environ_key(name), value, why=why)
 
 
@@ -140,7 +98,7 @@ def without_body(plan: Plan, passing: list[Node]) -> list[Node]:
     """What is said of a request, but for its body, and how long that is."""
     why, length = "of the body nothing is asked", ("CONTENT_LENGTH", Raw("$content_length"))
     kept = [node for node in passing if isinstance(node, Comment) or node.args != length]
-    own = [_header("Content-Length", "", why)] if plan.gateway == "http" else []
+    own = [header("Content-Length", "", why)] if plan.gateway == "http" else []
     return [*kept, directive(f"{WORDS[plan.gateway]}pass_request_body", "off", why=why), *own]
 
 
@@ -151,9 +109,9 @@ def _over_http(plan: Plan, site: SiteFacts, sites: Sequence[SiteFacts]) -> list[
     }
     nodes = [
         Comment("What the connection is, in place of what a client says."),
-        _header("Host", variable(plan, "host"), "Django builds links with the client's Host"),
+        header("Host", variable(plan, "host"), "Django builds links with the client's Host"),
         *(
-            _header(name, Raw(value), "the application believes this header, and no client")
+            header(name, Raw(value), "the application believes this header, and no client")
             for name, value in true.items()
         ),
         *_data(site),
@@ -164,7 +122,7 @@ def _over_http(plan: Plan, site: SiteFacts, sites: Sequence[SiteFacts]) -> list[
     others = {name for other in sites for name, _ in other.environ} - own
     refused = [name for name in contract.CLIENT_FORBIDDEN_HEADERS if name not in true]
     refused += [contract.data_header(name) for name in sorted(others)]
-    nodes += [_header(name, "", why) for name in refused]
+    nodes += [header(name, "", why) for name in refused]
     return [*nodes, *_credentials(site), *_hash_size()]
 
 
@@ -172,10 +130,6 @@ _EDGE = (
     "Only a proxy may say these things, and this server is the edge.\n"
     "(Spellings with an underscore end at underscores_in_headers.)"
 )
-
-
-def _header(name: str, value: Argument, why: str, setting: str = "") -> Node:
-    return directive("proxy_set_header", name, value, why=why, setting=setting)
 
 
 def _data(site: SiteFacts) -> list[Node]:
@@ -186,14 +140,14 @@ def _data(site: SiteFacts) -> list[Node]:
         if value != value.strip():
             reason = "blanks at its ends do not survive"
             raise UnrepresentableValue(value, "a header of HTTP", reason, setting)
-        nodes.append(_header(contract.data_header(name), value, why, setting))
+        nodes.append(header(contract.data_header(name), value, why, setting))
     return nodes
 
 
 def _credentials(site: SiteFacts) -> list[Node]:
     kept = () if site.needs_authorization else ("Authorization",)
     why = "credentials go no further than somebody reads them"
-    return [_header(name, "", why, "REST_FRAMEWORK") for name in (*kept, "Proxy-Authorization")]
+    return [header(name, "", why, "REST_FRAMEWORK") for name in (*kept, "Proxy-Authorization")]
 
 
 def _hash_size() -> list[Node]:
@@ -222,12 +176,6 @@ def _cgi(plan: Plan) -> dict[str, str]:
     # nginx itself begins every SCGI request with CONTENT_LENGTH.
     rest = {name: value for name, value in _PARAMETERS.items() if name != "CONTENT_LENGTH"}
     return {"SCGI": "1", **rest}
-
-
-def parameter(plan: Plan, name: str, *value: Argument, why: str = "", setting: str = "") -> Node:
-    """A parameter of a gateway that is not HTTP, in place of a header that makes the same."""
-    why = why or "the request as CGI names it (RFC 3875)"
-    return directive(f"{WORDS[plan.gateway]}param", name, *value, why=why, setting=setting)
 
 
 def _data_parameters(plan: Plan, site: SiteFacts) -> list[Node]:
@@ -260,78 +208,4 @@ def _kept_back(plan: Plan, site: SiteFacts) -> list[Node]:
             )
             for name in withheld
         ),
-    ]
-
-
-def _conduct(plan: Plan, site: SiteFacts) -> list[Node]:
-    """How nginx deals with the application server, whatever they speak."""
-
-    def say(name: str, *values: Argument, why: str, setting: str = "") -> Node:
-        return _say(plan, name, *values, why=why, setting=setting)
-
-    away = "it answers at once, or is away"
-    large = "large cookies; more than a page of headers would be a 502"
-    return [
-        Comment("Time, and room: nginx waits for slow clients, so that no worker has to."),
-        *_connection(plan, site),
-        say("connect_timeout", Raw(f"{limits.CONNECT}s"), why=away),
-        *patience(plan),
-        *_next(plan),
-        say("request_buffering", "on", why="a slow upload holds no worker"),
-        say("buffering", "on", why="a slow download holds no worker; a stream says that it is one"),
-        say("buffer_size", Raw("16k"), why=large),
-        say("buffers", 8, Raw("16k"), why="a whole page fits in memory"),
-    ]
-
-
-def patience(plan: Plan) -> list[Node]:
-    """How long nginx waits for the application server, which a pool may have of its own."""
-    seconds, why = (
-        Raw(f"{limits.front_timeout(plan.deployment)}s"),
-        "the application gives up before nginx",
-    )
-    names = ("send_timeout", "read_timeout")
-    return [_say(plan, name, seconds, why=why, setting="request_timeout") for name in names]
-
-
-def _say(plan: Plan, name: str, *values: Argument, why: str, setting: str = "") -> Node:
-    return directive(f"{WORDS[plan.gateway]}{name}", *values, why=why, setting=setting)
-
-
-def _next(plan: Plan) -> list[Node]:
-    """Whether another application server is asked when one fails."""
-    if not plan.balances:
-        why = "there is one, and no request is sent twice"
-        return [_say(plan, "next_upstream", "off", why=why)]
-    again = "asks another one; but never twice what may do something twice (non_idempotent)"
-    late = "what ran for long and failed would only fail again"
-    limit = Raw(f"{limits.BACKEND_AWAY}s")
-    return [
-        _say(plan, "next_upstream", "error", "timeout", why=again, setting="backends"),
-        _say(plan, "next_upstream_timeout", limit, why=late, setting="backends"),
-    ]
-
-
-def _connection(plan: Plan, site: SiteFacts) -> list[Node]:
-    if plan.gateway == "http":
-        own = "a connection that idles would hold a worker; kept by default since 1.29.7"
-        return [
-            directive("proxy_http_version", Raw("1.1"), why="streams come in chunks"),
-            *(_upgrading(plan, site) or [_header("Connection", "close", own)]),
-            directive("proxy_redirect", "off", why="Django already knows its public address"),
-        ]
-    if plan.gateway == "fastcgi":
-        return [
-            directive("fastcgi_keep_conn", "off", why="a connection that idles holds no worker")
-        ]
-    return []
-
-
-def _upgrading(plan: Plan, site: SiteFacts) -> list[Node]:
-    if not plan.websockets(site):
-        return []
-    why = "what the client may ask for at this URL; see the maps"
-    return [
-        _header("Upgrade", _upgrade(plan, site), why),
-        _header("Connection", _upgrade(plan, site, "connection"), why),
     ]

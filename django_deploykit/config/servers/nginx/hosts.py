@@ -11,11 +11,13 @@ from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.nginx import (
     areas,
     asking,
+    conduct,
     content,
     gateways,
     pools,
     tls,
     upstreams,
+    websockets,
 )
 from django_deploykit.config.servers.nginx.dialect import shared_name
 from django_deploykit.config.syntax.nodes import (
@@ -42,7 +44,7 @@ def http_level(plan: Plan) -> list[Node]:
         *upstreams.route_maps(plan),
         *gateways.host_map(plan),
         *pools.unlike_map(plan),
-        *gateways.upgrade_maps(plan),
+        *websockets.upgrade_maps(plan),
         *content.maps(plan),
         Comment("Logs"),
         directive("log_format", shared_name(file_name(plan)), Raw(f"'{_LOG_FORMAT}'"), why=why),
@@ -243,7 +245,7 @@ def _shared_passing(plan: Plan, group: Group) -> list[Node]:
 
 def _django(plan: Plan, group: Group, site: SiteFacts, *, secure: bool = True) -> list[Node]:
     """Inside a location: with several sites each says all of it, as one list drops another."""
-    own = gateways.patience(plan) if plan.pool else []
+    own = conduct.patience(plan) if plan.pool else []
     if len(group.sites) > 1:
         own = gateways.passing(plan, site, group.sites)
     hsts = tls.hsts(group) if group.tls else []
