@@ -27,8 +27,9 @@ from django_deploykit.config.facts import (
     Tls,
 )
 from django_deploykit.config.plan import Plan
+from django_deploykit.config.registry import renderers
 from django_deploykit.config.renderer import Renderer
-from django_deploykit.config.stack import Stack, renderers, resolve
+from django_deploykit.config.stack import Stack, resolve
 from django_deploykit.config.values import Address, Backend, Version
 from django_deploykit.exceptions import DeploykitError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from django_deploykit import contract
-from django_deploykit.config.stack import renderers
+from django_deploykit.config.registry import renderers
 
 # What SecurityMiddleware, CommonMiddleware, RemoteUserMiddleware and gateways would believe.
 BELIEVED = (

@@ -20,7 +20,7 @@ from django.core.management import CommandError, call_command
 
 from django_deploykit.config import installed
 from django_deploykit.config.access import server_group
-from django_deploykit.config.stack import renderers
+from django_deploykit.config.registry import renderers
 from tests.projects import Project, start_project
 from tests.servers.stacks import STACKS
 

@@ -17,8 +17,9 @@ from django_deploykit.config import findings
 from django_deploykit.config.deployment import Deployment, choice_names, parse_choices
 from django_deploykit.config.findings import Kind, Level
 from django_deploykit.config.introspect import security
+from django_deploykit.config.registry import renderers
 from django_deploykit.config.renderer import Renderer
-from django_deploykit.config.stack import renderers, resolve
+from django_deploykit.config.stack import resolve
 from django_deploykit.exceptions import ChoiceError
 from django_deploykit.management.choices import MISTAKE
 from tests.cases import CASES

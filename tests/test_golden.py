@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from django_deploykit.config.stack import renderers
+from django_deploykit.config.registry import renderers
 from tests.cases import CASES, everything, produced
 
 ROOT = Path(__file__).resolve().parents[1]

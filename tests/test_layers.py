@@ -62,6 +62,8 @@ RENDERERS = tuple(
         "container",
         "plan",
         "platforms",
+        "possible",
+        "registry",
         "renderer",
         "scripts",
         "servers",

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from django_deploykit.config import servers, services
+from django_deploykit.config.registry import renderers
 from django_deploykit.config.renderer import Renderer
-from django_deploykit.config.stack import renderers, resolve
+from django_deploykit.config.stack import resolve
 from django_deploykit.config.syntax.nodes import Directive
 from django_deploykit.exceptions import DeploykitError
 from tests.cases import CASES, produced

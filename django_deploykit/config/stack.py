@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from django_deploykit import config, contract
-from django_deploykit.config import authorizers, installed, sizing
+from django_deploykit.config import authorizers, installed, possible, sizing
 from django_deploykit.config.container import contained
 from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.plan import Plan
+from django_deploykit.config.registry import renderers
 from django_deploykit.config.renderer import Needs, Rendered, Renderer
 from django_deploykit.exceptions import ChoiceError, unknown
-
-# Where renderers live; a file there is a target, and there is no other list.
-_PACKAGES = ("servers", "appservers", "services", "platforms", "scripts")
 
 
 @dataclass(frozen=True)
@@ -40,6 +35,11 @@ class Stack:
         alone = self.renderer.runs_app_server and self.app_server
         return alone or self.renderer
 
+    @property
+    def _alone(self) -> bool:
+        """Whether clients ask the application server itself."""
+        return self._subject.stands_alone
+
     def plan(
         self, sites: Sequence[SiteFacts], deployment: Deployment, directory: Path | None = None
     ) -> Plan:
@@ -54,12 +54,16 @@ class Stack:
             label=self.label,
             gateway=self.gateway,
             directory=directory,
-            stands_alone=self._subject.stands_alone,
+            stands_alone=self._alone,
             app_server=self.behind_front,
             interface=(self.app_server or self.renderer).interface,
             front_sends_files=self.renderer.sends_files,
         )
         return self.placed(plan)
+
+    def check(self, deployment: Deployment, sites: Sequence[SiteFacts] = ()) -> None:
+        """Raise ChoiceError for what this stack cannot do."""
+        possible.check(self.renderer, self.gateway, sites, deployment, alone=self._alone)
 
     def _completed(self, deployment: Deployment, sites: Sequence[SiteFacts]) -> Deployment:
         """The choices with what was not made taken from this machine; none of it is for a
@@ -77,71 +81,6 @@ class Stack:
         """
         container = self.renderer.in_container
         return self._with_own_service(contained(plan) if container else self._asking(plan))
-
-    def check(self, deployment: Deployment, sites: Sequence[SiteFacts] = ()) -> None:
-        """Raise ChoiceError for a choice that the front does not have, and for areas that it
-        would leave open."""
-        self._check_areas(sites)
-        self._check_backends(deployment)
-        self._check_pools(deployment, sites)
-        known = self.renderer.path_hosts
-        if not deployment.vhost_path or known is None or self.gateway in known:
-            return
-        raise ChoiceError(
-            f"vhost_path: target {self.renderer.name!r} with gateway {self.gateway!r} cannot write "
-            f"the host into the path. These can: {_able(lambda one: one.path_hosts or ())}."
-        )
-
-    def _check_areas(self, sites: Sequence[SiteFacts]) -> None:
-        """Whoever answers clients guards the areas of the sites, or serves none of them."""
-        areas = [area for site in sites for area in site.areas]
-        answers = self.renderer.path_hosts is not None or self._subject.stands_alone
-        if not areas or not answers or self.gateway in self.renderer.guards:
-            return
-        able = [one.name for one in renderers().values() if one.guards]
-        raise ChoiceError(
-            f"{areas[0].setting}: target {self.renderer.name!r} with gateway {self.gateway!r} "
-            f"cannot guard an area, and would serve it to anybody. These can: {', '.join(able)}."
-        )
-
-    def _check_backends(self, deployment: Deployment) -> None:
-        """A front spreads requests over several application servers, or says that it cannot."""
-        if self.renderer.path_hosts is None:
-            return
-        if deployment.backends and self.gateway not in self.renderer.balancing:
-            raise ChoiceError(
-                f"backends: target {self.renderer.name!r} with gateway {self.gateway!r} has no "
-                f"application server to choose. These have: {_able(lambda one: one.balancing)}."
-            )
-        if deployment.health and not self.renderer.asks_health:
-            able = [one.name for one in renderers().values() if one.asks_health]
-            raise ChoiceError(
-                f"health: target {self.renderer.name!r} cannot ask an application server for a "
-                "page with a Host, and the words of its front, that Django believes. Leave it out: "
-                f"requests that fail say as much. These can: {', '.join(able)}."
-            )
-        if deployment.sticky and len(deployment.backends) < 2:
-            raise ChoiceError("sticky: there is one application server. Name more in 'backends'.")
-
-    def _check_pools(self, deployment: Deployment, sites: Sequence[SiteFacts]) -> None:
-        """Whatever says how requests are answered has processes for each pool, or says that it
-        has not."""
-        pools, asked = [pool for site in sites for pool in site.pools], self.renderer
-        answers = asked.path_hosts is not None or asked.protocols or asked.runs_app_server
-        if not pools or not answers:
-            return
-        if self.gateway not in asked.pooling:
-            raise ChoiceError(
-                f"{pools[0].setting}: target {asked.name!r} with gateway {self.gateway!r} cannot "
-                "give a URL processes of its own. These can, and --output writes what each of them "
-                f"needs: {_able(lambda one: one.pooling)}."
-            )
-        _check_names(sites)
-        if deployment.backends:
-            raise ChoiceError(
-                f"backends: {pools[0].setting} has an application server of its own, and so have "
-                "all other URLs: which one would be whose? Leave one of the two settings out."
-            )
 
     @property
     def behind_front(self) -> str:
@@ -228,46 +167,6 @@ class Stack:
     def running(self, plan: Plan) -> list[Renderer]:
         """Those of them that have to be run, because the front does not start them itself."""
         return [one for one in self.app_servers(plan) if plan.gateway not in one.spawned]
-
-
-def renderers() -> dict[str, type[Renderer]]:
-    """Every renderer by target name, found by walking the packages."""
-    found = {renderer.name: renderer for renderer in _walk()}
-    return dict(sorted(found.items()))
-
-
-def _check_names(sites: Sequence[SiteFacts]) -> None:
-    """Raise ChoiceError for a pool whose processes would be called as another's."""
-    taken = {site.name for site in sites}
-    for site in sites:
-        for pool in site.pools:
-            name = contract.pool_name(site.name, pool.name)
-            if name in taken:
-                raise ChoiceError(
-                    f"{pool.setting}: 'name' is {pool.name!r}, and the processes of another site "
-                    f"or pool are called {name!r} already. Choose another one."
-                )
-            taken.add(name)
-
-
-def _able(gateways: Callable[[type[Renderer]], Sequence[str]]) -> str:
-    """Every target with each of its gateways that can do something."""
-    known = renderers().values()
-    return ", ".join(f"{one.name} with {name!r}" for one in known for name in gateways(one))
-
-
-def _walk() -> Iterator[type[Renderer]]:
-    for package in _PACKAGES:
-        home = importlib.import_module(f"{config.__name__}.{package}")
-        for info in pkgutil.iter_modules(home.__path__):
-            module = importlib.import_module(f"{home.__name__}.{info.name}")
-            yield from (
-                value
-                for value in vars(module).values()
-                if isinstance(value, type)
-                and issubclass(value, Renderer)
-                and value.__module__ == module.__name__
-            )
 
 
 def resolve(

@@ -11,7 +11,8 @@ import pytest
 from django_deploykit import contract
 from django_deploykit.config import servers
 from django_deploykit.config.facts import Area, Endpoint, Hosts, Mount, StaticFiles
-from django_deploykit.config.stack import renderers, resolve
+from django_deploykit.config.registry import renderers
+from django_deploykit.config.stack import resolve
 from django_deploykit.config.values import Address
 from django_deploykit.exceptions import ChoiceError
 from tests.cases import DEPLOYMENT, DIRECTORY, site

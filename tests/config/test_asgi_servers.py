@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from django_deploykit.config.stack import renderers, resolve
+from django_deploykit.config.registry import renderers
+from django_deploykit.config.stack import resolve
 from django_deploykit.config.values import Address
 from django_deploykit.exceptions import CannotRun, ChoiceError
 from django_deploykit.run.validate import validate

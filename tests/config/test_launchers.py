@@ -16,7 +16,8 @@ from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.launcher import CHECK
 from django_deploykit.config.output import OutputFile, State, full_text, output_files, write
 from django_deploykit.config.plan import Plan
-from django_deploykit.config.stack import Stack, renderers, resolve
+from django_deploykit.config.registry import renderers
+from django_deploykit.config.stack import Stack, resolve
 from django_deploykit.config.values import Address
 from django_deploykit.exceptions import CannotRun, ChoiceError, UnrepresentableValue
 from tests.cases import AWKWARD, CASES, DEPLOYMENT, DIRECTORY, produced, site

@@ -11,7 +11,7 @@ import pytest
 from django_deploykit.config import limits
 from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.facts import Limits
-from django_deploykit.config.stack import renderers
+from django_deploykit.config.registry import renderers
 from django_deploykit.handlers import twisted, workers
 from tests.cases import DEPLOYMENT, Case, site
 

@@ -9,7 +9,8 @@ import pytest
 
 from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.facts import Hosts, SiteFacts
-from django_deploykit.config.stack import Stack, renderers
+from django_deploykit.config.registry import renderers
+from django_deploykit.config.stack import Stack
 from django_deploykit.config.values import Address
 from django_deploykit.exceptions import ChoiceError
 from django_deploykit.proxy import vhost

@@ -10,8 +10,9 @@ import pytest
 
 from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.facts import Area, Endpoint, SiteFacts
+from django_deploykit.config.registry import renderers
 from django_deploykit.config.renderer import Rendered
-from django_deploykit.config.stack import Stack, renderers, resolve
+from django_deploykit.config.stack import Stack, resolve
 from django_deploykit.config.values import Address, Backend
 from django_deploykit.exceptions import ChoiceError
 from tests.cases import DEPLOYMENT, REPORTS, pool, site

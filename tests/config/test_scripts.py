@@ -13,7 +13,8 @@ import pytest
 
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.plan import Plan
-from django_deploykit.config.stack import renderers, resolve
+from django_deploykit.config.registry import renderers
+from django_deploykit.config.stack import resolve
 from django_deploykit.exceptions import ChoiceError, UnrepresentableValue
 from tests.cases import CASES, DEPLOYMENT, produced, site
 from tests.config.tiny import environment, relocated

@@ -9,8 +9,9 @@ import pytest
 
 from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.facts import Interpreter, SiteFacts
+from django_deploykit.config.registry import renderers
 from django_deploykit.config.renderer import Rendered
-from django_deploykit.config.stack import renderers, resolve
+from django_deploykit.config.stack import resolve
 from django_deploykit.config.values import Address
 from django_deploykit.exceptions import ChoiceError
 from tests.cases import CASES, DEPLOYMENT, MEDIA, site

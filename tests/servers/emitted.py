@@ -12,7 +12,8 @@ from typing import Any
 
 from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.facts import SiteFacts
-from django_deploykit.config.stack import Stack, renderers
+from django_deploykit.config.registry import renderers
+from django_deploykit.config.stack import Stack
 from django_deploykit.config.values import Address
 from django_deploykit.run.directory import lay_out, run_directory
 from tests.servers import harness

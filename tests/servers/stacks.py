@@ -10,8 +10,8 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from django_deploykit.config.registry import renderers
 from django_deploykit.config.servers.apache import installed
-from django_deploykit.config.stack import renderers
 from tests.servers import harness
 
 FRONTS = ("apache", "haproxy", "lighttpd", "nginx")

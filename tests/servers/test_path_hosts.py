@@ -13,7 +13,7 @@ import pytest
 import trustme
 
 from django_deploykit.config.facts import Hosts, Tls
-from django_deploykit.config.stack import renderers
+from django_deploykit.config.registry import renderers
 from django_deploykit.config.values import Address
 from tests.cases import site
 from tests.servers import backends, emitted, harness

@@ -20,7 +20,7 @@ import pytest
 
 from django_deploykit import contract
 from django_deploykit.config.facts import Hosts
-from django_deploykit.config.stack import renderers
+from django_deploykit.config.registry import renderers
 from django_deploykit.config.values import Address
 from tests.cases import site
 from tests.projects import ROOT

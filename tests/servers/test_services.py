@@ -13,8 +13,9 @@ import pytest
 
 from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.facts import Area
+from django_deploykit.config.registry import renderers
 from django_deploykit.config.renderer import Rendered
-from django_deploykit.config.stack import Stack, renderers, resolve
+from django_deploykit.config.stack import Stack, resolve
 from tests.cases import CASES, DEPLOYMENT, MEDIA, REPORTS, pool, site
 from tests.servers import harness
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from django_deploykit.config.stack import renderers
+from django_deploykit.config.registry import renderers
 from tests.servers import manager
 from tests.servers.harness import PASSWORD
 from tests.servers.manager import PROJECT, SITE, UNITS, Manager, SocketServer

@@ -14,8 +14,9 @@ from django_deploykit.config.access import Denied, denied, server_account
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.output import OutputFile, State, full_text, output_files, write
 from django_deploykit.config.plan import Plan
+from django_deploykit.config.registry import renderers
 from django_deploykit.config.renderer import SCRIPT, Rendered
-from django_deploykit.config.stack import Stack, needs_asgi, renderers, resolve
+from django_deploykit.config.stack import Stack, needs_asgi, resolve
 from django_deploykit.exceptions import ChoiceError, DeploykitError
 from django_deploykit.management import choices
 from django_deploykit.management.choices import Project
