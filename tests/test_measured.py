@@ -74,7 +74,7 @@ def test_a_part_of_the_benchmark_changes_no_citation(words: list[str], whole: bo
     [
         (
             Row("a ÷ b", "CPU", 1.976, 1.9, False, True),
-            "is 1.98 by CPU, which holds the goal ≥ 1.90",
+            "is 1.98 by CPU, which meets the goal ≥ 1.90",
         ),
         (
             Row("a ÷ b", "p99", 12.34, 99, False, False),

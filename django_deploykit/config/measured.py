@@ -152,7 +152,7 @@ def sentence(row: Row) -> str:
     if row.goal is None:
         return said
     goal = f"{'≤' if row.at_most else '≥'} {number(row.goal)}"
-    return f"{said}, {'which holds' if row.holds else 'which misses'} the goal {goal}"
+    return f"{said}, {'which meets' if row.holds else 'which misses'} the goal {goal}"
 
 
 def number(value: float) -> str:
