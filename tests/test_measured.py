@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bench import __main__ as command
-from bench import report
+from bench import report, rounds, rows
 from django_deploykit.config import measured
 from django_deploykit.config.facts import Mount, StaticFiles
 from django_deploykit.config.measured import Row
@@ -38,6 +38,14 @@ def test_every_cited_row_is_one_of_the_table() -> None:
     assert {one["name"] for one in LATEST["sections"][report.STACKS]} >= measured.cited()
     assert measured.cited() == set(measured.measured().rows)
     assert command.CITED.read_text(encoding="utf-8") == report.cited(LATEST), "run make bench-quick"
+
+
+def test_a_quick_run_measures_every_cited_row() -> None:
+    """Whoever drops or renames a row learns who cites it before the next run."""
+    asked = {(stack.name, rows.PAGE.name): [None] for stack in rows.STACKS}
+    steady = rounds.steadiness(rounds.Results(dict(asked)))
+    names = {one.name for one in (*rows.rows(quick=True), *steady)}
+    assert measured.cited() <= names
 
 
 def test_another_figure_in_the_table_is_another_citation() -> None:
