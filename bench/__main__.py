@@ -26,6 +26,7 @@ from bench.figures import Figure
 from bench.report import Report
 from bench.rounds import Results
 from bench.rows import Row, rows
+from django_deploykit.config import measured
 from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.servers.apache import installed as apache
 from django_deploykit.config.servers.lighttpd import installed as lighttpd
@@ -35,6 +36,8 @@ from tests.servers import harness
 # So much one terminal and a few daemons make.
 _IDLE = 0.5
 RESULTS = Path(__file__).parent / "results"
+# What the package says of a whole run: nothing else may change it.
+CITED = harness.ROOT / "django_deploykit" / "config" / measured.FILE
 _PACKAGES = ("mod_wsgi", "gunicorn", "pyuwsgi", "whitenoise")
 
 
@@ -74,7 +77,7 @@ TITLES = {
 
 
 def main() -> None:
-    options = _options()
+    options = parsed()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # Everything that runs is ended, as ever.
     began, pace = time.monotonic(), QUICK if options.quick else FULL
     pace = replace(pace, restarts=options.restarts or pace.restarts)
@@ -83,18 +86,26 @@ def main() -> None:
     wanted = tuple(row for row in rows(quick=options.quick) if options.only in row.name)
     done = _measured(wanted, pace)
     report.write(done, options.results)
+    if is_whole(options):
+        CITED.write_text(report.cited(report.document(done)), encoding="utf-8")
     print(report.markdown(done))
     say(f"done in {time.monotonic() - began:.0f} s: {options.results}/latest.md")
 
 
-def _options() -> argparse.Namespace:
+def is_whole(options: argparse.Namespace) -> bool:
+    """Whether all that the package cites is measured, and is to be kept."""
+    return not options.only and not options.stacks and options.results == RESULTS
+
+
+def parsed(words: Sequence[str] | None = None) -> argparse.Namespace:
+    """The options of a command line."""
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m bench")
     parser.add_argument("--quick", action="store_true", help="in less than three minutes")
     parser.add_argument("--only", default="", help="rows of stacks whose name contains this")
     parser.add_argument("--stacks", action="store_true", help="stacks alone, nothing else")
     parser.add_argument("--restarts", type=int, help="instead of those of the pace")
     parser.add_argument("--results", type=Path, default=RESULTS, help="default: %(default)s")
-    return parser.parse_args()
+    return parser.parse_args(words)
 
 
 def _measured(wanted: tuple[Row, ...], pace: Pace) -> Report:
@@ -103,7 +114,7 @@ def _measured(wanted: tuple[Row, ...], pace: Pace) -> Report:
     with harness.public_directory() as directory:
         project = projects.make(directory)
         results = rounds.measure(wanted, project, pace.restarts, pace.seconds, say)
-        sections = {"Whole stacks": _stacks(wanted, results)}
+        sections = {report.STACKS: _stacks(wanted, results)}
         if pace.sites:
             sections["Commands"] = list(commands.figures(project, pace.restarts, pace.sites, say))
     sections |= {TITLES[name]: _other(name, words) for name, words in pace.others.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -12,7 +12,10 @@ from typing import Any
 from bench.figures import Figure
 from bench.rounds import Results
 from bench.sides import Sample
+from django_deploykit.config import measured
+from django_deploykit.config.measured import number
 
+STACKS = "Whole stacks"
 _HOLDS = {True: "yes", False: "**no**", None: ""}
 _READING = """\
 Ours ÷ theirs: above 1, ours is better, but for goals with "≤". "CPU" is processor time for one
@@ -46,7 +49,7 @@ def markdown(report: Report) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def as_json(report: Report) -> str:
+def document(report: Report) -> dict[str, Any]:
     """The same for programs."""
     sections = {
         title: [{**asdict(one), "holds": one.holds} for one in figures]
@@ -57,15 +60,32 @@ def as_json(report: Report) -> str:
         for (side, view), each in report.results.samples.items()
     }
     whole: dict[str, Any] = {"head": report.head, "sections": sections, "samples": samples}
-    whole |= {"sources": report.sources, "warning": report.warning}
-    return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
+    return whole | {"sources": report.sources, "warning": report.warning}
 
 
 def write(report: Report, directory: Path) -> None:
     """Leave both as ``latest``."""
     directory.mkdir(exist_ok=True)
     (directory / "latest.md").write_text(markdown(report), encoding="utf-8")
-    (directory / "latest.json").write_text(as_json(report), encoding="utf-8")
+    (directory / "latest.json").write_text(_json(document(report)), encoding="utf-8")
+
+
+def cited(found: dict[str, Any]) -> str:
+    """What the package says of such a document: the rows that it cites, and where they are from."""
+    names, said = measured.cited(), [one.name for one in fields(measured.Row)]
+    rows = [
+        {key: one[key] for key in said} for one in found["sections"][STACKS] if one["name"] in names
+    ]
+    return _json({"where": _where(found), "rows": rows})
+
+
+def _where(found: dict[str, Any]) -> str:
+    head, busy = found["head"], ", while it was busy" if found["warning"] else ""
+    return f"on {head['cores']} cores ({head['processor']}){busy}; {head['pace']}"
+
+
+def _json(found: dict[str, Any]) -> str:
+    return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
 
 
 def _head(head: dict[str, str]) -> Iterator[str]:
@@ -107,11 +127,6 @@ def _medians(samples: list[Sample]) -> tuple[str, ...]:
         number(median(one.memory_mib for one in samples)),
         str(sum(one.load.errors for one in samples)),
     )
-
-
-def number(value: float) -> str:
-    """Two digits behind the point below 10, one below 100, none above."""
-    return f"{value:.{2 if abs(value) < 10 else 1 if abs(value) < 100 else 0}f}"
 
 
 def _row(cells: Iterable[str]) -> str:

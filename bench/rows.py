@@ -50,8 +50,9 @@ _READS_THE_FRONT = (
     "TrustedProxyMiddleware, which no peer has, and threads; without both the two cost the same"
 )
 _THREADED = (
-    "gunicorn's threads cost more than its workers without, of which a view that waits takes one "
-    "whole; uWSGI's cost less: see its rows, and that of the 50 ms view"
+    "gunicorn's threads take turns at Python's lock, five times and more for a page, but a view "
+    "that waits would take a whole worker without any (50 ms); to keep connections would save a "
+    "tenth, and bring one of two workers up to 98 % of the work"
 )
 _MOSTLY_DJANGO = "most of a page is Django's own processor time, which is the same for all"
 _TWO_CORES = f"{_MOSTLY_DJANGO}: on two cores, twice as many as its one process answers is the most"

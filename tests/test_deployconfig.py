@@ -272,10 +272,11 @@ def test_unwritable_output(place: str, deploy: Deploy, tmp_path: Path) -> None:
 
 
 def test_explain_covers_every_directive(deploy: Deploy) -> None:
-    """Below each line of the configuration stands why it is there, and below all the sizes."""
+    """Below each line of the configuration stands why it is there, and below all the sizes,
+    and what was measured."""
     plain = deploy("apache").stdout.splitlines()[2:]
     explained = deploy("apache", "--explain").stdout.splitlines()
-    while explained[-1].startswith("sizing: "):
+    while explained[-1].startswith(("sizing: ", "measured")):
         explained.pop()
     reasons = [line for line in explained if line.lstrip().startswith("← ")]
     assert [line for line in explained if line not in reasons] == plain
@@ -296,7 +297,8 @@ def test_json(deploy: Deploy, settings: Any, tmp_path: Path) -> None:
     done = deploy("apache", "--format", "json")
     document = json.loads(done.stdout)
     assert (done.status, done.stderr) == (0, "")
-    assert sorted(document) == ["denied", "files", "needs", "sizes", "user", "warnings"]
+    names = ["denied", "files", "measured", "needs", "sizes", "user", "warnings"]
+    assert sorted(document) == names
     (file,) = document["files"]
     assert file["text"] == deploy("apache").stdout
     assert (file["path"], file["mode"]) == ("apache/tests.conf", "0644")

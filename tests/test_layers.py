@@ -60,6 +60,7 @@ RENDERERS = tuple(
     for name in (
         "appservers",
         "container",
+        "measured",
         "plan",
         "platforms",
         "possible",

@@ -65,15 +65,15 @@ def _ownership(access: Access, user: str | None) -> str:
 def as_json(
     rendered: Sequence[Rendered],
     said: Sequence[str],
-    sizes: Sequence[str],
+    whole: Mapping[str, Sequence[str]],
     invocation: str,
     findings: Sequence[Finding],
     user: str | None,
     obstacles: Sequence[Denied],
     states: Mapping[str, State],
 ) -> str:
-    """The whole set as one JSON document. ``said`` are the warnings, ``sizes`` what is explained of
-    the whole stack; ``states`` by file name, where files are compared."""
+    """The whole set as one JSON document. ``said`` are the warnings, ``whole`` is what is explained
+    of the whole stack; ``states`` by file name, where files are compared."""
     needs = merged(rendered)
     document = {
         "files": [_file(one, invocation, states.get(one.filename)) for one in rendered],
@@ -81,7 +81,7 @@ def as_json(
             *({"id": f.kind.id, "setting": f.setting, "message": str(f)} for f in findings),
             *({"message": text} for text in said),
         ],
-        "sizes": sizes,
+        **whole,
         "needs": {
             "packages": needs.packages,
             "modules": needs.modules,

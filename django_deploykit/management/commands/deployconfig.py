@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from django_deploykit.config import report, sizing
+from django_deploykit.config import measured, report, sizing
 from django_deploykit.config.access import Denied, denied, server_account
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.output import OutputFile, State, full_text, output_files, write
@@ -105,8 +106,8 @@ class Command(BaseCommand):
 
     def _print(self, options: dict[str, Any], plan: Plan, rendered: Rendered, text: str) -> None:
         if options["explain"]:
-            lines = [*report.explained(rendered), *sizing.explained(plan)]
-            self.stdout.write("\n".join(lines))
+            said = (report.explained(rendered), sizing.explained(plan), measured.explained(plan))
+            self.stdout.write("\n".join(chain.from_iterable(said)))
         else:
             self.stdout.write(full_text(rendered, text), ending="")
 
@@ -199,6 +200,6 @@ def _json(
     user = server_account(plan.deployment.user)
     # Without a directory there are no files to compare with.
     states = {one.filename: file.state for one, file in zip(rendered, files, strict=False)}
-    said, sizes = _warnings(plan, rendered), list(sizing.explained(plan))
-    obstacles = _denied(rendered, user)
-    return report.as_json(rendered, said, sizes, text, project.findings, user, obstacles, states)
+    said, obstacles = _warnings(plan, rendered), _denied(rendered, user)
+    whole = {"sizes": list(sizing.explained(plan)), "measured": list(measured.explained(plan))}
+    return report.as_json(rendered, said, whole, text, project.findings, user, obstacles, states)

@@ -75,7 +75,11 @@ def kept(plan: Plan) -> list[Node]:
     """Since 1.29.7 connections are kept unless this is said, which before would be an error."""
     if not Version.of(plan.deployment).at_least(1, 29, 7):
         return []
-    return [directive("keepalive", 0, why="a connection that idles would hold a worker")]
+    return [
+        directive(
+            "keepalive", 0, why="one that idles holds a worker, or brings its requests to one alone"
+        )
+    ]
 
 
 def _bound_groups(plan: Plan, site: SiteFacts) -> Iterator[Node]:
