@@ -17,6 +17,8 @@ from django_deploykit.exceptions import ChoiceError
 # Django's hashed names: twelve hexadecimal digits of MD5 before the last extension
 # (django.contrib.staticfiles.storage.HashedFilesMixin); a compressed twin adds one more.
 HASHED = r"\.[0-9a-f]{12}(?:\.[^./]+)?(?:\.(?:br|gz))?$"
+# Why no front keeps a connection to an application server.
+IDLE = "one that idles holds a worker, or brings its requests to one alone"
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from django_deploykit import contract
 from django_deploykit.config import limits
 from django_deploykit.config import tls as guideline
 from django_deploykit.config.facts import SiteFacts
-from django_deploykit.config.fronts import Group, exempt_patterns, file_name, groups
+from django_deploykit.config.fronts import IDLE, Group, exempt_patterns, file_name, groups
 from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.haproxy import backends
 from django_deploykit.config.servers.haproxy.dialect import shared_name
@@ -51,12 +51,11 @@ def _defaults(plan: Plan) -> list[Node]:
         "http-keep-alive": (65, "for the next request of the same client", ""),
         **{name: (value, why, "request_timeout") for name, (value, why) in waits},
     }
-    own = "a connection that idles would hold a worker"
     return [
         directive("mode", "http", why="requests, not connections"),
         directive("log", "global", why="where haproxy.cfg says"),
         directive("option", "httplog", why="the request, its times, and who answered"),
-        directive("option", "http-server-close", why=own),
+        directive("option", "http-server-close", why=IDLE),
         *(
             directive("timeout", name, Raw(f"{value}s"), why=why, setting=setting)
             for name, (value, why, setting) in times.items()

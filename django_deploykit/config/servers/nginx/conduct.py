@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django_deploykit.config import limits
 from django_deploykit.config.facts import SiteFacts
+from django_deploykit.config.fronts import IDLE
 from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.nginx.directives import header, say
 from django_deploykit.config.servers.nginx.websockets import upgrading
@@ -54,7 +55,7 @@ def _next(plan: Plan) -> list[Node]:
 
 def _connection(plan: Plan, site: SiteFacts) -> list[Node]:
     if plan.gateway == "http":
-        own = "a connection that idles would hold a worker; kept by default since 1.29.7"
+        own = f"{IDLE}; kept by default since 1.29.7"
         return [
             directive("proxy_http_version", Raw("1.1"), why="streams come in chunks"),
             *(upgrading(plan, site) or [header("Connection", "close", own)]),

@@ -13,7 +13,7 @@ from pathlib import Path
 from django_deploykit import contract
 from django_deploykit.config import limits
 from django_deploykit.config.facts import SiteFacts
-from django_deploykit.config.fronts import route_attributes, routes
+from django_deploykit.config.fronts import IDLE, route_attributes, routes
 from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.nginx.dialect import Version, shared_name, variable
 from django_deploykit.config.syntax import nginx
@@ -75,11 +75,7 @@ def kept(plan: Plan) -> list[Node]:
     """Since 1.29.7 connections are kept unless this is said, which before would be an error."""
     if not Version.of(plan.deployment).at_least(1, 29, 7):
         return []
-    return [
-        directive(
-            "keepalive", 0, why="one that idles holds a worker, or brings its requests to one alone"
-        )
-    ]
+    return [directive("keepalive", 0, why=IDLE)]
 
 
 def _bound_groups(plan: Plan, site: SiteFacts) -> Iterator[Node]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django_deploykit.config.facts import SiteFacts
+from django_deploykit.config.fronts import IDLE
 from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.nginx.dialect import variable
 from django_deploykit.config.servers.nginx.directives import header
@@ -37,7 +38,7 @@ def _upgrade_map(plan: Plan, site: SiteFacts) -> Node:
 
 
 def _connection_map(plan: Plan, site: SiteFacts) -> Node:
-    own = "a connection that idles would hold a worker; kept by default since 1.29.7"
+    own = f"{IDLE}; kept by default since 1.29.7"
     children: list[Node] = [
         directive("default", "upgrade", why="RFC 9110 7.8"),
         directive('""', "close", why=own),
