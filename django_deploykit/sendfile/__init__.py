@@ -48,10 +48,8 @@ def sendfile(
     name = file.name if attachment_filename is None else attachment_filename or ""
     kind = mimetype or headers.guessed_type(file.name)
     shown = not attachment and headers.may_be_shown(kind, rules.inline)
-    said = {
-        "Content-Disposition": headers.disposition(not shown, name),
-        **headers.of_every_file(kind, file.etag, file.modified),
-    }
+    said = headers.of_every_file(kind, file.etag, file.modified)
+    said["Content-Disposition"] = headers.disposition(not shown, name)
     if encoding:
         said["Content-Encoding"] = encoding
     response = ProtectedFileResponse(request, file, backend, said)

@@ -29,6 +29,7 @@ def decide(
     """
     if response.status_code != 200 or response.is_replaced:
         return response
+    is_told = hand_off and not response.is_encoded
     if hand_off:
         response.drop_guard()
     if found := _condition(request, response):
@@ -38,7 +39,7 @@ def decide(
     wanted = _ranges(request, response)
     if wanted == []:
         return _unsatisfiable(response)
-    if not (hand_off and _handed_over(request, response, wanted)):
+    if not (is_told and _handed_over(request, response, wanted)):
         _send(request, response, wanted)
     return response
 
@@ -69,10 +70,8 @@ def _handed_over(
 ) -> bool:
     """Make the server send the file, if it can: by a header, of a response without a body."""
     backend = response.backend
-    if backend is None or response.is_encoded:
-        return False
-    told = _told(backend, request, response, wanted)
-    if told is None:
+    told = None if backend is None else _told(backend, request, response, wanted)
+    if backend is None or told is None:
         return False
     response.send_nothing()
     # With the length of the file, a server would wait for a body that never comes.
