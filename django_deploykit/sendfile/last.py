@@ -29,8 +29,8 @@ def decide(
     """
     if response.status_code != 200 or response.is_replaced:
         return response
-    is_told = hand_off and not response.is_encoded
-    if hand_off:
+    may_be_told = hand_off and not response.is_encoded
+    if may_be_told:
         response.drop_guard()
     if found := _condition(request, response):
         return _instead(found, response)
@@ -39,7 +39,7 @@ def decide(
     wanted = _ranges(request, response)
     if wanted == []:
         return _unsatisfiable(response)
-    if not (is_told and _handed_over(request, response, wanted)):
+    if not (may_be_told and _handed_over(request, response, wanted)):
         _send(request, response, wanted)
     return response
 
@@ -127,9 +127,10 @@ def _open(response: ProtectedFileResponse) -> None:
 
 def _ranges(request: HttpRequest, response: ProtectedFileResponse) -> list[Range] | None:
     """The parts that are asked for; None for the whole file."""
-    header, condition = request.META.get("HTTP_RANGE"), request.META.get("HTTP_IF_RANGE")
+    header = request.META.get("HTTP_RANGE")
     if header is None or request.method != "GET" or response.is_encoded:
         return None
+    condition = request.META.get("HTTP_IF_RANGE")
     validators = {response.get("ETag"), response.get("Last-Modified")}
     if condition is not None and (condition not in validators or condition.startswith("W/")):
         return None

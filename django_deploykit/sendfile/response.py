@@ -77,9 +77,8 @@ class ProtectedFileResponse(StreamingHttpResponse):
         return self.headers.get("Content-Encoding", _UNCODED) != _UNCODED
 
     def drop_guard(self) -> None:
-        """Take out the coding that was none."""
-        if not self.is_encoded:
-            self.headers.pop("Content-Encoding", None)
+        """Take out the coding that is none."""
+        self.headers.pop("Content-Encoding", None)
 
     @property  # type: ignore[override]  # no stream has any
     def content(self) -> bytes:

@@ -126,7 +126,7 @@ def is_below(path: str, top: str) -> bool:
 
 def look_at(place: Place) -> os.stat_result:
     """What the system knows of a file, which is not opened for it. Raise as ``open_at`` does."""
-    return _reached(place, _status)
+    return _walk(place, _status)
 
 
 def open_at(place: Place) -> tuple[int, os.stat_result]:
@@ -135,18 +135,7 @@ def open_at(place: Place) -> tuple[int, os.stat_result]:
     No step below the root follows a link: whatever was put in the way since somebody looked is
     refused. Raise NoSuchFile for it, and for whatever is no regular file; that is not opened.
     """
-    return _reached(place, _opened)
-
-
-def _reached(place: Place, last: Callable[[str, int | None], _Found]) -> _Found:
-    try:
-        return _walk(place, last)
-    except OSError as error:
-        if error.errno in _MISSING:
-            raise NoSuchFile from error
-        raise
-    except ValueError as error:  # NUL, or no name at all
-        raise NoSuchFile from error
+    return _walk(place, _opened)
 
 
 def _walk(place: Place, last: Callable[[str, int | None], _Found]) -> _Found:
@@ -161,6 +150,12 @@ def _walk(place: Place, last: Callable[[str, int | None], _Found]) -> _Found:
                 os.close(directory)
             path, directory = name, inner
         return last(path, directory)
+    except OSError as error:
+        if error.errno in _MISSING:
+            raise NoSuchFile from error
+        raise
+    except ValueError as error:  # NUL, or no name at all
+        raise NoSuchFile from error
     finally:
         if directory is not None:
             os.close(directory)
