@@ -8,17 +8,16 @@ from asgiref.sync import sync_to_async
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 
-from django_deploykit.sendfile import headers, last, policy
-from django_deploykit.sendfile.files import open_protected
-from django_deploykit.sendfile.middleware import is_decided_later
+from django_deploykit.sendfile import backends, headers, last, policy
+from django_deploykit.sendfile.backends import Backend
+from django_deploykit.sendfile.files import ProtectedFile, find_protected, looked_up, opened
+from django_deploykit.sendfile.middleware import waiting
+from django_deploykit.sendfile.policy import Policy
 from django_deploykit.sendfile.response import ProtectedFileResponse
-from django_deploykit.sendfile.roots import NoSuchFile
+from django_deploykit.sendfile.roots import MISSING, NoSuchFile
 from django_deploykit.sendfile.signals import file_denied, file_served
 
 __all__ = ["ProtectedFileResponse", "asendfile", "file_denied", "file_served", "sendfile"]
-
-# The same for every reason, so that nobody learns which it was.
-_MISSING = "There is no such file."
 
 
 def sendfile(
@@ -40,24 +39,33 @@ def sendfile(
 
     Raise Http404 for whatever is no regular file there.
     """
-    rules = policy.read()
+    rules, later = policy.read(), waiting(request)
+    backend = None if later is None else backends.of(request, rules)
     try:
-        file = open_protected(filename, rules)
+        file = _found(filename, rules, backend)
     except NoSuchFile as error:
-        raise Http404(_MISSING) from error
+        raise Http404(MISSING) from error
     name = file.name if attachment_filename is None else attachment_filename or ""
     kind = mimetype or headers.guessed_type(file.name)
     shown = not attachment and headers.may_be_shown(kind, rules.inline)
-    said = {
-        "Content-Disposition": headers.disposition(not shown, name),
-        **headers.of_every_file(kind, file.etag, file.modified),
-    }
+    said = headers.of_every_file(kind, file.etag, file.modified)
+    said["Content-Disposition"] = headers.disposition(not shown, name)
     if encoding:
         said["Content-Encoding"] = encoding
-    response = ProtectedFileResponse(request, file, headers=said)
-    if is_decided_later(request, response):
-        return response
-    return last.decide(request, response, hand_off=False)
+    response = ProtectedFileResponse(request, file, backend, said)
+    if later is None:
+        return last.decide(request, response, hand_off=False)
+    later.append(response)
+    return response
+
+
+def _found(source: Any, rules: Policy, backend: Backend | None) -> ProtectedFile:
+    """The file, open unless a server is likely to send it: that is told a path, and opens it."""
+    if backend is not None:
+        file = find_protected(source, rules, looked_up)
+        if not backend.may_send_another(file.changed):
+            return file
+    return find_protected(source, rules, opened)
 
 
 async def asendfile(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:

@@ -1,14 +1,13 @@
-"""A file that is about to be sent: open, measured, and with the validators of what was opened."""
+"""A file that is about to be sent: measured, with its validators, and open if Python sends it."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import IO, Any
+from typing import IO, Any, NamedTuple, cast
 
 from django.core.exceptions import SuspiciousFileOperation
 from django.core.files import File
@@ -16,18 +15,26 @@ from django.core.files.storage import InMemoryStorage, Storage
 from django.db.models.fields.files import FieldFile
 
 from django_deploykit.sendfile.policy import Policy
-from django_deploykit.sendfile.roots import NoSuchFile, Place, Root, find, is_below
+from django_deploykit.sendfile.roots import (
+    NoSuchFile,
+    Place,
+    Root,
+    find,
+    is_below,
+    look_at,
+    open_at,
+)
 
 
-@dataclass(frozen=True)
-class ProtectedFile:
-    """An open file. ``place`` is known for one on this disk; a storage elsewhere has none.
+class ProtectedFile(NamedTuple):
+    """A file. ``place`` is known for one on this disk; a storage elsewhere has none.
 
-    ``etag`` and ``modified`` (seconds) are None where a storage does not tell. ``changed`` is when
-    this file came to its place, or was written to. ``url`` makes one for a file of such a storage.
+    ``stream`` is None where nobody has opened it yet. ``etag`` and ``modified`` (seconds) are None
+    where a storage does not tell. ``changed`` is when this file came to its place, or was written
+    to. ``url`` makes one for a file of such a storage.
     """
 
-    stream: IO[bytes] | io.FileIO
+    stream: IO[bytes] | io.FileIO | None
     name: str
     size: int
     etag: str | None = None
@@ -36,26 +43,52 @@ class ProtectedFile:
     changed: float = 0
     url: Callable[[], str] | None = None
 
+    def open(self) -> IO[bytes] | io.FileIO:
+        """Its stream. Raise NoSuchFile where it is gone, or another one has taken its place."""
+        if self.stream is not None or self.place is None:
+            return cast(IO[bytes], self.stream)
+        descriptor, status = open_at(self.place)
+        stream = io.FileIO(descriptor)
+        if _etag(status) != self.etag:
+            stream.close()
+            raise NoSuchFile
+        return stream
 
-def open_protected(source: Any, policy: Policy) -> ProtectedFile:
-    """Open a path, a FieldFile, a pair of storage and name; or take a file that is open.
 
-    Raise NoSuchFile where there is none.
+# How a file is found: by its path, in one of these roots.
+Reach = Callable[[str, Sequence[Root]], ProtectedFile]
+
+
+def looked_up(path: str, roots: Sequence[Root]) -> ProtectedFile:
+    """Find a file, and do not open it: who hands it over never reads it."""
+    place, status = find(path, roots, look_at)
+    return _known(path, place, status)
+
+
+def opened(path: str, roots: Sequence[Root]) -> ProtectedFile:
+    """Find a file, and open it."""
+    place, (descriptor, status) = find(path, roots, open_at)
+    return _known(path, place, status, io.FileIO(descriptor))
+
+
+def find_protected(source: Any, policy: Policy, reach: Reach) -> ProtectedFile:
+    """Find a path, a FieldFile, a pair of storage and name; or take a file that is open.
+
+    ``reach`` is for a file on this disk. Raise NoSuchFile where there is none.
     """
     if isinstance(source, FieldFile):
         if not source:
             raise NoSuchFile
-        return _from_storage(source.storage, str(source.name), policy)
+        return _from_storage(source.storage, str(source.name), policy, reach)
     if isinstance(source, tuple):
         storage, name = source
-        return _from_storage(storage, name, policy)
+        return _from_storage(storage, name, policy, reach)
     if isinstance(source, File):
         return _measured(source, str(source.name or ""))
-    path = os.fsdecode(source)
-    return _opened(path, *find(path, policy.roots))
+    return reach(os.fsdecode(source), policy.roots)
 
 
-def _from_storage(storage: Storage, name: str, policy: Policy) -> ProtectedFile:
+def _from_storage(storage: Storage, name: str, policy: Policy, reach: Reach) -> ProtectedFile:
     if isinstance(storage, InMemoryStorage):  # It has paths, but no files there.
         return _from_elsewhere(storage, name)
     try:
@@ -67,13 +100,14 @@ def _from_storage(storage: Storage, name: str, policy: Policy) -> ProtectedFile:
     # The storage's own directory confines the file too, and is a root where there is no other.
     own = Root(str(getattr(storage, "location", os.path.dirname(path))))
     try:
-        found = find(path, policy.roots)
+        found = reach(path, policy.roots)
     except NoSuchFile:
-        return _opened(path, *find(path, (own,)))
-    if not _is_in(found[0], own):
-        os.close(found[1])
+        return reach(path, (own,))
+    if found.place is None or not _is_in(found.place, own):
+        if found.stream is not None:
+            found.stream.close()
         raise NoSuchFile
-    return _opened(path, *found)
+    return found
 
 
 def _is_in(place: Place, own: Root) -> bool:
@@ -83,14 +117,19 @@ def _is_in(place: Place, own: Root) -> bool:
     return is_below(os.path.realpath(place.path), os.path.realpath(own.directory))
 
 
-def _opened(path: str, place: Place, descriptor: int, status: os.stat_result) -> ProtectedFile:
+def _etag(status: os.stat_result) -> str:
     # A file that takes another's place, even within a tick of the clock, is another inode.
-    etag = f'"{status.st_mtime_ns:x}-{status.st_size:x}-{status.st_ino:x}"'
+    return f'"{status.st_mtime_ns:x}-{status.st_size:x}-{status.st_ino:x}"'
+
+
+def _known(
+    path: str, place: Place, status: os.stat_result, stream: io.FileIO | None = None
+) -> ProtectedFile:
     return ProtectedFile(
-        io.FileIO(descriptor),
+        stream,
         name=os.path.basename(path),
         size=status.st_size,
-        etag=etag,
+        etag=_etag(status),
         modified=int(status.st_mtime),
         place=place,
         changed=status.st_ctime,

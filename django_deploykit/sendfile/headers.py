@@ -64,11 +64,17 @@ date = lru_cache(maxsize=1024)(http_date)
 
 def guessed_type(name: str) -> str:
     """The type that a name stands for, never one that an uploader has said."""
+    return _type_of(os.path.splitext(name)[1])
+
+
+@lru_cache(maxsize=256)
+def _type_of(suffix: str) -> str:
+    """The type that the last suffix stands for: what is packed has no other one."""
     # As a path: "data:text/html,x.txt" would be read as a URL.
-    kind, packing = _TYPES.guess_type(f"./{name}")
+    kind, packing = _TYPES.guess_type(f"./x{suffix}")
     if packing:
         return _PACKED.get(packing, _UNKNOWN)
-    return kind or _LATER.get(os.path.splitext(name)[1].lower(), _UNKNOWN)
+    return kind or _LATER.get(suffix.lower(), _UNKNOWN)
 
 
 def may_be_shown(content_type: str, more: Sequence[str] = ()) -> bool:

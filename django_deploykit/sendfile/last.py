@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import get_conditional_response
 
 from django_deploykit.sendfile import backends, policy, stores
 from django_deploykit.sendfile.ranges import Range, requested
 from django_deploykit.sendfile.response import ProtectedFileResponse
+from django_deploykit.sendfile.roots import MISSING, NoSuchFile
 from django_deploykit.sendfile.signals import file_served
 
 # Conditions that nginx would compare with validators which it does not have.
@@ -28,7 +29,8 @@ def decide(
     """
     if response.status_code != 200 or response.is_replaced:
         return response
-    if hand_off:
+    may_be_told = hand_off and not response.is_encoded
+    if may_be_told:
         response.drop_guard()
     if found := _condition(request, response):
         return _instead(found, response)
@@ -37,7 +39,7 @@ def decide(
     wanted = _ranges(request, response)
     if wanted == []:
         return _unsatisfiable(response)
-    if not (hand_off and _handed_over(request, response, wanted)):
+    if not (may_be_told and _handed_over(request, response, wanted)):
         _send(request, response, wanted)
     return response
 
@@ -67,9 +69,9 @@ def _handed_over(
     request: HttpRequest, response: ProtectedFileResponse, wanted: list[Range] | None
 ) -> bool:
     """Make the server send the file, if it can: by a header, of a response without a body."""
-    backend = None if response.is_encoded else backends.of(request, policy.read())
-    told = _told(backend, request, response, wanted) if backend else None
-    if not backend or not told:
+    backend = response.backend
+    told = None if backend is None else _told(backend, request, response, wanted)
+    if backend is None or told is None:
         return False
     response.send_nothing()
     # With the length of the file, a server would wait for a body that never comes.
@@ -90,9 +92,12 @@ def _told(
     file, asked = response.file, request.META.keys()
     if file.place is None:
         return stores.told(request, file, policy.read().stores, wanted) if backend.fetches else None
-    if not asked.isdisjoint(_ONLY_HERE) or ("HTTP_RANGE" in asked and not backend.sends_ranges):
+    # What is open was opened to be sent from here.
+    if file.stream is not None or not asked.isdisjoint(_ONLY_HERE):
         return None
-    value = backend.value(file.place, file.changed, response)
+    if "HTTP_RANGE" in asked and not backend.sends_ranges:
+        return None
+    value = backend.value(file.place, response)
     return None if value is None else {backend.header: value}
 
 
@@ -104,6 +109,7 @@ def _send(
         response.headers["Accept-Ranges"] = "bytes"
     if request.method == "HEAD":
         return response.send_nothing()
+    _open(response)
     _tell(request, response, backends.STREAM)
     if wanted:
         response.send_ranges(wanted)
@@ -111,11 +117,20 @@ def _send(
         response.let_server_send()
 
 
+def _open(response: ProtectedFileResponse) -> None:
+    """Open what a server was to send. Whatever is not what was looked up by now is missing."""
+    try:
+        response.open()
+    except NoSuchFile as error:
+        raise Http404(MISSING) from error
+
+
 def _ranges(request: HttpRequest, response: ProtectedFileResponse) -> list[Range] | None:
     """The parts that are asked for; None for the whole file."""
-    header, condition = request.META.get("HTTP_RANGE"), request.META.get("HTTP_IF_RANGE")
+    header = request.META.get("HTTP_RANGE")
     if header is None or request.method != "GET" or response.is_encoded:
         return None
+    condition = request.META.get("HTTP_IF_RANGE")
     validators = {response.get("ETag"), response.get("Last-Modified")}
     if condition is not None and (condition not in validators or condition.startswith("W/")):
         return None

@@ -16,13 +16,9 @@ from django_deploykit.sendfile.response import ProtectedFileResponse
 _MADE = "_deploykit_files"
 
 
-def is_decided_later(request: HttpRequest, response: ProtectedFileResponse) -> bool:
-    """Tell whether the middleware will see what becomes of this response, and let it know it."""
-    made: list[ProtectedFileResponse] | None = getattr(request, _MADE, None)
-    if made is None:
-        return False
-    made.append(response)
-    return True
+def waiting(request: HttpRequest) -> list[ProtectedFileResponse] | None:
+    """The responses that the middleware is going to see the last of; None where it is not there."""
+    return getattr(request, _MADE, None)
 
 
 class SendfileMiddleware:

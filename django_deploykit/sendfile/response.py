@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import secrets
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from typing import IO, Any
 
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, StreamingHttpResponse
 
+from django_deploykit.sendfile.backends import Backend
 from django_deploykit.sendfile.files import ProtectedFile
 from django_deploykit.sendfile.ranges import Range
 
 # Large enough to be fast, small enough for thousands of downloads at once.
 _BLOCK = 256 * 1024
+
+# While a response has a coding, no middleware compresses it: a part of a compressed file is not a
+# compressed part. It is taken out again when the body is chosen.
+_UNCODED = "identity"
 
 # Bytes, or a part of the file.
 _Part = bytes | Range
@@ -30,18 +44,22 @@ class ProtectedFileResponse(StreamingHttpResponse):
     # Set where the WSGI server may send the whole file by itself (PEP 3333, wsgi.file_wrapper).
     file_to_stream: Any = None
 
-    def __init__(self, request: HttpRequest, file: ProtectedFile, **kwargs: Any) -> None:
-        self.file = file
-        self._close_file = file.stream.close
+    def __init__(
+        self,
+        request: HttpRequest,
+        file: ProtectedFile,
+        backend: Backend | None,
+        headers: Mapping[str, str],
+    ) -> None:
+        # By whom the file may be sent; None is Python alone.
+        self.file, self.backend = file, backend
+        self._stream: IO[bytes] | io.FileIO | None = None
+        if file.stream is not None:
+            self.open()
         self._is_asgi = isinstance(request, ASGIRequest)
-        super().__init__(self._body([(0, file.size - 1)]), **kwargs)
+        said = {"Content-Encoding": _UNCODED, "Content-Length": str(file.size)}
+        super().__init__(self._body([(0, file.size - 1)]), headers={**said, **headers})
         self.is_replaced = False
-        self.headers["Content-Length"] = str(file.size)
-        # While a response has a coding, no middleware compresses it: a part of a compressed
-        # file is not a compressed part. It is taken out again when the body is chosen.
-        self._guard = "Content-Encoding" not in self.headers
-        if self._guard:
-            self.headers["Content-Encoding"] = "identity"
 
     @property
     def streaming_content(self) -> Any:
@@ -56,12 +74,11 @@ class ProtectedFileResponse(StreamingHttpResponse):
     @property
     def is_encoded(self) -> bool:
         """Tell whether a view said that the file is compressed."""
-        return self.headers.get("Content-Encoding", "identity") != "identity"
+        return self.headers.get("Content-Encoding", _UNCODED) != _UNCODED
 
     def drop_guard(self) -> None:
-        """Take out the coding that was none."""
-        if self._guard and not self.is_encoded:
-            self.headers.pop("Content-Encoding", None)
+        """Take out the coding that is none."""
+        self.headers.pop("Content-Encoding", None)
 
     @property  # type: ignore[override]  # no stream has any
     def content(self) -> bytes:
@@ -85,7 +102,7 @@ class ProtectedFileResponse(StreamingHttpResponse):
     def let_server_send(self) -> None:
         """Let the WSGI server take the whole file, if it is one that the kernel knows."""
         if self.file.place and not self._is_asgi:
-            self.file_to_stream = self.file.stream
+            self.file_to_stream = self.open()
 
     def send_ranges(self, ranges: Sequence[Range]) -> None:
         """Send one part of the file, or several, each with a head of its own (RFC 9110 14.6)."""
@@ -114,15 +131,23 @@ class ProtectedFileResponse(StreamingHttpResponse):
         self.is_replaced = False
 
     def _body(self, parts: Sequence[_Part]) -> Iterator[bytes] | AsyncIterator[bytes]:
-        blocks = _blocks(self.file.stream, parts)
+        blocks = _blocks(self.open, parts)
         return _in_threads(blocks) if self._is_asgi else blocks
+
+    def open(self) -> IO[bytes] | io.FileIO:
+        """The open file. Raise NoSuchFile where it is not the one any more that was looked up."""
+        if self._stream is None:
+            self._stream = self.file.open()
+            # Kept, for the handler of Django puts the close() of this response in its place.
+            self._close_stream = self._stream.close
+        return self._stream
 
     def let_go(self) -> None:
         """Close the file: another response takes the place of this one."""
-        self._close_file()
+        if self._stream is not None:
+            self._close_stream()
 
     def close(self) -> None:
-        # Not by the file's own close(), which the handler of Django replaces by this one.
         self.let_go()
         super().close()
 
@@ -131,11 +156,12 @@ def _length(part: _Part) -> int:
     return len(part) if isinstance(part, bytes) else part[1] - part[0] + 1
 
 
-def _blocks(stream: IO[bytes], parts: Sequence[_Part]) -> Iterator[bytes]:
+def _blocks(opened: Callable[[], IO[bytes] | io.FileIO], parts: Sequence[_Part]) -> Iterator[bytes]:
     for part in parts:
         if isinstance(part, bytes):
             yield part
             continue
+        stream = opened()
         stream.seek(part[0])
         left = _length(part)
         # A file that became shorter ends early; the client sees by the length that it did.

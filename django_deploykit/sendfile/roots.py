@@ -1,13 +1,15 @@
-"""Protected directories, and the one way to open a file in them."""
+"""Protected directories, and the one way to a file in them."""
 
 from __future__ import annotations
 
 import errno
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple, TypeVar
+from urllib.parse import quote
 
 # A directory that may be searched need not be readable.
 _SEARCHED = getattr(os, "O_PATH", os.O_RDONLY)
@@ -15,6 +17,12 @@ _STEP = _SEARCHED | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # A FIFO that took the file's place would otherwise wait for its writer.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _MISSING = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO}
+
+
+# Said for every reason, so that nobody learns which it was.
+MISSING = "There is no such file."
+
+_Found = TypeVar("_Found")
 
 
 class NoSuchFile(Exception):
@@ -33,9 +41,13 @@ class Root:
         """What the path of everything in it begins with."""
         return f"{self.directory.rstrip('/')}/"
 
+    @cached_property
+    def encoded(self) -> str:
+        """The same, percent-encoded."""
+        return quote(os.fsencode(self.top))
 
-@dataclass(frozen=True)
-class Place:
+
+class Place(NamedTuple):
     """Where a file really lies: ``relative`` to its root, without links and dots."""
 
     root: Root
@@ -47,21 +59,23 @@ class Place:
         return self.root.top + self.relative
 
 
-def find(filename: str, roots: Sequence[Root]) -> tuple[Place, int, os.stat_result]:
-    """Find and open a file, given by its path or, if there is one root, relative to it.
+def find(
+    filename: str, roots: Sequence[Root], reach: Callable[[Place], _Found]
+) -> tuple[Place, _Found]:
+    """Find a file, given by its path or, if there is one root, relative to it.
 
-    Return its place, its descriptor, and what the system knows of it. Raise NoSuchFile for
-    whatever, links followed, lies outside of its root, and for whatever is no regular file.
+    Return its place, and what ``reach`` (``look_at`` or ``open_at``) found there. Raise NoSuchFile
+    for whatever, links followed, lies outside of its root, and for whatever is no regular file.
     """
     filename = _absolute(filename, roots)
     if written := _as_written(filename, roots):
         # It costs less to open a path than to ask of each part whether it is a link.
         try:
-            return written, *open_at(written)
+            return written, reach(written)
         except NoSuchFile:  # Or there is a link.
             pass
     place = locate(filename, roots)
-    return place, *open_at(place)
+    return place, reach(place)
 
 
 def locate(filename: str, roots: Sequence[Root]) -> Place:
@@ -110,28 +124,22 @@ def is_below(path: str, top: str) -> bool:
     return path.startswith(f"{top.rstrip('/')}/")
 
 
+def look_at(place: Place) -> os.stat_result:
+    """What the system knows of a file, which is not opened for it. Raise as ``open_at`` does."""
+    return _walk(place, _status)
+
+
 def open_at(place: Place) -> tuple[int, os.stat_result]:
     """Open the file; return its descriptor, and what the system knows of it.
 
     No step below the root follows a link: whatever was put in the way since somebody looked is
     refused. Raise NoSuchFile for it, and for whatever is no regular file; that is not opened.
     """
-    try:
-        descriptor = _walk(place)
-    except OSError as error:
-        if error.errno in _MISSING:
-            raise NoSuchFile from error
-        raise
-    except ValueError as error:  # NUL, or no name at all
-        raise NoSuchFile from error
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        os.close(descriptor)
-        raise NoSuchFile
-    return descriptor, status
+    return _walk(place, _opened)
 
 
-def _walk(place: Place) -> int:
+def _walk(place: Place, last: Callable[[str, int | None], _Found]) -> _Found:
+    """Go down to the directory that holds the file; ``last`` is the step from there."""
     # The kernel follows links above the last name of a path: those that lead to the root.
     first, *names = place.relative.split("/")
     path, directory = place.root.top + first, None
@@ -141,10 +149,33 @@ def _walk(place: Place) -> int:
             if directory is not None:
                 os.close(directory)
             path, directory = name, inner
-        # A device may do something when it is opened.
-        if not stat.S_ISREG(os.stat(path, dir_fd=directory, follow_symlinks=False).st_mode):
-            raise NoSuchFile
-        return os.open(path, _FILE, dir_fd=directory)
+        return last(path, directory)
+    except OSError as error:
+        if error.errno in _MISSING:
+            raise NoSuchFile from error
+        raise
+    except ValueError as error:  # NUL, or no name at all
+        raise NoSuchFile from error
     finally:
         if directory is not None:
             os.close(directory)
+
+
+def _status(path: str, directory: int | None) -> os.stat_result:
+    return _regular(os.stat(path, dir_fd=directory, follow_symlinks=False))
+
+
+def _opened(path: str, directory: int | None) -> tuple[int, os.stat_result]:
+    _status(path, directory)  # A device may do something when it is opened.
+    descriptor = os.open(path, _FILE, dir_fd=directory)
+    try:
+        return descriptor, _regular(os.fstat(descriptor))
+    except NoSuchFile:
+        os.close(descriptor)
+        raise
+
+
+def _regular(status: os.stat_result) -> os.stat_result:
+    if not stat.S_ISREG(status.st_mode):
+        raise NoSuchFile
+    return status

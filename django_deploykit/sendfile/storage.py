@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import FileSystemStorage
 from django.urls import reverse
 
-from django_deploykit import conf
+from django_deploykit.sendfile import policy
 
 
 class ProtectedStorage(FileSystemStorage):
@@ -41,11 +41,11 @@ class ProtectedStorage(FileSystemStorage):
         return reverse(self._url_name, args=[name])
 
 
-def _only_directory() -> Any:
-    protected = conf.read().site.get("PROTECTED", {})
-    if len(protected) != 1:
+def _only_directory() -> str:
+    roots = policy.read().roots
+    if len(roots) != 1:
         raise ImproperlyConfigured(
-            f"ProtectedStorage: DEPLOYKIT['SITE']['PROTECTED'] names {len(protected)} directories. "
+            f"ProtectedStorage: DEPLOYKIT['SITE']['PROTECTED'] names {len(roots)} directories. "
             "Give 'location', one of them."
         )
-    return next(iter(protected.values()))
+    return roots[0].directory

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -62,6 +63,22 @@ class Changes:
         if "X-Change-Body" in request.headers:
             response.streaming_content = iter([b"changed"])  # type: ignore[attr-defined]
             del response["Content-Length"]
+        return response
+
+
+class Swaps:
+    """Middleware that puts "swapped", or nothing, in the place of what is about to be sent."""
+
+    def __init__(self, get_response: Any) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response: HttpResponseBase = self.get_response(request)
+        file, other = Path(root(), request.GET["name"]), Path(root(), "swapped")
+        if other.exists():
+            other.replace(file)
+        else:
+            file.unlink()
         return response
 
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import random
+import re
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,9 @@ from hypothesis import strategies as st
 
 from django_deploykit import contract
 from django_deploykit.sendfile import asendfile, headers, sendfile
+from django_deploykit.sendfile.backends import BACKENDS
 from django_deploykit.sendfile.ranges import requested
+from django_deploykit.sendfile.roots import Place, Root
 from tests.sendfile.asking import body, get, handed, parts, saved_name
 from tests.sendfile.conftest import CONTENT
 from tests.sendfile.site import FIRST
@@ -129,6 +132,17 @@ NAMES = [
     "'single'",
     "utf-8''x",
 ]
+
+
+@given(st.binary() | st.text().map(str.encode))
+def test_s7_a_name_is_encoded_as_everybody_does(name: bytes) -> None:
+    """S7: byte by byte, as the standard library does; lighttpd is told no controls, and UTF-8."""
+    place = Place(Root("/srv/a b%", "/p/"), os.fsdecode(b"\xc3\xa9/" + name))
+    assert BACKENDS["nginx"].spell(place) == f"/p/%C3%A9/{quote(name)}"
+    is_speakable = not re.search(r"[\x00-\x1f\x7f\ud800-\udfff]", place.path)
+    path = f"/srv/a%20b%25/%C3%A9/{quote(name)}" if is_speakable else None
+    for backend in ("lighttpd", "mod_xsendfile-1.0"):
+        assert BACKENDS[backend].spell(place) == path
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -503,6 +517,16 @@ def test_the_same_from_either_kind_of_view(private: Path, stack: str, url: str) 
     else:
         assert (answer.status_code, content) == (200, b"")
         assert handed(answer)
+
+
+def test_what_a_server_sends_is_not_opened(private: Path, stack: str, client: Client) -> None:
+    """A file that is handed over is looked at; only one that Python sends is open meanwhile."""
+    name = os.path.realpath(private / "report.txt")
+    answer = get(client, "report.txt")
+    here = [f"/proc/self/fd/{number}" for number in os.listdir("/proc/self/fd")]
+    is_open = name in {os.path.realpath(link) for link in here}
+    assert is_open is (handed(answer) is None) is (not stack)
+    assert answer.file.stream is None or not stack
 
 
 def test_files_are_closed(private: Path, stack: str, client: Client) -> None:

@@ -13,6 +13,8 @@ from django.test import Client, RequestFactory
 
 from django_deploykit.sendfile import roots, sendfile
 from tests.sendfile.asking import body, get, handed
+from tests.sendfile.conftest import CONTENT
+from tests.sendfile.site import FIRST
 
 
 def _outside(private: Path) -> dict[str, str]:
@@ -86,14 +88,34 @@ def test_s1_a_link_put_in_the_way_after_the_check(private: Path) -> None:
     place = roots.locate(f"{private}/a/file", [roots.Root(str(private))])
     (private / "a" / "file").unlink()
     (private / "a" / "file").symlink_to(private.parent / "secret.txt")
-    with pytest.raises(roots.NoSuchFile):
-        roots.open_at(place)
+    for reach in (roots.look_at, roots.open_at):
+        with pytest.raises(roots.NoSuchFile):
+            reach(place)
     (private / "a" / "file").unlink()
     (private / "a").rmdir()
     (private / "a").symlink_to(private.parent)
     (private.parent / "file").write_text("secret")
-    with pytest.raises(roots.NoSuchFile):
-        roots.open_at(place)
+    for reach in (roots.look_at, roots.open_at):
+        with pytest.raises(roots.NoSuchFile):
+            reach(place)
+
+
+@pytest.mark.parametrize("kind", ["link", "file", "nothing"])
+def test_s1_what_was_put_there_before_the_last_step(
+    private: Path, client: Client, settings: Any, stack: str, kind: str
+) -> None:
+    """S1: what a server cannot be told is opened last, and only if it is what was looked up."""
+    missing, etag = get(client, "missing.txt"), get(client, "report.txt")["ETag"]
+    if kind == "link":
+        (private / "swapped").symlink_to(private.parent / "secret.txt")
+    elif kind == "file":
+        (private / "swapped").write_bytes(b"another")
+    settings.MIDDLEWARE = [FIRST, "tests.sendfile.site.Swaps"]
+    answer = get(client, "report.txt", If_Match=etag)
+    if stack:
+        assert (answer.status_code, body(answer)) == (404, body(missing))
+    else:  # It was open all the time.
+        assert body(answer) == CONTENT
 
 
 def test_s2_only_regular_files(private: Path, stack: str, client: Client) -> None:
@@ -149,7 +171,7 @@ def test_s5_roots_match_whole_segments_the_longest_first(private: Path) -> None:
 def test_a_relative_name_needs_one_root(private: Path) -> None:
     """With two roots nobody can say which one a relative name means."""
     with pytest.raises(roots.NoSuchFile):
-        roots.find("report.txt", [roots.Root(str(private)), roots.Root("/srv")])
+        roots.find("report.txt", [roots.Root(str(private)), roots.Root("/srv")], roots.open_at)
 
 
 def test_s6_no_request_header_switches_anything(

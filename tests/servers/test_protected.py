@@ -135,23 +135,10 @@ class Protected:
     def write(self, name: bytes, content: bytes) -> None:
         _write(self.private, name, content)
 
-    def names(self) -> list[bytes]:
-        """What to ask for. With CGI, each is a new process."""
-        is_stream, is_cgi = self.expected == "stream", self.stack.gateway == "cgi"
-        if is_stream or is_cgi or self.stack not in EVERY_NAME:
-            return AWKWARD[:8] if is_stream and is_cgi else AWKWARD
-        return _names()
-
     @property
     def expected(self) -> str:
         """Who is to send a plain file."""
-        if self.stack.target == "haproxy":
-            return "stream"
-        if self.stack.target != "apache":
-            return "stream" if self.stack.gateway == "cgi" else self.stack.target
-        if self.module:
-            return f"mod_xsendfile-{self.module}"
-        return REDIRECTS.get(self.stack.gateway, "stream")
+        return _expected(self.stack, self.module)
 
     def settle(self, *names: bytes) -> None:
         """Wait until no server remembers another file in a place that was written to."""
@@ -164,6 +151,22 @@ class Protected:
         self, name: bytes, *headers: tuple[str, str], method: str = "GET", more: str = ""
     ) -> Response:
         return self.server.get(f"/send/?{name.hex()}{more}", *headers, method=method)
+
+
+def _expected(stack: Stack, module: str) -> str:
+    if stack.target == "haproxy":
+        return "stream"
+    if stack.target != "apache":
+        return "stream" if stack.gateway == "cgi" else stack.target
+    return f"mod_xsendfile-{module}" if module else REDIRECTS.get(stack.gateway, "stream")
+
+
+def _asked(stack: Stack, module: str) -> list[bytes]:
+    """The names to ask for. With CGI, each is a new process."""
+    is_stream, is_cgi = _expected(stack, module) == "stream", stack.gateway == "cgi"
+    if is_stream or is_cgi or stack not in EVERY_NAME:
+        return AWKWARD[:8] if is_stream and is_cgi else AWKWARD
+    return _names()
 
 
 def _write(directory: Path, name: bytes, content: bytes) -> None:
@@ -194,7 +197,7 @@ def serving(stack: Stack, directory: Path, module: str) -> Iterator[Protected]:
     (private / "names").mkdir(parents=True)
     for name, content in OLD.items():
         _write(private, name, content)
-    for name in AWKWARD:
+    for name in {*AWKWARD, *_asked(stack, module)}:
         _write(private / "names", name, name)
     served = directory / "served"
     served.touch()
@@ -383,12 +386,8 @@ def _names() -> list[bytes]:
 def test_s7_s8_each_name_is_that_file(protected: Protected) -> None:
     """S7, S8: for every legal name that very file, never the one that it would be if it were
     decoded, cut or trimmed, all of which lie beside it; and its name comes back (S9)."""
-    names = protected.names()
-    paths = [b"names/" + name for name in names]
-    for path, name in zip(paths, names, strict=True):
-        if name not in AWKWARD:
-            protected.write(path, name)
-    protected.settle(*paths)
+    names = _asked(protected.stack, protected.module)
+    protected.settle(*(b"names/" + name for name in names))
     for name in names:
         answer = protected.send(b"names/" + name)
         assert (answer.status, answer.body) == (200, name)
