@@ -8,7 +8,16 @@ from types import MappingProxyType
 
 from django_deploykit import contract
 from django_deploykit.proxy import addresses, forwarded, origin, prefix, vhost
-from django_deploykit.proxy.decision import Client, Decision, Peer, Place, Refused, Target, Verdict
+from django_deploykit.proxy.decision import (
+    Client,
+    Decision,
+    Peer,
+    Place,
+    Refused,
+    Target,
+    Verdict,
+    record,
+)
 from django_deploykit.proxy.peer import Peers
 from django_deploykit.trust import Policy, VirtualHosts
 
@@ -19,8 +28,6 @@ List = str | tuple[str, ...] | None
 # What Forwarded calls client, scheme and host; it has no word of its own for a port.
 _PARAMETERS = ("for", "proto", "host")
 _PROOF = contract.PROOF_HEADER
-# As Decision() makes one, but without a call in Python: a request makes one.
-_record: Callable[[tuple[object, ...]], Decision] = partial(tuple.__new__, Decision)
 # What a request has of which nothing is stated.
 _NOWHERE = Place()
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -80,7 +87,7 @@ class Judge:
             if place.prefix:
                 target = _below(place.prefix, target, policy.keeps_prefix)
         data = _data(policy, headers) if policy.data else _NOTHING
-        return _record((peer, host, headers, verdict, client, place, target, data))
+        return record(Decision, (peer, host, headers, verdict, client, place, target, data))
 
     def _read(self, depth: int, scheme: str, host: str, lists: tuple[List, ...]) -> Place:
         """Read scheme, host, port and prefix as the proxy stated them that named the client, over

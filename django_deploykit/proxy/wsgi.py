@@ -108,24 +108,25 @@ _known_peer = lru_cache(maxsize=1024)(Peer)  # They are few behind a proxy.
 
 
 def _write(environ: WSGIEnvironment, decision: Decision, told: Target) -> None:
-    peer, client, place = decision.peer, decision.client, decision.place
-    if decision.data:
-        environ.update(decision.data)
+    peer, _, _, _, (address, _, hops, _), place, target, data = decision
+    scheme, host, name, port, _, _ = place
+    if data:
+        environ.update(data)
     if peer.is_unix and peer.scheme != environ["wsgi.url_scheme"]:
         # Without a port of its own, gunicorn made this one up from the scheme it believed.
         environ["SERVER_PORT"] = str(origin.PORTS[peer.scheme])
-    environ["wsgi.url_scheme"] = place.scheme or peer.scheme
-    if client.hops:
-        environ["REMOTE_ADDR"] = client.address
+    environ["wsgi.url_scheme"] = scheme or peer.scheme
+    if hops:
+        environ["REMOTE_ADDR"] = address
         # Those of the proxy, and nobody told the client's.
         environ.pop("REMOTE_HOST", None)
         environ.pop("REMOTE_PORT", None)
-    if place.port:
-        environ["SERVER_PORT"] = str(place.port)
-    if place.host:
-        environ["HTTP_HOST"], environ["SERVER_NAME"] = place.host, place.name
-    if decision.target is not told:
-        _move(environ, decision.target)
+    if port:
+        environ["SERVER_PORT"] = str(port)
+    if host:
+        environ["HTTP_HOST"], environ["SERVER_NAME"] = host, name
+    if target is not told:
+        _move(environ, target)
 
 
 def _move(environ: WSGIEnvironment, target: Target) -> None:
