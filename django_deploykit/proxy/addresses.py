@@ -81,7 +81,7 @@ def walk(is_proxy: Callable[[str], bool], named: Sequence[str], peer: str) -> Cl
     return Client(peer, verified=False)
 
 
-def count(hops: int, named: Sequence[str], peer: str) -> Client:
+def count(hops: int, named: tuple[str, ...], peer: str) -> Client:
     """Take the entry that ``hops`` proxies lead to; with fewer entries, none of them counts."""
     if len(named) < hops:
         return Client(peer, verified=False)

@@ -24,6 +24,8 @@ from django_deploykit.trust import Policy, VirtualHosts
 # What the proxies on the way said, nearest last: a header as it came, None if it did not; or what
 # stood in the elements of Forwarded, '' for a proxy that said nothing.
 List = str | tuple[str, ...] | None
+# What was said of the client, and the peer's address, to who the client is.
+Find = Callable[[tuple[str, ...], str], Client]
 
 # What Forwarded calls client, scheme and host; it has no word of its own for a port.
 _PARAMETERS = ("for", "proto", "host")
@@ -52,7 +54,7 @@ class Judge:
         # The hosts and prefixes of a site are few. Visitors are many: none of them is in here.
         self._stated = lru_cache(maxsize=256)(self._read)
 
-    def _finder(self) -> Callable[[Sequence[str], str], Client]:
+    def _finder(self) -> Find:
         """How the client is found, by what was said of it, and by the peer's address."""
         if not (self._for or self._is_forwarded):
             return lambda named, peer: Client(peer)
@@ -79,11 +81,12 @@ class Judge:
         else:
             named = addresses.entries(headers.get(self._for, ""))
             lists = tuple(map(headers.get, self._others))
-        client = self._find_client(named, peer.address)
+        address, _, _, scheme = peer
+        client = self._find_client(named, address)
         if marker:
             place, target = _virtual(target, marker, policy.prefixes)
         else:
-            place = self._stated(client.depth, peer.scheme, host, lists)
+            place = self._stated(client.depth, scheme, host, lists)
             if place.prefix:
                 target = _below(place.prefix, target, policy.keeps_prefix)
         data = _data(policy, headers) if policy.data else _NOTHING
@@ -117,9 +120,7 @@ def _of_stranger(
     return Decision(peer, host, headers, verdict, client, _NOWHERE, target, _NOTHING)
 
 
-def _strictly(
-    find: Callable[[Sequence[str], str], Client], named: Sequence[str], peer: str
-) -> Client:
+def _strictly(find: Find, named: tuple[str, ...], peer: str) -> Client:
     """The client that is found. Raise Refused where that is only the last proxy."""
     client = find(named, peer)
     if not client.verified:

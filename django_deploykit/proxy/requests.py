@@ -42,9 +42,6 @@ class RequestDoor:
         """Decide, and write the request anew. Raise Refused, with nothing believed."""
         if isinstance(request, ASGIRequest):
             return self._enter_asgi(request)
-        return self._enter_wsgi(request)
-
-    def _enter_wsgi(self, request: WSGIRequest) -> Decision:
         meta = request.META
         mount, path = meta["SCRIPT_NAME"], meta["PATH_INFO"]
         try:
