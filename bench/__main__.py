@@ -62,7 +62,7 @@ QUICK = Pace(
     1,
     (1, 3, 9),
     {
-        "proxy": ("--rounds", "40"),
+        "proxy": ("--rounds", "200"),
         "sendfile": ("--rounds", "1", "--calls"),
     },
 )

@@ -43,7 +43,7 @@ def plain(text: str) -> str:
         if ":" not in text:
             inet_pton(AF_INET, text)
             return text
-        if inet_ntop(AF_INET6, inet_pton(AF_INET6, text)) == text and text[:2] != "::":
+        if inet_ntop(AF_INET6, inet_pton(AF_INET6, text)) == text and text[0] != ":":
             return text
     except (OSError, ValueError):
         pass

@@ -92,8 +92,10 @@ def _replace(request: ASGIRequest, scope: Any) -> None:
 def _forget(request: HttpRequest) -> None:
     """Let Django compute anew what it computes from META at the first look, and keeps."""
     kept = request.__dict__
-    kept.pop("headers", None)
-    kept.pop("_current_scheme_host", None)
+    if "headers" in kept:
+        del kept["headers"]
+    if "_current_scheme_host" in kept:
+        del kept["_current_scheme_host"]
 
 
 def move_cookies(response: HttpResponseBase, script_name: str) -> None:
