@@ -242,23 +242,19 @@ def _print(title: str, candidates: list[Candidate]) -> None:
 def _figures(title: str, candidates: list[Candidate], requests: list[Request]) -> Iterator[Figure]:
     """What ours adds ÷ what ProxyFix adds; in a whole project, in per cent of whole requests too.
 
-    Beside it: the microseconds, and what they are of the application alone, which nobody can ask
-    without a server.
+    Beside these is what it is of the application alone, which nobody can ask without a server.
     """
-    named = {one.name: one.microseconds for one in candidates}
     alone, fix = (one.microseconds for one in candidates[:2])
-    for name in RATED:
-        if name not in named:
+    for one in candidates:
+        if one.name not in RATED:
             continue
-        added = named[name] - alone
+        added = one.microseconds - alone
+        label, ratio = f"{one.name} ÷ ProxyFix, {title}", added / (fix - alone)
+        yield Figure(label, "CPU", ratio=ratio, goal=1.0, at_most=True)
         beside = {"µs": added, "% of the call alone": added / alone * 100}
-        ratio = added / (fix - alone)
-        label = f"{name} ÷ ProxyFix, {title}"
-        yield Figure(label, "CPU", ratio=ratio, goal=1.0, at_most=True, beside=beside)
-        for one in requests if "startproject" in title else ():
-            share = added / one.microseconds * 100
-            label = f"{name}, % of hello by {one.stack}, {title}"
-            yield Figure(label, "CPU", ratio=share, goal=MOST_PERCENT, at_most=True)
+        for stack, whole in requests if "startproject" in title else ():
+            label, share = f"{one.name}, % of hello by {stack}, {title}", added / whole * 100
+            yield Figure(label, "CPU", share, goal=MOST_PERCENT, at_most=True, beside=beside)
 
 
 def main() -> None:
@@ -297,8 +293,8 @@ def main() -> None:
     for title, table in tables.items():
         _print(title, table)
     if options.figures:
-        whole = options.request
-        found = [one for title, table in tables.items() for one in _figures(title, table, whole)]
+        asked = options.request
+        found = [one for title, table in tables.items() for one in _figures(title, table, asked)]
         figures.write(found, options.figures)
 
 
