@@ -10,7 +10,7 @@ from statistics import median
 
 from bench.figures import Figure, spread
 from bench.load import NotMeasured
-from bench.rows import CPU, PAGE, PEERS, RATE, STACKS, Row
+from bench.rows import CPU, HELLO, PAGE, PEERS, RATE, STACKS, Row
 from bench.sides import Sample, Side, View, running
 
 # A throughput so close to ours is as good.
@@ -139,6 +139,13 @@ def _memory(side: Side, results: Results) -> tuple[float, str]:
         raise NotMeasured("no peer is within 5 % of its requests/s")
     peer = min(as_fast, key=as_fast.__getitem__)
     return mine / as_fast[peer], f"{peer}: {as_fast[peer]:.0f} MiB"
+
+
+def hellos(results: Results) -> Iterator[tuple[str, float]]:
+    """Each of our stacks that answered the hello view, with the microseconds that one took."""
+    for side in STACKS:
+        if samples := [one for one in results.samples.get((side.name, HELLO.name), []) if one]:
+            yield side.name, median(one.cpu_us for one in samples)
 
 
 def _asked(results: Results) -> list[Side]:

@@ -32,9 +32,9 @@ def test_a_guarded_file_is_measured(tmp_path: Path) -> None:
 
 def test_the_benchmark_measures_every_candidate(tmp_path: Path) -> None:
     """Every table names ours and ProxyFix, each with what a request took; what has a goal is left
-    for the table."""
+    for the table, with the share of a whole stack's request."""
     command = [sys.executable, "-m", "bench.proxy", "--rounds", "2", "--calls", "2"]
-    command += ["--figures", str(tmp_path / "figures")]
+    command += ["--figures", str(tmp_path / "figures"), "--request=ours: nginx=1000"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     _, *tables = done.stdout.split("\n\n")
@@ -42,7 +42,11 @@ def test_the_benchmark_measures_every_candidate(tmp_path: Path) -> None:
     for table in tables:
         assert re.search(r"^ProxyFix +\d+\.\d\d ", table, re.MULTILINE)
         assert re.search(r"^wrap\(\).* \d+\.\d\d ", table, re.MULTILINE)
-    assert all(one.goal for one in figures.read(tmp_path / "figures"))
+    found = figures.read(tmp_path / "figures")
+    assert all(one.goal for one in found)
+    shares = [one for one in found if "% of hello by ours: nginx, startproject" in one.name]
+    assert [one.ratio for one in shares] == [one.beside["µs"] / 1000 * 100 for one in shares]
+    assert len(shares) == 4
 
 
 def test_calls_that_send_files_are_measured(tmp_path: Path) -> None:

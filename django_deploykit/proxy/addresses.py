@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 
-from django_deploykit.proxy.decision import Client, Refused
+from django_deploykit.proxy.decision import Client, Refused, record
 
 Address = IPv4Address | IPv6Address
 
@@ -33,25 +33,22 @@ def parse_address(text: str) -> Address | None:
 
 
 def plain(text: str) -> str:
-    """The one spelling of an address, or '' for what is none."""
-    if _is_plain(text):
-        return text
-    address = parse_address(text)
-    return str(address) if address else ""
+    """The one spelling of an address, or '' for what is none.
 
-
-def _is_plain(text: str) -> bool:
-    """Tell whether that is the one spelling of an address: proxies write most of them so.
-
-    The C library tells it much faster than Python can. Its ``inet_pton`` takes no other spelling
-    of IPv4; for IPv6 ``inet_ntop`` writes the usual one, but after "::", where IPv4 may hide.
+    Proxies write most of them so, and the C library tells it much faster than Python can. Its
+    ``inet_pton`` takes no other spelling of IPv4; for IPv6 ``inet_ntop`` writes the usual one, but
+    after "::", where IPv4 may hide.
     """
     try:
         if ":" not in text:
-            return bool(inet_pton(AF_INET, text))
-        return inet_ntop(AF_INET6, inet_pton(AF_INET6, text)) == text and text[:2] != "::"
+            inet_pton(AF_INET, text)
+            return text
+        if inet_ntop(AF_INET6, inet_pton(AF_INET6, text)) == text and text[0] != ":":
+            return text
     except (OSError, ValueError):
-        return False
+        pass
+    address = parse_address(text)
+    return str(address) if address else ""
 
 
 def entries(text: str) -> tuple[str, ...]:
@@ -79,12 +76,12 @@ def walk(is_proxy: Callable[[str], bool], named: Sequence[str], peer: str) -> Cl
         if not address:
             return Client(hops[-1], False, tuple(hops), depth)
         if depth == len(named) or not is_proxy(address):
-            return Client(address, True, tuple(hops), depth)
+            return record(Client, (address, True, tuple(hops), depth))
         hops.append(address)
     return Client(peer, verified=False)
 
 
-def count(hops: int, named: Sequence[str], peer: str) -> Client:
+def count(hops: int, named: tuple[str, ...], peer: str) -> Client:
     """Take the entry that ``hops`` proxies lead to; with fewer entries, none of them counts."""
     if len(named) < hops:
         return Client(peer, verified=False)
@@ -92,4 +89,4 @@ def count(hops: int, named: Sequence[str], peer: str) -> Client:
     address = plain(named[-hops])
     if not address:
         return Client(between[-1], False, between, hops)
-    return Client(address, True, between, hops)
+    return record(Client, (address, True, between, hops))

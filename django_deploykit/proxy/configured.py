@@ -51,14 +51,17 @@ class ConfiguredDoor:
     def __init__(self) -> None:
         found = judge(os.environ.get(contract.STACK_KEY, ""))
         self._wsgi, self._asgi = WsgiDoor(found), AsgiDoor(found)
+        self.hides_paths = found.policy.hides_paths  # And no front's does.
+        # Decide on a request, and write its environ or scope anew. Raise Refused.
+        self.wsgi, self.asgi = self._wsgi.enter, self._asgi.enter
+        if not found.policy.trusted:
+            self.wsgi, self.asgi = self._distrust_wsgi, self._distrust_asgi
         # Nothing said so far: then the front, where it is itself the gateway, may tell its name.
         self._asks_front = found.policy == trust.Policy(found.policy.origin)
-        self.hides_paths = found.policy.hides_paths  # And no front's does.
         self._fronts: dict[str, WsgiDoor] = {}
-        self._says_removed = not found.policy.trusted
+        self._says_removed = True
 
-    def wsgi(self, environ: WSGIEnvironment) -> Decision:
-        """Decide on a WSGI request, and write its environ anew. Raise Refused."""
+    def _distrust_wsgi(self, environ: WSGIEnvironment) -> Decision:
         label = environ.get(contract.STACK_KEY) if self._asks_front else None
         door = self._of_front(label) if label else self._wsgi
         decision = door.enter(environ)
@@ -66,8 +69,7 @@ class ConfiguredDoor:
             self._say_removed(decision)
         return decision
 
-    def asgi(self, scope: Scope) -> Scope:
-        """Decide on an ASGI request, and return its scope written anew. Raise Refused."""
+    def _distrust_asgi(self, scope: Scope) -> Scope:
         new = self._asgi.enter(scope)
         if self._says_removed:
             self._say_removed(new[contract.DECISION_KEY])

@@ -8,19 +8,28 @@ from types import MappingProxyType
 
 from django_deploykit import contract
 from django_deploykit.proxy import addresses, forwarded, origin, prefix, vhost
-from django_deploykit.proxy.decision import Client, Decision, Peer, Place, Refused, Target, Verdict
+from django_deploykit.proxy.decision import (
+    Client,
+    Decision,
+    Peer,
+    Place,
+    Refused,
+    Target,
+    Verdict,
+    record,
+)
 from django_deploykit.proxy.peer import Peers
 from django_deploykit.trust import Policy, VirtualHosts
 
 # What the proxies on the way said, nearest last: a header as it came, None if it did not; or what
 # stood in the elements of Forwarded, '' for a proxy that said nothing.
 List = str | tuple[str, ...] | None
+# What was said of the client, and the peer's address, to who the client is.
+Find = Callable[[tuple[str, ...], str], Client]
 
 # What Forwarded calls client, scheme and host; it has no word of its own for a port.
 _PARAMETERS = ("for", "proto", "host")
 _PROOF = contract.PROOF_HEADER
-# As Decision() makes one, but without a call in Python: a request makes one.
-_record: Callable[[tuple[object, ...]], Decision] = partial(tuple.__new__, Decision)
 # What a request has of which nothing is stated.
 _NOWHERE = Place()
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -45,7 +54,7 @@ class Judge:
         # The hosts and prefixes of a site are few. Visitors are many: none of them is in here.
         self._stated = lru_cache(maxsize=256)(self._read)
 
-    def _finder(self) -> Callable[[Sequence[str], str], Client]:
+    def _finder(self) -> Find:
         """How the client is found, by what was said of it, and by the peer's address."""
         if not (self._for or self._is_forwarded):
             return lambda named, peer: Client(peer)
@@ -72,15 +81,16 @@ class Judge:
         else:
             named = addresses.entries(headers.get(self._for, ""))
             lists = tuple(map(headers.get, self._others))
-        client = self._find_client(named, peer.address)
+        address, _, _, scheme = peer
+        client = self._find_client(named, address)
         if marker:
             place, target = _virtual(target, marker, policy.prefixes)
         else:
-            place = self._stated(client.depth, peer.scheme, host, lists)
+            place = self._stated(client.depth, scheme, host, lists)
             if place.prefix:
                 target = _below(place.prefix, target, policy.keeps_prefix)
         data = _data(policy, headers) if policy.data else _NOTHING
-        return _record((peer, host, headers, verdict, client, place, target, data))
+        return record(Decision, (peer, host, headers, verdict, client, place, target, data))
 
     def _read(self, depth: int, scheme: str, host: str, lists: tuple[List, ...]) -> Place:
         """Read scheme, host, port and prefix as the proxy stated them that named the client, over
@@ -110,9 +120,7 @@ def _of_stranger(
     return Decision(peer, host, headers, verdict, client, _NOWHERE, target, _NOTHING)
 
 
-def _strictly(
-    find: Callable[[Sequence[str], str], Client], named: Sequence[str], peer: str
-) -> Client:
+def _strictly(find: Find, named: tuple[str, ...], peer: str) -> Client:
     """The client that is found. Raise Refused where that is only the last proxy."""
     client = find(named, peer)
     if not client.verified:

@@ -59,13 +59,12 @@ class TrustedProxyMiddleware:
 
     def _hide(self, request: Any, *args: Any) -> None:
         """Answer a path that is nobody's as any other unknown one: from the middle of Django."""
-        if request._deploykit_hides:
+        if hasattr(request, "_deploykit_hides"):
             raise Http404
 
     def _enter(self, request: Any) -> str | None:
         """Decide; return Django's prefix of before where this request has another, else None."""
         mount = request.META["SCRIPT_NAME"]  # Where Django's handlers have just taken theirs from.
-        request._deploykit_hides = False
         try:
             request.deploykit = self._door.enter(request)
         except Refused as refused:

@@ -19,8 +19,6 @@ from django_deploykit.proxy.decision import Decision, Refused
 from django_deploykit.proxy.wsgi import WsgiDoor
 from django_deploykit.trust import Policy
 
-# What Django computes from META at the first look, and keeps.
-_KEPT = ("headers", "_current_scheme_host")
 # Django's own cookies: the setting of the name, and that of the path.
 _COOKIES = (
     ("SESSION_COOKIE_NAME", "SESSION_COOKIE_PATH"),
@@ -34,8 +32,9 @@ class RequestDoor:
     """Makes a request what its decision says, by the policy of this process."""
 
     def __init__(self) -> None:
-        self._door = ConfiguredDoor()
-        self.hides_paths = self._door.hides_paths
+        configured = ConfiguredDoor()
+        self._wsgi, self._asgi = configured.wsgi, configured.asgi
+        self.hides_paths = configured.hides_paths
         nobody = Judge(Policy("a refused request"))
         self._closed_wsgi, self._closed_asgi = WsgiDoor(nobody), AsgiDoor(nobody)
 
@@ -43,13 +42,10 @@ class RequestDoor:
         """Decide, and write the request anew. Raise Refused, with nothing believed."""
         if isinstance(request, ASGIRequest):
             return self._enter_asgi(request)
-        return self._enter_wsgi(request)
-
-    def _enter_wsgi(self, request: WSGIRequest) -> Decision:
         meta = request.META
         mount, path = meta["SCRIPT_NAME"], meta["PATH_INFO"]
         try:
-            decision = self._door.wsgi(meta)
+            decision = self._wsgi(meta)
         except Refused:
             self._closed_wsgi.enter(meta)
             raise
@@ -61,7 +57,7 @@ class RequestDoor:
 
     def _enter_asgi(self, request: ASGIRequest) -> Decision:
         try:
-            scope = self._door.asgi(request.scope)
+            scope = self._asgi(request.scope)
         except Refused:
             _replace(request, self._closed_asgi.enter(request.scope))
             raise
@@ -94,9 +90,12 @@ def _replace(request: ASGIRequest, scope: Any) -> None:
 
 
 def _forget(request: HttpRequest) -> None:
+    """Let Django compute anew what it computes from META at the first look, and keeps."""
     kept = request.__dict__
-    for name in _KEPT:
-        kept.pop(name, None)
+    if "headers" in kept:
+        del kept["headers"]
+    if "_current_scheme_host" in kept:
+        del kept["_current_scheme_host"]
 
 
 def move_cookies(response: HttpResponseBase, script_name: str) -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import socket
 import ssl
-from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
 from django_deploykit import contract
 from django_deploykit.proxy import origin
 from django_deploykit.proxy.decide import Judge
-from django_deploykit.proxy.decision import Decision, Peer, Refused, Target
+from django_deploykit.proxy.decision import Decision, Peer, Refused, Target, record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,6 +20,9 @@ if TYPE_CHECKING:
 
 # gunicorn hands its socket over: what kind it is, and whether it is TLS, is known beyond doubt.
 _SOCKET = "gunicorn.socket"
+_Socket, _TlsSocket, _UNIX = socket.socket, ssl.SSLSocket, int(socket.AF_UNIX)
+# The number alone: socket.socket makes a member of an enum of it each time.
+_family = socket.SocketType.family.__get__
 _SCRIPT_NAME = contract.CGI_HEADERS[0]
 _HEADERS = {
     contract.environ_key(name): name
@@ -94,38 +96,35 @@ def _target(environ: WSGIEnvironment) -> Target:
 
 def _peer(environ: WSGIEnvironment) -> Peer:
     address, listener = environ.get("REMOTE_ADDR") or "", environ.get(_SOCKET)
-    if isinstance(listener, socket.socket):  # gunicorn may have believed a header of its scheme.
-        scheme = "https" if isinstance(listener, ssl.SSLSocket) else "http"
-        return _known_peer(address, _family(listener) == socket.AF_UNIX, True, scheme)
-    is_unix = getattr(listener, "family", None) == socket.AF_UNIX
-    scheme = "https" if environ.get("wsgi.url_scheme") == "https" else "http"
-    return _known_peer(address, is_unix, listener is not None, scheme)
-
-
-# The number alone: socket.socket makes a member of an enum of it each time.
-_family = socket.SocketType.family.__get__
-_known_peer = lru_cache(maxsize=1024)(Peer)  # They are few behind a proxy.
+    if isinstance(listener, _Socket):  # gunicorn may have believed a header of its scheme.
+        family, is_tls = _family(listener), isinstance(listener, _TlsSocket)
+    else:
+        family = getattr(listener, "family", None)
+        is_tls = environ.get("wsgi.url_scheme") == "https"
+    scheme = "https" if is_tls else "http"
+    return record(Peer, (address, family == _UNIX, listener is not None, scheme))
 
 
 def _write(environ: WSGIEnvironment, decision: Decision, told: Target) -> None:
-    peer, client, place = decision.peer, decision.client, decision.place
-    if decision.data:
-        environ.update(decision.data)
+    peer, _, _, _, (address, _, hops, _), place, target, data = decision
+    scheme, host, name, port, _, _ = place
+    if data:
+        environ.update(data)
     if peer.is_unix and peer.scheme != environ["wsgi.url_scheme"]:
         # Without a port of its own, gunicorn made this one up from the scheme it believed.
         environ["SERVER_PORT"] = str(origin.PORTS[peer.scheme])
-    environ["wsgi.url_scheme"] = place.scheme or peer.scheme
-    if client.hops:
-        environ["REMOTE_ADDR"] = client.address
+    environ["wsgi.url_scheme"] = scheme or peer.scheme
+    if hops:
+        environ["REMOTE_ADDR"] = address
         # Those of the proxy, and nobody told the client's.
         environ.pop("REMOTE_HOST", None)
         environ.pop("REMOTE_PORT", None)
-    if place.port:
-        environ["SERVER_PORT"] = str(place.port)
-    if place.host:
-        environ["HTTP_HOST"], environ["SERVER_NAME"] = place.host, place.name
-    if decision.target is not told:
-        _move(environ, decision.target)
+    if port:
+        environ["SERVER_PORT"] = str(port)
+    if host:
+        environ["HTTP_HOST"], environ["SERVER_NAME"] = host, name
+    if target is not told:
+        _move(environ, target)
 
 
 def _move(environ: WSGIEnvironment, target: Target) -> None:

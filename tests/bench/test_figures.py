@@ -89,6 +89,16 @@ def test_the_worst_restart_is_seen() -> None:
     assert missing.remark.endswith("it did not start")
 
 
+def test_a_hello_of_each_of_our_stacks_is_known() -> None:
+    """The median of what was measured; a stack that did not start has none, and no peer counts."""
+    measured, hello = Results(), rows.HELLO
+    for cpu in (900, 1000, 1400):
+        measured.add(rows.NGINX, hello, sample(cpu, 1))
+    measured.add(rows.APACHE, hello, None, "it did not start")
+    measured.add(THEIRS, hello, sample(1, 1))
+    assert list(rounds.hellos(measured)) == [(rows.NGINX.name, 1000)]
+
+
 def test_memory_is_compared_with_a_peer_that_is_as_fast() -> None:
     """A leaner one that is slower does not count."""
     slower, as_fast = express.DEFAULTS, THEIRS
