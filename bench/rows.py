@@ -56,8 +56,8 @@ _THREADED = (
 _MOSTLY_DJANGO = "most of a page is Django's own processor time, which is the same for all"
 _TWO_CORES = f"{_MOSTLY_DJANGO}: on two cores, twice as many as its one process answers is the most"
 _LINKS = (
-    "no symbolic link may lead out: lighttpd looks at each directory of the path, from the root on, "
-    "twice for each request"
+    "no symbolic link may lead out: lighttpd looks at each directory of the path, from the root "
+    "on, twice for each request"
 )
 _CHECKED = {
     "nginx": "each answer has its headers, and a log line with its times",
