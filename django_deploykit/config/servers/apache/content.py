@@ -78,7 +78,11 @@ def _static(plan: Plan, site: SiteFacts) -> list[Node]:
 
 def _static_children(plan: Plan, site: SiteFacts, static: StaticFiles) -> list[Node]:
     twins = static.twins if Version.of(plan.deployment).modern else ()
-    nodes = [*_security_headers(site.headers), *(_twin_encoding(ending) for ending in twins)]
+    # https://httpd.apache.org/docs/2.4/mod/core.html#enablesendfile: off by itself, as some network
+    # file systems cannot; nginx and lighttpd do it unasked.
+    why = "the kernel sends files; by itself Apache maps each one into its memory and out again"
+    nodes = [directive("EnableSendfile", "On", why=why), *_security_headers(site.headers)]
+    nodes += [_twin_encoding(ending) for ending in twins]
     if twins:
         why = "a cache must keep the compressed and the plain answer apart"
         nodes.append(directive("Header", "merge", "Vary", "Accept-Encoding", why=why))
@@ -240,7 +244,10 @@ def _security_headers(headers: SecurityHeaders) -> list[Node]:
 
 
 def _twin_rules(plan: Plan, static: StaticFiles, mount: Mount) -> list[Node]:
-    """Answer with ``style.css.br`` or ``.gz`` where the client takes it and the file exists."""
+    """Answer with ``style.css.br`` or ``.gz`` where the client takes it and the file exists.
+
+    The first rule that holds is the last one that is looked at: ``PT`` implies ``L``.
+    """
     if not static.twins or not Version.of(plan.deployment).modern:
         return []
     nodes: list[Node] = [
@@ -257,13 +264,6 @@ def _twin_rule(ending: str, mount: Mount) -> list[Node]:
     directory = f"{str(mount.directory).rstrip('/')}/"
     accepted = rf"(?:^|[\s,]){coding}(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))(?:[\s;,]|$)"
     return [
-        directive(
-            "RewriteCond",
-            Raw("%{ENV:" + _TWIN + "}"),
-            Raw('=""'),
-            setting=setting,
-            why="only if no better twin was chosen",
-        ),
         directive(
             "RewriteCond",
             Raw("%{HTTP:Accept-Encoding}"),

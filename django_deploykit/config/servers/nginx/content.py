@@ -95,7 +95,7 @@ def _static(plan: Plan, site: SiteFacts, hsts: list[Node]) -> list[Node]:
         return []
     nodes: list[Node] = [Comment("Static files")]
     for mount in plan.static_mounts(site):
-        children = [*_twins(site.static), *_headers(site.headers, hsts)]
+        children = [*_kept_open(), *_twins(site.static), *_headers(site.headers, hsts)]
         children.append(_static_cache(plan, site.static))
         linked = plan.deployment.admin_static == "symlink"
         nodes.append(_mounted(mount, [*children, _scripts()], linked=linked))
@@ -139,6 +139,22 @@ def _scripts(*more: Node) -> Node:
         *more,
     ]
     return block("location", Raw("~"), r"\.m?js$", children=children, why=why)
+
+
+def _kept_open() -> list[Node]:
+    """Files in demand stay open. Debian lets a process have 1024 files, of which 768 may be
+    connections, and each site has a cache of its own in each: so it is small, for few files.
+
+    https://nginx.org/en/docs/http/ngx_http_core_module.html#open_file_cache
+    """
+    kept = Raw("max=64"), Raw("inactive=10s")
+    second = "no older than a second is what is known of a file, and of the way to it"
+    return [
+        directive("open_file_cache", *kept, why="to look for one costs more than to send it"),
+        directive("open_file_cache_min_uses", 10, why="only what is asked for again and again"),
+        directive("open_file_cache_valid", Raw("1s"), why=second),
+        directive("open_file_cache_errors", "off", why="a new file is found at once"),
+    ]
 
 
 def _twins(static: StaticFiles) -> list[Node]:
