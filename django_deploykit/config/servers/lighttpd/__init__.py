@@ -48,6 +48,9 @@ from django_deploykit.config.syntax.nodes import Comment, Node, block, directive
 from django_deploykit.config.syntax.printer import print_lines
 from django_deploykit.exceptions import ChoiceError
 
+# Seconds; lighttpd's own default.
+_WITH_WEBSOCKETS = 8
+
 
 class LighttpdRenderer(Renderer):
     """A site file for lighttpd: what Debian keeps in ``conf-available``."""
@@ -111,6 +114,7 @@ class LighttpdRenderer(Renderer):
             values("server.modules +=", self._modules(), "in this order"),
             Comment("Conditions and applications see one and the same path, decoded once."),
             _parse_options(),
+            _feature_flags(self.plan),
             Comment("Only a proxy may say these things, in any spelling; this server is the edge."),
             gateway.cleaned(),
         ]
@@ -176,6 +180,19 @@ def _parse_options() -> Node:
     )
     entries = [pair(option, "enable", why=why) for option in options]
     return block("server.http-parseopts :=", children=entries, why=why)
+
+
+def _feature_flags(plan: Plan) -> Node:
+    """How long a reload waits for running requests; new connections wait with it, so that it does
+    not wait for websockets, which never end."""
+    why, setting = "a reload cuts off none that the application still works on", "request_timeout"
+    seconds = limits.front_timeout(plan.deployment)
+    if any(plan.websockets(site) for site in plan.sites):
+        why, setting = "a websocket never ends, and whoever comes anew waits", "ASGI_APPLICATION"
+        seconds = _WITH_WEBSOCKETS
+    # Debian's own file says 5, and to say it again with += is an error.
+    entry = pair("server.graceful-shutdown-timeout", seconds, why=why, setting=setting)
+    return block("server.feature-flags :=", children=[entry], why=why, setting=setting)
 
 
 def _serves_files(site: SiteFacts) -> bool:
