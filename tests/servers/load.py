@@ -43,13 +43,16 @@ class Visitor:
     path: str
     kept: bool = False
     body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = ()
 
     @property
     def request(self) -> bytes:
         method, connection = "POST" if self.body else "GET", "keep-alive" if self.kept else "close"
-        length = f"Content-Length: {len(self.body)}\r\n" if self.body else ""
-        head = f"{method} {self.path} HTTP/1.1\r\nHost: localhost\r\nConnection: {connection}\r\n"
-        return f"{head}{length}\r\n".encode() + self.body
+        lines = [("Host", "localhost"), ("Connection", connection), *self.headers]
+        if self.body:
+            lines.append(("Content-Length", str(len(self.body))))
+        head = "".join(f"{name}: {value}\r\n" for name, value in lines)
+        return f"{method} {self.path} HTTP/1.1\r\n{head}\r\n".encode() + self.body
 
 
 def visitors(seconds: float, prefix: str = "") -> list[Visitor]:
@@ -102,6 +105,14 @@ class Load:
         while any(self.answers.get(name, 0) < number for name, number in wanted.items()):
             assert time.monotonic() < deadline, (self.answers, list(map(str, self.failures)))
             time.sleep(0.01)
+
+    def lost(self, after: float = 0, before: float = float("inf")) -> list[str]:
+        """Every request that failed and was sent in this time, in words."""
+        return [str(one) for one in self.failures if after < one.sent < before]
+
+    def forgive(self) -> None:
+        """Count no failure so far: what was lost had to be."""
+        self.failures.clear()
 
     def _visit(self, visitor: Visitor) -> None:
         connection = None
