@@ -20,6 +20,9 @@ from http.client import HTTPResponse
 # the request and the end of the connection crossed, and any client asks again (RFC 9112, 9.3.1).
 _CROSSED = 0.1
 _PATIENCE = 60
+# Seconds between an answer and the next question: without, those who ask have the machine, and not
+# the servers.
+_BREATH = 0.003
 
 
 @dataclass(frozen=True)
@@ -149,6 +152,7 @@ class Load:
             return
         self.answers[visitor.name] = self.answers.get(visitor.name, 0) + 1
         self.longest[visitor.name] = max(seconds, self.longest.get(visitor.name, 0))
+        time.sleep(_BREATH)
 
 
 def _is_over(connection: socket.socket) -> bool:

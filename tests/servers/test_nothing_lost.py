@@ -231,16 +231,16 @@ def test_nothing_is_lost_where_the_front_starts_python(
     its own. New code is taken by the next process."""
     with _under_load(example, renewed, STACKS[label], *STARTED[label]) as (stack, load):
         _rotate(stack)
-        load.wait_for_answers()
         if stack.stack.target == "lighttpd":
             _renew(stack, renewed)
+        load.wait_for_answers()
+        assert load.lost() == []
         if stack.stack.gateway == "cgi":
             renewed.write("new")
             assert stack.server.get("/version/").text == "new"
         else:
             _kill_a_worker(stack, load)
         stack.fill_log_volume()
-        load.wait_for_answers()
 
 
 def _load_new_code(python: Part, stack: Parts, renewed: Renewed) -> None:
