@@ -14,7 +14,7 @@ from django_deploykit.config.servers.apache import protocols
 _LOST = {
     "mod_wsgi": "cuts off requests that need more than three seconds to end",
     "fcgid": "cuts off requests that need more than eight seconds to end, or wait for a process",
-    "cgi": "turns away, with 503, requests that begin in that moment",
+    "cgi": "loses requests that begin in that moment (503), and now and then one that runs",
 }
 # Gateways whose logs are rotated without one.
 COSTLY = tuple(_LOST)
