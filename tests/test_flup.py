@@ -179,22 +179,40 @@ def test_scgi(started: Started) -> None:
     assert (seen["QUERY_STRING"], seen["length"]) == ("", 3)
 
 
-def test_started_by_a_front_it_takes_the_socket_it_was_given(tmp_path: Path) -> None:
-    """As mod_fcgid and shared hosts do: a listening socket is standard input, one process."""
-    path, errors = tmp_path / "s", tmp_path / "errors"
+def _started_by_a_front(tmp_path: Path, path: Path) -> subprocess.Popen[bytes]:
     script = _script(tmp_path, "fastcgi", None)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
         listener.listen()
-        process = subprocess.Popen(
+        return subprocess.Popen(
             [sys.executable, str(script)], env=_environment(), stdin=listener.fileno()
         )
+
+
+def test_started_by_a_front_it_takes_the_socket_it_was_given(tmp_path: Path) -> None:
+    """As mod_fcgid and shared hosts do: a listening socket is standard input, one process."""
+    path, errors = tmp_path / "s", tmp_path / "errors"
+    process = _started_by_a_front(tmp_path, path)
     try:
         seen = Started(path, errors).fastcgi({"PATH_INFO": "/"})
         assert seen["pid"] == process.pid
     finally:
         process.terminate()
         assert process.wait(30) == 0
+
+
+def test_a_front_that_ends_it_is_turned_away_at_once(tmp_path: Path) -> None:
+    """While it answers what it has begun: what was let in after that would be lost."""
+    path = tmp_path / "s"
+    process = _started_by_a_front(tmp_path, path)
+    with connected(path) as begun:
+        begun.sendall(begin() + params({"PATH_INFO": "/big"}) + record(5, b""))
+        received = len(begun.recv(8))  # The rest is more than the socket holds.
+        process.terminate()
+        wait_for(lambda: not listens(path))
+        received += sum(map(len, iter(lambda: begun.recv(65536), b"")))
+    assert received > 100 * 100000
+    assert process.wait(30) == 0
 
 
 def test_started_by_hand_it_says_who_has_to(tmp_path: Path) -> None:

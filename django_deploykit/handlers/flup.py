@@ -19,6 +19,7 @@ from flup.server.singleserver import SingleServer
 
 from django_deploykit.handlers.workers import (
     bound_socket,
+    close_inherited_socket,
     inherited_socket,
     limited,
     supervise,
@@ -61,7 +62,7 @@ def serve(
     connections.close_all()  # None that was opened while the application loaded is shared.
     server = _SERVERS[protocol](_told(application), seconds)
     if address is None:
-        server.work(listener)
+        server.work_alone(listener)
     else:
         supervise(listener, server.work, processes)
 
@@ -77,11 +78,37 @@ def _told(application: WSGIApplication) -> WSGIApplication:
 
 
 class _Repaired(SingleServer):  # type: ignore[misc]  # flup has no types
-    """One process: a listening socket that it shares with others, and a limit for requests."""
+    """One process: a listening socket that it may share with others, and a limit for requests."""
+
+    _own: socket.socket | None = None
 
     def work(self, listener: socket.socket) -> None:
         self._web_server_addrs = None
         SingleServer.run(self, listener)
+
+    def work_alone(self, listener: socket.socket) -> None:
+        """The same for a socket that a front made, and at which nobody else answers for it."""
+        self._own = listener
+        self._let_in: list[tuple[socket.socket, Any]] = []
+        try:
+            self.work(listener)
+        except (OSError, ValueError):  # It was waited at when it was closed.
+            if self._keepGoing:
+                raise
+        for connection, address in self._let_in:
+            self._jobClass(connection, address, *self._jobArgs).run()
+
+    def _intHandler(self, number: int, frame: object) -> None:
+        """Turn new connections away at once: mod_fcgid then asks another process, while one that
+        is let in after the last request would be lost."""
+        super()._intHandler(number, frame)
+        if self._own is None:
+            return
+        with contextlib.suppress(OSError):  # Until nobody waits; or it is closed already.
+            while True:
+                self._let_in.append(self._own.accept())
+        self._own.close()
+        close_inherited_socket()
 
     def handler(self, request: Any) -> Any:
         with limited(self.seconds):

@@ -39,6 +39,13 @@ def inherited_socket() -> socket.socket | None:
     return None
 
 
+def close_inherited_socket() -> None:
+    """Listen there no longer; reading from it finds nothing."""
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, _INHERITED)
+    os.close(nothing)
+
+
 def bound_socket(address: str | tuple[str, int], backlog: int = 1024) -> socket.socket:
     """Listen on the path of a unix socket, for its user and group alone, or on an IP address."""
     if isinstance(address, str):

@@ -42,9 +42,12 @@ def test_a_single_uvicorn_is_restarted() -> None:
     assert "ExecReload" not in unit
 
 
-@pytest.mark.parametrize(("gateway", "cuts"), [("mod_wsgi", True), ("mod_wsgi-embedded", False)])
-def test_rotation_does_not_reload_daemon_processes(gateway: str, cuts: bool) -> None:
-    """Apache would end them within three seconds, so that their logs are copied instead."""
+@pytest.mark.parametrize(
+    ("gateway", "cuts"),
+    [("mod_wsgi", True), ("fcgid", True), ("cgi", True), ("mod_wsgi-embedded", False)],
+)
+def test_rotation_does_not_end_processes(gateway: str, cuts: bool) -> None:
+    """A reload of Apache would, within seconds, so that their logs are copied instead."""
     rules = _files("apache", gateway, log_directory=Path("/var/log/shop"))[
         "logrotate.d/django-shop"
     ]
@@ -58,12 +61,22 @@ def _remarks(target: str, gateway: str) -> list[str]:
     return [remark for one in rendered for remark in one.needs.remarks]
 
 
-def test_mod_wsgi_says_what_a_reload_costs() -> None:
+def test_what_a_reload_of_apache_costs_is_said() -> None:
     """How new code is loaded, and what cuts requests off; other gateways need no such words."""
     first, second, *_ = _remarks("apache", "mod_wsgi")
     assert first.startswith("new code: touch /srv/shop/deploy/apache/shop_wsgi.py;")
     assert "more than three seconds" in second
+    assert "more than eight seconds" in _remarks("apache", "fcgid")[0]
+    assert "503" in _remarks("apache", "cgi")[0]
     assert all(remark.startswith("slow clients: ") for remark in _remarks("apache", "http"))
+
+
+def test_lighttpd_waits_longer_than_by_itself_and_not_for_ever() -> None:
+    """A request of eight seconds is not cut off; and nobody's slow download is a long outage."""
+    chosen = replace(DEPLOYMENT, server_version=VERSIONS["lighttpd"])
+    stack = resolve("lighttpd", "http")
+    text = stack.render(stack.plan([site()], chosen, Path("/srv/shop/deploy")))[0].text
+    assert '"server.graceful-shutdown-timeout" => 10,' in text
 
 
 @pytest.mark.parametrize(

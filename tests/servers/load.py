@@ -20,6 +20,9 @@ from http.client import HTTPResponse
 # the request and the end of the connection crossed, and any client asks again (RFC 9112, 9.3.1).
 _CROSSED = 0.1
 _PATIENCE = 60
+# Seconds between an answer and the next question: without, those who ask have the machine, and not
+# the servers.
+_BREATH = 0.003
 
 
 @dataclass(frozen=True)
@@ -43,13 +46,16 @@ class Visitor:
     path: str
     kept: bool = False
     body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = ()
 
     @property
     def request(self) -> bytes:
         method, connection = "POST" if self.body else "GET", "keep-alive" if self.kept else "close"
-        length = f"Content-Length: {len(self.body)}\r\n" if self.body else ""
-        head = f"{method} {self.path} HTTP/1.1\r\nHost: localhost\r\nConnection: {connection}\r\n"
-        return f"{head}{length}\r\n".encode() + self.body
+        lines = [("Host", "localhost"), ("Connection", connection), *self.headers]
+        if self.body:
+            lines.append(("Content-Length", str(len(self.body))))
+        head = "".join(f"{name}: {value}\r\n" for name, value in lines)
+        return f"{method} {self.path} HTTP/1.1\r\n{head}\r\n".encode() + self.body
 
 
 def visitors(seconds: float, prefix: str = "") -> list[Visitor]:
@@ -103,6 +109,14 @@ class Load:
             assert time.monotonic() < deadline, (self.answers, list(map(str, self.failures)))
             time.sleep(0.01)
 
+    def lost(self, after: float = 0, before: float = float("inf")) -> list[str]:
+        """Every request that failed and was sent in this time, in words."""
+        return [str(one) for one in self.failures if after < one.sent < before]
+
+    def forgive(self) -> None:
+        """Count no failure so far: what was lost had to be."""
+        self.failures.clear()
+
     def _visit(self, visitor: Visitor) -> None:
         connection = None
         while not self._over.is_set():
@@ -138,6 +152,7 @@ class Load:
             return
         self.answers[visitor.name] = self.answers.get(visitor.name, 0) + 1
         self.longest[visitor.name] = max(seconds, self.longest.get(visitor.name, 0))
+        time.sleep(_BREATH)
 
 
 def _is_over(connection: socket.socket) -> bool:

@@ -63,6 +63,10 @@ class Manager:
         return self.run("systemctl", "show", "--value", "--property", name, unit).rstrip("\n")
 
 
+# What the front of an application server says of every request.
+TOLD = (contract.CLIENT_ADDRESS_HEADER, "127.0.0.1"), (contract.SCHEME_HEADER, "http")
+
+
 class SocketServer(Server):
     """What answers at a unix socket inside of the container, asked in the words of its front."""
 
@@ -71,8 +75,7 @@ class SocketServer(Server):
     def request(
         self, method: str, target: str, headers: Sequence[tuple[str, str]] = (), body: bytes = b""
     ) -> Response:
-        told = (contract.CLIENT_ADDRESS_HEADER, "127.0.0.1"), (contract.SCHEME_HEADER, "http")
-        return super().request(method, target, [*told, *headers], body)
+        return super().request(method, target, [*TOLD, *headers], body)
 
     def connect(self) -> socket.socket:
         connection = socket.socket(socket.AF_UNIX)

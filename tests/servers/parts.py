@@ -1,7 +1,7 @@
 """An emitted stack whose parts a test starts, reloads, kills and starts again by themselves.
 
-The application server is started by the very ``ExecStart`` of the emitted unit and reloaded by its
-``ExecReload``; the front by the command that its distribution's unit has.
+An application server behind a front is started by the very ``ExecStart`` of the emitted unit, and
+each is reloaded by its ``ExecReload``; a front by the command that its distribution's unit has.
 """
 
 from __future__ import annotations
@@ -149,7 +149,8 @@ class Part:
 
 @dataclass
 class Parts:
-    """A running stack: its front, and the application server behind it, if there is one."""
+    """A running stack: its front, or what stands alone in its place, and the application server
+    behind it, if there is one."""
 
     stack: Stack
     directory: Path
@@ -236,7 +237,10 @@ def running(
             if part:
                 ending.callback(part.stop)
                 part.start()
-        front.reload, front.reopen = _words(stack.target, front)
+        if stack.has_front:
+            front.reload, front.reopen = _words(stack.target, front)
+        else:
+            front.reload = _exec_reload(found["files"])
         front.wait_until(lambda: _answers(parts))
         yield parts
 

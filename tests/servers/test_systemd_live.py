@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from django_deploykit.config.registry import renderers
-from tests.servers import manager
+from tests.servers import load, manager
 from tests.servers.harness import PASSWORD
 from tests.servers.manager import PROJECT, SITE, UNITS, Manager, SocketServer
 from tests.servers.visitor import Visitor
@@ -192,46 +191,23 @@ def _touch(installed: Installed, path: str) -> str:
     return installed.manager.run(*command, check=False)
 
 
-class Load:
-    """Visitors who never stop asking; what they did not get is kept."""
-
-    def __init__(self, server: SocketServer) -> None:
-        self.failures: list[object] = []
-        self.answers = 0
-        self._server, self._over = server, threading.Event()
-        self._threads = [threading.Thread(target=self._ask) for _ in range(4)]
-
-    def __enter__(self) -> Load:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._over.set()
-        for thread in self._threads:
-            thread.join(SECONDS)
-
-    def _ask(self) -> None:
-        while not self._over.is_set():
-            try:
-                status = self._server.get("/slow/?seconds=0.1").status
-            except Exception as error:
-                self.failures.append(error)
-            else:
-                self.answers += 1
-                if status != 200:
-                    self.failures.append(status)
+def _under_load(installed: Installed) -> load.Load:
+    """Four visitors who never stop asking."""
+    names = [f"visitor {number}" for number in range(4)]
+    path = "/slow/?seconds=0.1"
+    visitors = [load.Visitor(name, path, headers=manager.TOLD) for name in names]
+    return load.Load(installed.server.connect, visitors)
 
 
 def test_a_reload_loses_no_request(installed: Installed) -> None:
     """New workers take over under load, and nobody notices."""
     assert installed.manager.show(UNIT, "CanReload") == "yes"
     before = installed.workers()
-    with Load(installed.server) as load:
-        wait_for(lambda: load.answers > 8)
+    with _under_load(installed) as asking:
+        asking.wait_for_answers(2)
         installed.manager.run("systemctl", "reload", UNIT)
         wait_for(lambda: not before & installed.workers())
-    assert load.failures == []
+    assert asking.lost() == []
 
 
 def test_it_comes_back_after_kill_9(installed: Installed) -> None:
@@ -257,12 +233,11 @@ def test_a_socket_unit_loses_no_request_when_the_service_restarts(installed: Ins
     if "django-example.socket" not in installed.manager.show(UNIT, "Requires"):
         assert installed.manager.show("django-example.socket", "LoadState") == "not-found"
         return
-    with Load(installed.server) as load:
-        wait_for(lambda: load.answers > 8)
+    with _under_load(installed) as asking:
+        asking.wait_for_answers(2)
         installed.manager.run("systemctl", "restart", UNIT)
-        answered = load.answers
-        wait_for(lambda: load.answers > answered + 8)
-    assert load.failures == []
+        asking.wait_for_answers(2)
+    assert asking.lost() == []
 
 
 def test_it_ends_when_it_is_told_to(installed: Installed) -> None:

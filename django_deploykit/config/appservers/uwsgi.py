@@ -28,6 +28,8 @@ _SOCKETS = {
     "fastcgi": "fastcgi-socket",
     "scgi": "scgi-socket",
 }
+# Of die-on-term alone, a request that runs at SIGTERM gets no answer. unbit/uwsgi issue 849.
+_GENTLY = "unix_signal:15 gracefully_kill_them_all"
 
 
 class UwsgiRenderer(Renderer):
@@ -69,6 +71,7 @@ class UwsgiRenderer(Renderer):
             directive("master", "true", why="replaces workers that end"),
             directive("need-app", "true", why="no worker without the application"),
             directive("die-on-term", "true", why="SIGTERM stops, as everywhere else"),
+            directive("hook-master-start", _GENTLY, why="but running requests end before it does"),
             directive("vacuum", "true", why="the socket goes with the server"),
             Comment("Where the front server finds it"),
             *self._socket(site),

@@ -48,7 +48,7 @@ class ApacheRenderer(Renderer):
     asks_over_sockets = False
     # A reload ends mod_wsgi's daemon processes within three seconds; with them what they answer.
     logs = Logs(
-        owner="root", group="adm", reopen="invoke-rc.d apache2 reload", costly=("mod_wsgi",)
+        owner="root", group="adm", reopen="invoke-rc.d apache2 reload", costly=remarks.COSTLY
     )
 
     @classmethod

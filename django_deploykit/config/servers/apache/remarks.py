@@ -7,6 +7,18 @@ import shlex
 from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.apache import protocols
 
+# What a reload costs where Apache ends processes of the application, or what starts them. Daemon
+# processes get SIGTERM, and SIGKILL three seconds later, whatever mod_wsgi's own timeouts are
+# (apr_pool_note_subprocess, APR_KILL_AFTER_TIMEOUT); dispatchers eight seconds later
+# (kill_all_subprocess() of mod_fcgid); the socket of mod_cgid is made anew.
+_LOST = {
+    "mod_wsgi": "cuts off requests that need more than three seconds to end",
+    "fcgid": "cuts off requests that need more than eight seconds to end, or wait for a process",
+    "cgi": "loses requests that begin in that moment (503), and now and then one that runs",
+}
+# Gateways whose logs are rotated without one.
+COSTLY = tuple(_LOST)
+
 # With these, each connection of a client has a process or thread of Apache's own to itself.
 _OF_APACHE = ("mod_wsgi-embedded", "cgi")
 
@@ -20,17 +32,21 @@ def remarks(plan: Plan) -> tuple[str, ...]:
 
 
 def _reloads(plan: Plan) -> tuple[str, ...]:
-    """Apache ends daemon processes itself (apr_pool_note_subprocess, APR_KILL_AFTER_TIMEOUT): by
-    SIGTERM, and by SIGKILL three seconds later, whatever mod_wsgi's own timeouts are."""
+    lost = _LOST.get(plan.gateway)
+    if lost is None:
+        return ()
+    return (
+        *_new_code(plan),
+        "a reload of Apache (a renewed certificate, the distribution's nightly rotation of logs) "
+        f"{lost}; with gateway 'http' it costs none",
+    )
+
+
+def _new_code(plan: Plan) -> tuple[str, ...]:
     if plan.gateway != "mod_wsgi":
         return ()
     scripts = shlex.join(str(plan.script(site)) for site in plan.sites)
-    return (
-        f"new code: touch {scripts}; running requests come to their end",
-        "a reload of Apache (a renewed certificate, the distribution's nightly rotation of logs) "
-        "cuts off requests that need more than three seconds to end; with gateway 'http' it cuts "
-        "off none",
-    )
+    return (f"new code: touch {scripts}; running requests come to their end",)
 
 
 def _slow_bodies(plan: Plan) -> tuple[str, ...]:

@@ -48,6 +48,9 @@ from django_deploykit.config.syntax.nodes import Comment, Node, block, directive
 from django_deploykit.config.syntax.printer import print_lines
 from django_deploykit.exceptions import ChoiceError
 
+# Seconds. As long as the slowest client may keep all who come anew waiting, at each reload.
+_GRACE = 10
+
 
 class LighttpdRenderer(Renderer):
     """A site file for lighttpd: what Debian keeps in ``conf-available``."""
@@ -111,6 +114,7 @@ class LighttpdRenderer(Renderer):
             values("server.modules +=", self._modules(), "in this order"),
             Comment("Conditions and applications see one and the same path, decoded once."),
             _parse_options(),
+            _feature_flags(),
             Comment("Only a proxy may say these things, in any spelling; this server is the edge."),
             gateway.cleaned(),
         ]
@@ -176,6 +180,14 @@ def _parse_options() -> Node:
     )
     entries = [pair(option, "enable", why=why) for option in options]
     return block("server.http-parseopts :=", children=entries, why=why)
+
+
+def _feature_flags() -> Node:
+    """How long a reload waits for running requests. Debian's own file says 5, and to say it again
+    with += is an error."""
+    why = "a reload lets running requests end, and lets new connections wait for that"
+    entry = pair("server.graceful-shutdown-timeout", _GRACE, why=why)
+    return block("server.feature-flags :=", children=[entry], why=why)
 
 
 def _serves_files(site: SiteFacts) -> bool:
