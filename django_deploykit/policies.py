@@ -135,6 +135,11 @@ class Either:
         return "any of"
 
 
+def runs_code(rule: Rule) -> bool:
+    """Whether to ask a rule is to run code of the project, or of its backends."""
+    return any(isinstance(one, Call | Permission) for _, one in walk(rule))
+
+
 def parse(value: Any, place: str) -> Rule:
     """Read one rule as settings write it. Raise PolicyError, naming ``place``."""
     if isinstance(value, str):

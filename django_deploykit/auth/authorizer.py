@@ -19,6 +19,7 @@ from django_deploykit.auth.database import fresh_connections
 from django_deploykit.auth.decision import Decision
 from django_deploykit.auth.requests import AreaRequest, normalised
 from django_deploykit.auth.state import authenticator
+from django_deploykit.auth.waiting import at_once, takes_time
 
 logger = logging.getLogger("django_deploykit.auth")
 
@@ -45,9 +46,18 @@ class Authorizer:
             logger.exception("an authorization failed")
             return _head(HTTPStatus.INTERNAL_SERVER_ERROR, [])
 
+    def at_once(self, role: int, params: dict[str, str]) -> bytes | None:
+        """The answer, where memory is enough for it; else None, and nothing was done."""
+        try:
+            with at_once, fresh_connections():
+                return _head(*self._answer(role, params))
+        except Exception:  # MustWait; of an error the call itself will tell.
+            return None
+
     def _answer(self, role: int, params: dict[str, str]) -> tuple[HTTPStatus, _Headers]:
-        shown = params.pop(contract.AUTH_TOKEN_KEY, "")
+        shown = params.get(contract.AUTH_TOKEN_KEY, "")
         if not hmac.compare_digest(shown.encode(), self.token.encode()):
+            takes_time()
             logger.error("a request came without the token of the web server")
             return HTTPStatus.INTERNAL_SERVER_ERROR, []
         target = params.get("REQUEST_URI", "")

@@ -12,10 +12,16 @@ from django.http import HttpRequest, QueryDict, parse_cookie
 from django.utils.datastructures import MultiValueDict
 from django.utils.functional import cached_property
 
+from django_deploykit import contract
 from django_deploykit.auth.credentials import from_wire
 
 # What backends, policies and signals need not see. REMOTE_PASSWD is mod_authnz_fcgi's.
-_SECRETS = {"HTTP_AUTHORIZATION", "HTTP_PROXY_AUTHORIZATION", "REMOTE_PASSWD"}
+_SECRETS = {
+    "HTTP_AUTHORIZATION",
+    "HTTP_PROXY_AUTHORIZATION",
+    "REMOTE_PASSWD",
+    contract.AUTH_TOKEN_KEY,
+}
 
 
 class AreaRequest(HttpRequest):

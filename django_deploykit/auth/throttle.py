@@ -14,6 +14,7 @@ from django.core.cache import caches
 from django_deploykit.auth.bounded import Bounded
 from django_deploykit.auth.options import Throttle
 from django_deploykit.auth.verified import digest
+from django_deploykit.auth.waiting import takes_time
 
 # Each failure cost a hash: no process makes so many in a window.
 ENTRIES = 10_000
@@ -84,6 +85,7 @@ class SharedCounts:
         self._secret = str(settings.SECRET_KEY).encode()
 
     def get(self, keys: Iterable[Key]) -> dict[Key, int]:
+        takes_time()
         names = {self._name(key): key for key in keys}
         return {names[name]: count for name, count in caches[self._alias].get_many(names).items()}
 

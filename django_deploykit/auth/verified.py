@@ -18,6 +18,7 @@ from django.utils.crypto import constant_time_compare
 
 from django_deploykit.auth.bounded import Bounded
 from django_deploykit.auth.options import Cache
+from django_deploykit.auth.waiting import takes_time
 
 _PURPOSE = "django_deploykit.auth.verified"
 
@@ -74,6 +75,7 @@ class Shared:
 
     def left(self, parts: tuple[str, ...]) -> float:
         """For how many seconds this is still known; 0 if it is not."""
+        takes_time()
         key = digest(self._key, *parts).hex()
         value = caches[self._alias].get(self._name(key))
         until, _, seal = value.partition(":") if isinstance(value, str) else ("", "", "")

@@ -19,9 +19,10 @@ from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.test import Client
 
-from django_deploykit.auth import authorizer, fastcgi
+from django_deploykit.auth import authorizer, conversation, fastcgi
 from django_deploykit.auth.authorizer import Authorizer
-from django_deploykit.auth.server import Server, listening
+from django_deploykit.auth.server import Server
+from django_deploykit.auth.sockets import listening
 from tests.auth import fastcgi_client as fcgi
 from tests.auth.conftest import PASSWORD, user
 from tests.auth.fastcgi_client import Record, ask
@@ -374,7 +375,7 @@ def test_r39_a_slow_server_holds_one_thread_for_a_while(
     address: Any, zoe: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However slowly bytes drop in, the request has to be there in time; others are served."""
-    monkeypatch.setattr(fastcgi, "_REQUEST_SECONDS", 0.5)
+    monkeypatch.setattr(conversation, "_REQUEST_SECONDS", 0.5)
     with socket.create_connection(address) as slow:
         slow.settimeout(30)
         slow.sendall(fcgi.begin()[:3])
