@@ -49,7 +49,7 @@ class Authorizer:
     def at_once(self, role: int, params: dict[str, str]) -> bytes | None:
         """The answer, where memory is enough for it; else None, and nothing was done."""
         try:
-            with at_once, fresh_connections():
+            with at_once:
                 return _head(*self._answer(role, params))
         except Exception:  # MustWait; of an error the call itself will tell.
             return None

@@ -43,6 +43,7 @@ class Conversation:
         self.number = connection.fileno()
         self.events = 0  # those of epoll(7) that are watched for its sake
         self.deadline = time.monotonic() + _REQUEST_SECONDS
+        connection.setblocking(False)
         self._connection, self._authority = connection, authority
         self._steps = self._converse()
 
@@ -67,7 +68,7 @@ class Conversation:
         if output is None:
             return
         yield from self._send(fastcgi.answered(request.number, output))
-        if self._connection.family != socket.AF_UNIX and request.role == fastcgi.AUTHORIZER:
+        if request.role == fastcgi.AUTHORIZER and self._connection.family != socket.AF_UNIX:
             yield from self._linger()
 
     def _request(self) -> Generator[Wanted, None, fastcgi.Request]:
@@ -79,22 +80,22 @@ class Conversation:
             try:
                 request = reader.feed(data)
             finally:  # Why there will be none, too.
-                replies, reader.replies = reader.replies, b""
-                if replies:
-                    yield from self._send(replies)
+                if reader.replies:
+                    yield from self._send(bytes(reader.replies))
+                    reader.replies.clear()
         return request
 
     def _receive(self) -> Generator[Wanted, None, bytes]:
         while True:
             try:
-                return self._connection.recv(_CHUNK, socket.MSG_DONTWAIT)
+                return self._connection.recv(_CHUNK)
             except BlockingIOError:
                 yield select.EPOLLIN
 
     def _send(self, data: bytes) -> Generator[Wanted, None, None]:
         while data:
             try:
-                data = data[self._connection.send(data, socket.MSG_DONTWAIT) :]
+                data = data[self._connection.send(data) :]
             except BlockingIOError:
                 yield select.EPOLLOUT
 

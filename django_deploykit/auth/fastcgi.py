@@ -39,7 +39,7 @@ class Request:
 
     def params(self) -> dict[str, str]:
         """Names and values, as text in the manner of PEP 3333. Raise ProtocolError."""
-        return dict(_pairs(self.stream.decode("latin-1")))
+        return dict(_pairs(bytes(self.stream)))
 
 
 class Reader:
@@ -52,7 +52,7 @@ class Reader:
     """
 
     def __init__(self) -> None:
-        self.replies = b""
+        self.replies = bytearray()
         self._received = bytearray()
         self._request: Request | None = None
 
@@ -69,9 +69,8 @@ class Reader:
                 self.replies += _ended(number, _NO_MULTIPLEXING)
             elif kind == _BEGIN:
                 self._request = self._begun(number, content)
-            elif self._request and number == self._request.number:
-                if _completes(self._request, kind, content):
-                    return self._request
+            elif self._request and _completes(self._request, number, kind, content):
+                return self._request
         return None
 
     def _records(self) -> Iterator[tuple[int, int, bytes]]:
@@ -103,8 +102,10 @@ def answered(number: int, output: bytes) -> bytes:
     return b"".join(records) + _ended(number, _COMPLETE)
 
 
-def _completes(request: Request, kind: int, content: bytes) -> bool:
+def _completes(request: Request, number: int, kind: int, content: bytes) -> bool:
     """Whether nothing of a request comes after this record. A responder's has a body, too."""
+    if number != request.number:
+        return False
     if kind == _ABORT:
         raise ProtocolError("the request was aborted")
     if kind == _PARAMS:
@@ -115,28 +116,32 @@ def _completes(request: Request, kind: int, content: bytes) -> bool:
     return kind == last and not content
 
 
-def _pairs(stream: str) -> Iterator[tuple[str, str]]:
-    """Names and values (3.4)."""
-    position, size = 0, len(stream)
+def _pairs(stream: bytes) -> Iterator[tuple[str, str]]:
+    """Names and values (3.4). Most lengths have one byte; they are read here, for speed."""
+    text, position, size = stream.decode("latin-1"), 0, len(stream)
     while position < size:
-        name_length, position = _length(stream, position)
-        value_length, position = _length(stream, position)
+        name_length, position = stream[position], position + 1
+        if name_length >= _LONG:
+            name_length, position = _long(stream, position)
+        if position == size:
+            raise ProtocolError("a length is missing")
+        value_length, position = stream[position], position + 1
+        if value_length >= _LONG:
+            value_length, position = _long(stream, position)
         middle = position + name_length
         end = middle + value_length
         if end > size:
             raise ProtocolError("a parameter is cut off")
-        yield stream[position:middle], stream[middle:end]
+        yield text[position:middle], text[middle:end]
         position = end
 
 
-def _length(stream: str, position: int) -> tuple[int, int]:
-    first = ord(stream[position]) if position < len(stream) else _LONG
-    if first < _LONG:
-        return first, position + 1
-    raw = stream[position : position + 4].encode("latin-1")
-    if len(raw) < 4:
+def _long(stream: bytes, position: int) -> tuple[int, int]:
+    """A length whose four bytes end three behind ``position``, and where they end."""
+    end = position + 3
+    if end > len(stream):
         raise ProtocolError("a length is cut off")
-    return int.from_bytes(raw) & 0x7FFFFFFF, position + 4
+    return int.from_bytes(stream[position - 1 : end]) & 0x7FFFFFFF, end
 
 
 def _record(kind: int, number: int, content: bytes = b"") -> bytes:

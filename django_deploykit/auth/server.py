@@ -88,8 +88,9 @@ class Server:
 
     def shutdown(self) -> None:
         """Take no more requests. It may be called by a signal's handler."""
-        self._ending = True
-        self._workers.ring()
+        if not self._ending:
+            self._ending = True
+            self._workers.ring()
 
     def _turn(self) -> None:
         self._mind_the_door()

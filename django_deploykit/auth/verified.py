@@ -26,7 +26,7 @@ _PURPOSE = "django_deploykit.auth.verified"
 def digest(key: bytes, *parts: str) -> bytes:
     """HMAC-SHA256 of the parts, each with its length in front, so that no two lists collide."""
     raw = [part.encode("utf-8", "surrogatepass") for part in parts]
-    return hmac.digest(key, b"".join(len(one).to_bytes(4) + one for one in raw), "sha256")
+    return hmac.digest(key, b"".join([len(one).to_bytes(4) + one for one in raw]), "sha256")
 
 
 class Verified:
