@@ -137,7 +137,9 @@ class Either:
 
 def runs_code(rule: Rule) -> bool:
     """Whether to ask a rule is to run code of the project, or of its backends."""
-    return any(isinstance(one, Call | Permission) for _, one in walk(rule))
+    if isinstance(rule, Every | Either):
+        return any(map(runs_code, rule.rules))
+    return isinstance(rule, Call | Permission)
 
 
 def parse(value: Any, place: str) -> Rule:

@@ -25,6 +25,9 @@ logger = logging.getLogger("django_deploykit.auth")
 
 _Headers = Sequence[tuple[str, str]]
 
+# With the phrase: Apache would write "Unknown Reason" instead.
+_STATUS = {one: f"Status: {one.value} {one.phrase}" for one in HTTPStatus}
+
 
 @dataclass(frozen=True)
 class Authorizer:
@@ -136,9 +139,9 @@ def _variables(name: str) -> _Headers:
 
 
 def _head(status: HTTPStatus, headers: _Headers) -> bytes:
-    """Status first. With the phrase: Apache would write "Unknown Reason" instead."""
+    """Status first."""
     if status is not HTTPStatus.OK:
         headers = [*headers, ("Cache-Control", "no-store"), ("Content-Type", "text/plain")]
-    lines = [f"Status: {status.value} {status.phrase}", *(f"{n}: {v}" for n, v in headers)]
+    lines = [_STATUS[status], *[f"{name}: {value}" for name, value in headers]]
     body = "" if status is HTTPStatus.OK else f"{status.phrase}\n"
     return ("\r\n".join(lines) + "\r\n\r\n" + body).encode()

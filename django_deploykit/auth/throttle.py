@@ -37,7 +37,7 @@ class Failures:
         """Whether one of the limits is reached."""
         limits = self._limits(address, login)
         counted = self._counts.get(limits)
-        return any(counted.get(key, 0) >= limit for key, limit in limits.items())
+        return bool(counted) and any(counted.get(key, 0) >= limit for key, limit in limits.items())
 
     def reserve(self, address: str, login: str) -> bool:
         """Count an attempt as failed until it is known not to be; False beyond a limit."""
@@ -67,8 +67,7 @@ class Counts:
         return len(self._windows)
 
     def get(self, keys: Iterable[Key]) -> dict[Key, int]:
-        found = {key: self._windows.get(key) for key in keys}
-        return {key: window[1] for key, window in found.items() if window}
+        return {key: window[1] for key in keys if (window := self._windows.get(key))}
 
     def add(self, key: Key, number: int) -> int:
         with self._lock:
