@@ -7,7 +7,6 @@ Whatever asks the database, a cache that others share, a hasher, or code of the 
 from __future__ import annotations
 
 import threading
-from types import TracebackType
 
 
 class MustWait(Exception):
@@ -22,12 +21,7 @@ class _AtOnce(threading.local):
     def __enter__(self) -> None:
         self.wanted = True
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.wanted = False
 
 
