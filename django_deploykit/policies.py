@@ -135,6 +135,13 @@ class Either:
         return "any of"
 
 
+def runs_code(rule: Rule) -> bool:
+    """Whether to ask a rule is to run code of the project, or of its backends."""
+    if isinstance(rule, Every | Either):
+        return any(map(runs_code, rule.rules))
+    return isinstance(rule, Call | Permission)
+
+
 def parse(value: Any, place: str) -> Rule:
     """Read one rule as settings write it. Raise PolicyError, naming ``place``."""
     if isinstance(value, str):

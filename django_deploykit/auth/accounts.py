@@ -12,6 +12,7 @@ from django.contrib.auth import get_user_model
 
 from django_deploykit import contract
 from django_deploykit.auth.bounded import Bounded
+from django_deploykit.auth.waiting import takes_time
 
 
 class Account:
@@ -33,6 +34,7 @@ class Account:
     @cached_property
     def groups(self) -> tuple[str, ...]:
         """The names of the user's groups; none if the user model has no groups."""
+        takes_time()
         groups = getattr(self.user, "groups", None)
         return tuple(groups.values_list("name", flat=True)) if groups is not None else ()
 
@@ -81,6 +83,7 @@ class Accounts:
     def _get(self, key: tuple[str, ...], read: Callable[[], Any]) -> Account:
         found = self._known.get(key)
         if found is None:
+            takes_time()
             until = time.monotonic() + self._seconds  # counted from before it is read
             found = Account(read())
             self._known.put(key, found, until)

@@ -13,6 +13,7 @@ from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django_deploykit.auth.credentials import from_header
 from django_deploykit.auth.decision import Decision, Reason, announce
 from django_deploykit.auth.state import authenticator
+from django_deploykit.auth.waiting import takes_time
 
 SCHEMES = ("session", "basic")
 
@@ -64,6 +65,7 @@ def wants_page(request: HttpRequest, authorization: str) -> bool:
 
 def login_url(target: str) -> str:
     """LOGIN_URL, with ``target`` to come back to unless that leads to another host."""
+    takes_time()  # It may be the first to load the project's URLs.
     url = resolve_url(settings.LOGIN_URL)
     if not target.startswith("/") or not url_has_allowed_host_and_scheme(target, None):
         return url

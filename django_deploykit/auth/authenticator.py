@@ -22,6 +22,7 @@ from django_deploykit.auth.options import PLACE, Options
 from django_deploykit.auth.requests import address
 from django_deploykit.auth.throttle import Failures
 from django_deploykit.auth.verified import Verified, digest
+from django_deploykit.auth.waiting import takes_time
 
 logger = logging.getLogger("django_deploykit.auth")
 
@@ -92,6 +93,8 @@ class Authenticator:
     def _judge(
         self, account: Account, rule: policies.Rule, request: HttpRequest, policy: str, login: str
     ) -> Decision:
+        if policies.runs_code(rule):
+            takes_time()
         passes = account.is_active and rule.holds(account, request)
         reason = Reason.GRANTED if passes else Reason.FORBIDDEN
         return announce(Decision(reason, account, login), request, policy)
@@ -107,6 +110,7 @@ class Authenticator:
             return Reason.THROTTLED
         if found := self._remembered(credentials):
             return found
+        takes_time()
         with self._turns.turn(digest(self._key, credentials.login, credentials.password)):
             # Whoever had this turn before may have been the same client, with success.
             if found := self._remembered(credentials):

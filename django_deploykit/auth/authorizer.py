@@ -19,10 +19,14 @@ from django_deploykit.auth.database import fresh_connections
 from django_deploykit.auth.decision import Decision
 from django_deploykit.auth.requests import AreaRequest, normalised
 from django_deploykit.auth.state import authenticator
+from django_deploykit.auth.waiting import at_once, takes_time
 
 logger = logging.getLogger("django_deploykit.auth")
 
 _Headers = Sequence[tuple[str, str]]
+
+# With the phrase: Apache would write "Unknown Reason" instead.
+_STATUS = {one: f"Status: {one.value} {one.phrase}" for one in HTTPStatus}
 
 
 @dataclass(frozen=True)
@@ -45,9 +49,18 @@ class Authorizer:
             logger.exception("an authorization failed")
             return _head(HTTPStatus.INTERNAL_SERVER_ERROR, [])
 
+    def at_once(self, role: int, params: dict[str, str]) -> bytes | None:
+        """The answer, where memory is enough for it; else None, and nothing was done."""
+        try:
+            with at_once:
+                return _head(*self._answer(role, params))
+        except Exception:  # MustWait; of an error the call itself will tell.
+            return None
+
     def _answer(self, role: int, params: dict[str, str]) -> tuple[HTTPStatus, _Headers]:
-        shown = params.pop(contract.AUTH_TOKEN_KEY, "")
+        shown = params.get(contract.AUTH_TOKEN_KEY, "")
         if not hmac.compare_digest(shown.encode(), self.token.encode()):
+            takes_time()
             logger.error("a request came without the token of the web server")
             return HTTPStatus.INTERNAL_SERVER_ERROR, []
         target = params.get("REQUEST_URI", "")
@@ -126,9 +139,9 @@ def _variables(name: str) -> _Headers:
 
 
 def _head(status: HTTPStatus, headers: _Headers) -> bytes:
-    """Status first. With the phrase: Apache would write "Unknown Reason" instead."""
+    """Status first."""
     if status is not HTTPStatus.OK:
         headers = [*headers, ("Cache-Control", "no-store"), ("Content-Type", "text/plain")]
-    lines = [f"Status: {status.value} {status.phrase}", *(f"{n}: {v}" for n, v in headers)]
+    lines = [_STATUS[status], *[f"{name}: {value}" for name, value in headers]]
     body = "" if status is HTTPStatus.OK else f"{status.phrase}\n"
     return ("\r\n".join(lines) + "\r\n\r\n" + body).encode()

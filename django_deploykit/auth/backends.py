@@ -9,6 +9,11 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import load_backend
 
+from django_deploykit.auth.waiting import takes_time
+
+# Where Django's own test is, which looks at the user alone.
+_DJANGO = "django.contrib.auth.backends"
+
 
 def cacheable(trusted: Iterable[str]) -> tuple[tuple[str, Any], ...]:
     """Those of which it is enough to know that the stored hash matched, with their paths.
@@ -45,4 +50,8 @@ def _compares_hashes(backend: Any) -> bool:
 def admits(backend: Any, user: Any) -> bool:
     """Whether a backend lets this user in at all: by default an active one."""
     test = getattr(backend, "user_can_authenticate", None)
-    return bool(test(user) if test else getattr(user, "is_active", True))
+    if test is None:
+        return bool(getattr(user, "is_active", True))
+    if test.__module__ != _DJANGO:
+        takes_time()
+    return bool(test(user))

@@ -36,6 +36,8 @@ def is_login(text: str) -> bool:
 
 def is_one_line(text: str) -> bool:
     """Whether ``text`` can stand in a header or a log: no control characters."""
+    if text.isascii():
+        return text.isprintable()
     return not any(unicodedata.category(character) in ("Cc", "Cs") for character in text)
 
 

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django_deploykit.auth.accounts import Account
 from django_deploykit.auth.requests import address
 from django_deploykit.auth.signals import access_denied, access_granted
+from django_deploykit.auth.waiting import takes_time
 
 logger = logging.getLogger("django_deploykit.auth")
 
@@ -44,9 +45,14 @@ class Decision:
 def announce(decision: Decision, request: HttpRequest, policy: str) -> Decision:
     """Log a decision and send its signal; return it."""
     if decision.granted and decision.account:
+        if access_granted.receivers:
+            takes_time()
         access_granted.send(Decision, user=decision.account.user, request=request, policy=policy)
         return decision
-    if decision.reason is not Reason.MISSING:  # With that, every visit begins.
+    is_logged = decision.reason is not Reason.MISSING  # With that, every visit begins.
+    if is_logged or access_denied.receivers:
+        takes_time()
+    if is_logged:
         logger.warning("%s", line(decision, request, policy))
     access_denied.send(
         Decision, login=decision.login, reason=decision.reason, request=request, policy=policy

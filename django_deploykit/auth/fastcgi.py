@@ -1,16 +1,14 @@
 """FastCGI's records, as far as an authorizer needs them (FastCGI Specification 1.0, April 1996).
 
 flup serves responders only, through WSGI. An authorizer is less: it looks at no body, and what it
-says is a few header lines of which the first has to be ``Status:``.
+says is a few header lines of which the first has to be ``Status:``. Nothing here reads or writes:
+bytes go in, and bytes come out.
 """
 
 from __future__ import annotations
 
-import contextlib
-import socket
 import struct
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 _HEADER = struct.Struct("!BBHHBx")  # version, type, request id, length, padding
@@ -25,8 +23,6 @@ RESPONDER, AUTHORIZER = 1, 2
 
 # Room for the largest request line and headers that a server lets through.
 _PARAMS_SIZE = 1024 * 1024
-_REQUEST_SECONDS = 10.0
-_LINGER_SECONDS = 1.0
 
 
 class ProtocolError(Exception):
@@ -42,96 +38,74 @@ class Request:
     stream: bytearray = field(default_factory=bytearray)
 
     def params(self) -> dict[str, str]:
-        """Names and values, as text in the manner of PEP 3333."""
-        return dict(_pairs(self.stream.decode("latin-1")))
+        """Names and values, as text in the manner of PEP 3333. Raise ProtocolError."""
+        return dict(_pairs(bytes(self.stream)))
 
 
-# Makes header lines of a request's role and parameters.
-Answer = Callable[[int, dict[str, str]], bytes]
-
-
-class Connection:
-    """A connection on which a web server asks once: none of them asks a second time on it.
+class Reader:
+    """Makes a request of what comes on a connection, of which a web server uses each once.
 
     (nginx closes it once it has the headers, be it told to keep it or not: only over HTTP does
     ``auth_request`` ever use one again.)
+
+    ``replies`` is what the peer has to be told before its request is whole.
     """
 
-    def __init__(self, connection: socket.socket) -> None:
-        self._connection = connection
+    def __init__(self) -> None:
+        self.replies = bytearray()
         self._received = bytearray()
-        self._deadline = time.monotonic() + _REQUEST_SECONDS
+        self._request: Request | None = None
 
-    def converse(self, answer: Answer) -> None:
-        """Read one request, and write what ``answer`` makes of it.
+    def feed(self, data: bytes) -> Request | None:
+        """Take what has come; return the request as soon as all of it is there.
 
-        Raise ProtocolError, EOFError or OSError where no request arrives, within ten seconds.
+        Raise ProtocolError where none is to be expected any more.
         """
-        request = self._request()
-        output = answer(request.role, request.params())
-        parts = [output[start : start + _MOST] for start in range(0, len(output), _MOST)]
-        records = [_record(_STDOUT, request.number, part) for part in (*parts, b"")]
-        self._send(b"".join(records) + _ended(request.number, _COMPLETE))
-        if self._connection.family != socket.AF_UNIX and request.role == AUTHORIZER:
-            self._linger()
-
-    def _request(self) -> Request:
-        request: Request | None = None
-        while True:
-            kind, number, content = self._receive()
+        self._received += data
+        for kind, number, content in self._records():
             if number == 0:  # A question about the application itself; none is understood.
-                self._send(_record(_UNKNOWN, 0, struct.pack("!B7x", kind)))
-            elif kind == _BEGIN and request:
-                self._send(_ended(number, _NO_MULTIPLEXING))
+                self.replies += _record(_UNKNOWN, 0, struct.pack("!B7x", kind))
+            elif kind == _BEGIN and self._request:
+                self.replies += _ended(number, _NO_MULTIPLEXING)
             elif kind == _BEGIN:
-                request = self._begun(number, content)
-            elif request and number == request.number and _completes(request, kind, content):
-                return request
+                self._request = self._begun(number, content)
+            elif self._request and _completes(self._request, number, kind, content):
+                return self._request
+        return None
+
+    def _records(self) -> Iterator[tuple[int, int, bytes]]:
+        """The type, number and content of each record that is whole."""
+        received = self._received
+        while len(received) >= _HEADER.size:
+            version, kind, number, length, padding = _HEADER.unpack_from(received)
+            if version != _VERSION:
+                raise ProtocolError(f"version {version} is not {_VERSION}")
+            end = _HEADER.size + length
+            if len(received) < end + padding:
+                return
+            content = bytes(received[_HEADER.size : end])
+            del received[: end + padding]
+            yield kind, number, content
 
     def _begun(self, number: int, content: bytes) -> Request:
         role = int.from_bytes(content[:2])
         if role not in (RESPONDER, AUTHORIZER):
-            self._send(_ended(number, _UNKNOWN_ROLE))
+            self.replies += _ended(number, _UNKNOWN_ROLE)
             raise ProtocolError(f"role {role} is not that of an authorizer, {AUTHORIZER}")
         return Request(number, role)
 
-    def _receive(self) -> tuple[int, int, bytes]:
-        head = _HEADER.unpack(self._exactly(_HEADER.size))
-        version, kind, number, length, padding = head
-        if version != _VERSION:
-            raise ProtocolError(f"version {version} is not {_VERSION}")
-        return kind, number, self._exactly(length + padding)[:length]
 
-    def _exactly(self, size: int) -> bytes:
-        """So many bytes of those that have come; whatever comes is taken at once."""
-        while len(self._received) < size:
-            left = self._deadline - time.monotonic()
-            if left <= 0:  # However slowly bytes drop in.
-                raise TimeoutError(f"no whole request within {_REQUEST_SECONDS:g} seconds")
-            self._connection.settimeout(left)
-            chunk = self._connection.recv(_MOST)
-            if not chunk:
-                raise EOFError("the connection ended within a request")
-            self._received += chunk
-        data = bytes(self._received[:size])
-        del self._received[:size]
-        return data
-
-    def _send(self, data: bytes) -> None:
-        self._connection.sendall(data)
-
-    def _linger(self) -> None:
-        """Read what is left, such as a body's end: to close before would reset a connection of
-        TCP, and lose the answer. Of a responder's request nothing is left."""
-        with contextlib.suppress(OSError):
-            self._connection.shutdown(socket.SHUT_WR)
-            self._connection.settimeout(_LINGER_SECONDS)
-            while self._connection.recv(4096):
-                pass
+def answered(number: int, output: bytes) -> bytes:
+    """The records that answer the request of that number."""
+    parts = [output[start : start + _MOST] for start in range(0, len(output), _MOST)]
+    records = [_record(_STDOUT, number, part) for part in (*parts, b"")]
+    return b"".join(records) + _ended(number, _COMPLETE)
 
 
-def _completes(request: Request, kind: int, content: bytes) -> bool:
+def _completes(request: Request, number: int, kind: int, content: bytes) -> bool:
     """Whether nothing of a request comes after this record. A responder's has a body, too."""
+    if number != request.number:
+        return False
     if kind == _ABORT:
         raise ProtocolError("the request was aborted")
     if kind == _PARAMS:
@@ -142,28 +116,32 @@ def _completes(request: Request, kind: int, content: bytes) -> bool:
     return kind == last and not content
 
 
-def _pairs(stream: str) -> Iterator[tuple[str, str]]:
-    """Names and values (3.4)."""
-    position, size = 0, len(stream)
+def _pairs(stream: bytes) -> Iterator[tuple[str, str]]:
+    """Names and values (3.4). Most lengths have one byte; they are read here, for speed."""
+    text, position, size = stream.decode("latin-1"), 0, len(stream)
     while position < size:
-        name_length, position = _length(stream, position)
-        value_length, position = _length(stream, position)
+        name_length, position = stream[position], position + 1
+        if name_length >= _LONG:
+            name_length, position = _long(stream, position)
+        if position == size:
+            raise ProtocolError("a length is missing")
+        value_length, position = stream[position], position + 1
+        if value_length >= _LONG:
+            value_length, position = _long(stream, position)
         middle = position + name_length
         end = middle + value_length
         if end > size:
             raise ProtocolError("a parameter is cut off")
-        yield stream[position:middle], stream[middle:end]
+        yield text[position:middle], text[middle:end]
         position = end
 
 
-def _length(stream: str, position: int) -> tuple[int, int]:
-    first = ord(stream[position]) if position < len(stream) else _LONG
-    if first < _LONG:
-        return first, position + 1
-    raw = stream[position : position + 4].encode("latin-1")
-    if len(raw) < 4:
+def _long(stream: bytes, position: int) -> tuple[int, int]:
+    """A length whose four bytes end three behind ``position``, and where they end."""
+    end = position + 3
+    if end > len(stream):
         raise ProtocolError("a length is cut off")
-    return int.from_bytes(raw) & 0x7FFFFFFF, position + 4
+    return int.from_bytes(stream[position - 1 : end]) & 0x7FFFFFFF, end
 
 
 def _record(kind: int, number: int, content: bytes = b"") -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Mapping
 from io import BytesIO
 from typing import Any
@@ -12,26 +13,33 @@ from django.http import HttpRequest, QueryDict, parse_cookie
 from django.utils.datastructures import MultiValueDict
 from django.utils.functional import cached_property
 
+from django_deploykit import contract
 from django_deploykit.auth.credentials import from_wire
 
 # What backends, policies and signals need not see. REMOTE_PASSWD is mod_authnz_fcgi's.
-_SECRETS = {"HTTP_AUTHORIZATION", "HTTP_PROXY_AUTHORIZATION", "REMOTE_PASSWD"}
+_SECRETS = (
+    "HTTP_AUTHORIZATION",
+    "HTTP_PROXY_AUTHORIZATION",
+    "REMOTE_PASSWD",
+    contract.AUTH_TOKEN_KEY,
+)
+
+# What servers read differently: a backslash, a fragment, a control character.
+_STRANGE = re.compile(rb"[\x00-\x1f\x7f\\#]")
 
 
 class AreaRequest(HttpRequest):
     """A request without a body for a protected URL, which no view will answer.
 
     ``path`` is decoded and without dot segments: what the web server looks up. META is that of
-    ``meta`` without passwords, and without what is no text and lives no longer than a hook.
+    ``meta`` without passwords.
     """
 
-    def __init__(self, meta: Mapping[str, Any], path: str, method: str, *, secure: bool) -> None:
+    def __init__(self, meta: Mapping[str, str], path: str, method: str, *, secure: bool) -> None:
         # As WSGIRequest, without what HttpRequest.__init__ makes of nothing: it is half the cost.
-        self.META = {
-            key: value
-            for key, value in meta.items()
-            if isinstance(value, str) and key not in _SECRETS
-        }
+        self.META = dict(meta)
+        for key in _SECRETS:
+            self.META.pop(key, None)
         self.path = self.path_info = path
         self.method = self.META["REQUEST_METHOD"] = method
         self.resolver_match = self.content_type = self.content_params = None
@@ -64,6 +72,11 @@ def address(request: HttpRequest) -> str:
     return str(request.META.get("REMOTE_ADDR", ""))
 
 
+def texts(environ: Mapping[str, Any]) -> dict[str, str]:
+    """What is text of an environ: the rest lives no longer than the request."""
+    return {key: value for key, value in environ.items() if isinstance(value, str)}
+
+
 def from_mod_wsgi(environ: Mapping[str, Any]) -> AreaRequest:
     """What a hook of mod_wsgi is given.
 
@@ -72,7 +85,7 @@ def from_mod_wsgi(environ: Mapping[str, Any]) -> AreaRequest:
     """
     is_https = environ.get("mod_ssl.is_https")
     return AreaRequest(
-        environ,
+        texts(environ),
         from_wire(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")),
         environ.get("REQUEST_METHOD", "GET"),
         secure=bool(is_https and is_https()),
@@ -86,8 +99,7 @@ def normalised(target: str) -> str | None:
     """
     path = target.partition("?")[0]
     raw = unquote_to_bytes(path)
-    strange = any(byte < 0x20 or byte == 0x7F or byte in b"\\#" for byte in raw)
-    if not path.startswith("/") or "%2f" in path.lower() or strange:
+    if not path.startswith("/") or "%2f" in path.lower() or _STRANGE.search(raw):
         return None
     decoded = raw.decode("utf-8", "surrogateescape")
     resolved = posixpath.normpath("/" + decoded.lstrip("/"))

@@ -1,108 +1,65 @@
-"""The threads that wait for a web server's questions, and put them to an authorizer."""
+"""One thread that speaks with web servers, and answers what it knows; others find out the rest."""
 
 from __future__ import annotations
 
 import logging
-import os
 import select
 import socket
 import threading
 import time
-from types import TracebackType
+from collections.abc import Callable
+from functools import partial
 
 from django.conf import settings
 from django.urls import set_script_prefix
 
 from django_deploykit.auth import fastcgi
-from django_deploykit.auth.fastcgi import Answer
+from django_deploykit.auth.conversation import Authority, Conversation, Wanted
+from django_deploykit.auth.sockets import Address
+from django_deploykit.auth.workers import Workers
 
 logger = logging.getLogger("django_deploykit.auth")
 
-Address = tuple[str, int] | str
+# So many connections of which no request has come yet, or which still take their answer: beyond
+# that, the oldest gives way. And so many that threads shall answer: beyond that, others wait.
+_OPEN, _PENDING = 256, 256
 
-# The first descriptor that a service manager passes on (sd_listen_fds(3)).
-_FIRST_HANDED = 3
+# Seconds between two looks for conversations that take too long.
+_TICK = 0.25
 
-# So many connections wait for a thread; the kernel may allow fewer.
-_BACKLOG = 1024
-
-# Seconds after which a thread that could take no connection tries again.
+# Seconds for which no connection is taken, after one could not be.
 _PAUSE = 0.5
 
 
-def listening(address: Address) -> socket.socket:
-    """A socket at ``host:port``, or at a path: there nobody connects but its owner and its group,
-    which may be the web server's."""
-    made = socket.socket(_family(address))
-    try:
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.bind(address)
-        if isinstance(address, str):
-            os.chmod(address, 0o660)
-        made.listen(_BACKLOG)
-    except BaseException:
-        made.close()
-        raise
-    return made
-
-
-def handed() -> socket.socket | None:
-    """The socket that a service manager hands to this process, if it does (sd_listen_fds(3)).
-
-    Raise OSError unless it is one, and listens. What the process starts itself is handed nothing.
-    """
-    is_ours = os.environ.pop("LISTEN_PID", "") == str(os.getpid())
-    count = os.environ.pop("LISTEN_FDS", "")
-    os.environ.pop("LISTEN_FDNAMES", None)
-    if not is_ours:
-        return None
-    if count != "1":
-        raise OSError(f"LISTEN_FDS: one socket is wanted here, and not {count or 'none'}")
-    os.set_inheritable(_FIRST_HANDED, False)
-    found = socket.socket(fileno=_FIRST_HANDED)
-    if not found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-        raise OSError(f"LISTEN_FDS: the socket at {found.getsockname()!r} does not listen")
-    return found
-
-
-def _family(address: Address) -> socket.AddressFamily:
-    if isinstance(address, str):
-        return socket.AF_UNIX
-    return socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-
-
 class Server:
-    """Asks ``authorizer`` in so many threads about whatever comes in at ``listener``.
+    """Asks ``authority`` about whatever comes in at ``listener``.
 
     ``serve_forever()`` runs until ``shutdown()``; the end of the ``with`` block waits for what was
-    begun, and closes the listener. Each thread takes connections by itself: to be handed one would
-    cost as much as to answer.
+    begun, and closes the listener. Nobody's silence keeps another waiting: what is known is
+    answered by the thread that reads the question, and ``threads`` others wait for database,
+    hasher, and what else the project may do.
     """
 
-    def __init__(self, listener: socket.socket, authorizer: Answer, threads: int) -> None:
+    def __init__(self, listener: socket.socket, authority: Authority, threads: int) -> None:
         listener.setblocking(False)
-        self._listener, self._authorizer = listener, authorizer
-        self._ending, self._end = socket.socketpair()
-        self._threads = [
-            threading.Thread(target=self._work, name=f"authorizer-{number}")
-            for number in range(threads)
-        ]
+        self._listener, self._authority = listener, authority
+        self._workers = Workers(threads)
+        self._poll = select.epoll()
+        self._open: dict[int, Conversation] = {}
+        self._listens, self._ending = False, False
+        self._rested = self._looked = 0.0
+        self._ended = threading.Event()
+        self._ended.set()
 
     def __enter__(self) -> Server:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.shutdown()
-        for thread in self._threads:
-            if thread.ident:
-                thread.join()
-        for one in (self._listener, self._ending):
-            one.close()
+        self._ended.wait()
+        self._workers.stop()
+        self._poll.close()
+        self._listener.close()
 
     @property
     def address(self) -> Address:
@@ -111,42 +68,117 @@ class Server:
         return found
 
     def serve_forever(self) -> None:
-        """Serve until the end."""
-        for thread in self._threads:
-            thread.start()
-        select.select([self._ending], [], [])
+        """Serve until the end, and until what was begun is answered."""
+        self._ended.clear()
+        try:
+            self._workers.start()
+            set_script_prefix(settings.FORCE_SCRIPT_NAME or "/")
+            self._poll.register(self._workers.bell, select.EPOLLIN)
+            self._poll.register(self._listener, 0)
+            while not self._ending or self._open or self._workers.pending:
+                self._turn()
+        finally:
+            self._ended.set()
 
     def shutdown(self) -> None:
         """Take no more requests. It may be called by a signal's handler."""
-        self._end.close()
+        if not self._ending:
+            self._ending = True
+            self._workers.ring()
 
-    def _work(self) -> None:
-        set_script_prefix(settings.FORCE_SCRIPT_NAME or "/")
-        with select.epoll() as poll:
-            # One thread is woken by a new connection, and not all of them.
-            poll.register(self._listener, select.EPOLLIN | select.EPOLLEXCLUSIVE)
-            poll.register(self._ending, select.EPOLLIN)
-            while self._ending.fileno() not in dict(poll.poll()):
-                if accepted := self._accepted():
-                    self._attend(accepted)
+    def _turn(self) -> None:
+        self._mind_the_door()
+        for number, _ in self._poll.poll(_TICK if self._open or not self._listens else None):
+            if number == self._listener.fileno():
+                self._accept()
+            elif number == self._workers.bell:
+                self._workers.collect()
+            elif conversation := self._open.get(number):
+                self._proceed(conversation)
+        self._look()
 
-    def _accepted(self) -> socket.socket | None:
-        """The next connection, if there is one for this thread."""
+    def _mind_the_door(self) -> None:
+        """Listen, or not for the moment."""
+        listens = (
+            not self._ending
+            and self._workers.pending < _PENDING
+            and time.monotonic() >= self._rested
+        )
+        if listens != self._listens:
+            self._listens = listens
+            self._poll.modify(self._listener, select.EPOLLIN if listens else 0)
+
+    def _accept(self) -> None:
         try:
-            return self._listener.accept()[0]
-        except (BlockingIOError, ConnectionError):  # Another thread has it, or it is gone.
-            return None
-        except OSError:  # Too many open files, for one; it would be told the same at once.
-            logger.exception("a connection was not taken")
-            time.sleep(_PAUSE)
-            return None
+            accepted = self._listener.accept()[0]
+        except (BlockingIOError, ConnectionError):  # It is gone.
+            return
+        except OSError as error:  # Too many open files, for one; it would be told the same at once.
+            self._rested = time.monotonic() + _PAUSE
+            self._log(logging.ERROR, "a connection was not taken", error)
+            return
+        if len(self._open) >= _OPEN:
+            self._interrupt(next(iter(self._open.values())), "others came")
+        self._proceed(Conversation(accepted, self._authority))
 
-    def _attend(self, accepted: socket.socket) -> None:
-        with accepted:
-            try:
-                fastcgi.Connection(accepted).converse(self._authorizer)
-            except (fastcgi.ProtocolError, EOFError, OSError) as error:
-                # Nothing was granted: where the answer is missing, the web server refuses.
-                logger.warning("a web server's request was dropped: %s", error)
-            except Exception:
-                logger.exception("a connection failed")
+    def _proceed(self, conversation: Conversation, answer: bytes | None = None) -> None:
+        self._step(conversation, partial(conversation.proceed, answer))
+
+    def _interrupt(self, conversation: Conversation, why: str) -> None:
+        self._step(conversation, partial(conversation.interrupt, why))
+
+    def _step(self, conversation: Conversation, step: Callable[[], Wanted]) -> None:
+        """Go on, and see to what has to happen next."""
+        try:
+            wanted = step()
+        except StopIteration:
+            self._end(conversation)
+        except (fastcgi.ProtocolError, EOFError, OSError) as error:
+            # Nothing was granted: where the answer is missing, the web server refuses.
+            self._end(conversation)
+            self._log(logging.WARNING, f"a web server's request was dropped: {error}")
+        except Exception as error:
+            self._end(conversation)
+            self._log(logging.ERROR, "a connection failed", error)
+        else:
+            self._wait(conversation, wanted)
+
+    def _wait(self, conversation: Conversation, wanted: Wanted) -> None:
+        if isinstance(wanted, int):
+            self._watch(conversation, wanted)
+        else:
+            self._watch(conversation, 0)
+            self._workers.hand(wanted, partial(self._proceed, conversation))
+
+    def _end(self, conversation: Conversation) -> None:
+        self._watch(conversation, 0)
+        conversation.close()
+
+    def _watch(self, conversation: Conversation, events: int) -> None:
+        """Let the poll tell of these events, or of nothing."""
+        number, before = conversation.number, conversation.events
+        if events == before:
+            return
+        conversation.events = events
+        if not events:
+            del self._open[number]
+            self._poll.unregister(number)
+        elif before:
+            self._poll.modify(number, events)
+        else:
+            self._open[number] = conversation
+            self._poll.register(number, events)
+
+    def _look(self) -> None:
+        """For conversations that took too long, however slowly bytes dropped in."""
+        now = time.monotonic()
+        if now < self._looked + _TICK:
+            return
+        self._looked = now
+        for conversation in [one for one in self._open.values() if one.deadline <= now]:
+            self._interrupt(conversation, "it took too long")
+
+    def _log(self, level: int, message: str, error: Exception | None = None) -> None:
+        """By a thread: the project's handlers may wait for a disk, or for a mail server."""
+        work = partial(logger.log, level, "%s", message, exc_info=error)
+        self._workers.hand(work, lambda _: None)

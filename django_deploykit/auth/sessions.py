@@ -24,6 +24,7 @@ from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
 
 from django_deploykit.auth.accounts import Account, Accounts
+from django_deploykit.auth.waiting import takes_time
 
 
 @cache
@@ -46,6 +47,8 @@ def read_session(request: HttpRequest) -> SessionBase:
 
 def session_account(session: SessionBase, accounts: Accounts) -> Account | None:
     """The active user of a session, as ``django.contrib.auth.get_user`` finds it, or None."""
+    if session.session_key:
+        takes_time()
     path, key = str(session.get(BACKEND_SESSION_KEY)), session.get(SESSION_KEY)
     if key is None or path not in settings.AUTHENTICATION_BACKENDS:
         return None

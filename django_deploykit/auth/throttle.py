@@ -14,6 +14,7 @@ from django.core.cache import caches
 from django_deploykit.auth.bounded import Bounded
 from django_deploykit.auth.options import Throttle
 from django_deploykit.auth.verified import digest
+from django_deploykit.auth.waiting import takes_time
 
 # Each failure cost a hash: no process makes so many in a window.
 ENTRIES = 10_000
@@ -36,7 +37,7 @@ class Failures:
         """Whether one of the limits is reached."""
         limits = self._limits(address, login)
         counted = self._counts.get(limits)
-        return any(counted.get(key, 0) >= limit for key, limit in limits.items())
+        return bool(counted) and any(counted.get(key, 0) >= limit for key, limit in limits.items())
 
     def reserve(self, address: str, login: str) -> bool:
         """Count an attempt as failed until it is known not to be; False beyond a limit."""
@@ -66,8 +67,7 @@ class Counts:
         return len(self._windows)
 
     def get(self, keys: Iterable[Key]) -> dict[Key, int]:
-        found = {key: self._windows.get(key) for key in keys}
-        return {key: window[1] for key, window in found.items() if window}
+        return {key: window[1] for key in keys if (window := self._windows.get(key))}
 
     def add(self, key: Key, number: int) -> int:
         with self._lock:
@@ -84,6 +84,7 @@ class SharedCounts:
         self._secret = str(settings.SECRET_KEY).encode()
 
     def get(self, keys: Iterable[Key]) -> dict[Key, int]:
+        takes_time()
         names = {self._name(key): key for key in keys}
         return {names[name]: count for name, count in caches[self._alias].get_many(names).items()}
 

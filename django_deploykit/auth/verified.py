@@ -18,6 +18,7 @@ from django.utils.crypto import constant_time_compare
 
 from django_deploykit.auth.bounded import Bounded
 from django_deploykit.auth.options import Cache
+from django_deploykit.auth.waiting import takes_time
 
 _PURPOSE = "django_deploykit.auth.verified"
 
@@ -25,7 +26,7 @@ _PURPOSE = "django_deploykit.auth.verified"
 def digest(key: bytes, *parts: str) -> bytes:
     """HMAC-SHA256 of the parts, each with its length in front, so that no two lists collide."""
     raw = [part.encode("utf-8", "surrogatepass") for part in parts]
-    return hmac.digest(key, b"".join(len(one).to_bytes(4) + one for one in raw), "sha256")
+    return hmac.digest(key, b"".join([len(one).to_bytes(4) + one for one in raw]), "sha256")
 
 
 class Verified:
@@ -74,6 +75,7 @@ class Shared:
 
     def left(self, parts: tuple[str, ...]) -> float:
         """For how many seconds this is still known; 0 if it is not."""
+        takes_time()
         key = digest(self._key, *parts).hex()
         value = caches[self._alias].get(self._name(key))
         until, _, seal = value.partition(":") if isinstance(value, str) else ("", "", "")

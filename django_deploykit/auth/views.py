@@ -18,7 +18,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django_deploykit import contract
 from django_deploykit.auth import answers, sessions
 from django_deploykit.auth.decision import Decision
-from django_deploykit.auth.requests import AreaRequest, normalised
+from django_deploykit.auth.requests import AreaRequest, normalised, texts
 from django_deploykit.exceptions import unknown
 
 # Which headers tell the URL and the method that a server of the dialect asks for.
@@ -101,7 +101,7 @@ class AuthRequestView(View):
         if path is None or not _METHOD.match(method):
             return None
         meta = {
-            **request.META,
+            **texts(request.META),
             "REQUEST_URI": target,
             "QUERY_STRING": target.partition("?")[2],
         }

@@ -77,6 +77,16 @@ def without_websockets(plan: Plan) -> list[str]:
     ]
 
 
+def without_tls(plan: Plan) -> list[str]:
+    """One warning for each site whose areas are asked for in clear text."""
+    return [
+        f"{site.areas[0].setting}: who enters sends a password, or a session, over plain HTTP, "
+        "unless a proxy in front of this server speaks HTTPS. Give DEPLOYKIT['SITE']['TLS']."
+        for site in plan.sites
+        if site.areas and site.tls is None
+    ]
+
+
 def check_sockets(plan: Plan) -> None:
     """Raise ChoiceError where several sites or pools would share an application server's socket."""
     sockets = [part.socket(site) for part in plan.each() for site in part.sites]

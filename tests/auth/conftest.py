@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import socket
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -10,6 +14,10 @@ from django.contrib.auth.hashers import MD5PasswordHasher
 from django.contrib.auth.models import User
 
 from django_deploykit.auth import state
+from django_deploykit.auth.authorizer import Authorizer
+from django_deploykit.auth.conversation import Authority
+from django_deploykit.auth.server import Server
+from django_deploykit.auth.sockets import listening
 from tests.people import backends
 
 PASSWORD = "correct horse"
@@ -85,3 +93,34 @@ def environ(version: tuple[int, ...] | None = VERSION, **more: Any) -> dict[str,
 def wire(text: str) -> str:
     """Text as mod_wsgi hands it over since 5.0.1: its bytes, read as Latin-1."""
     return text.encode().decode("latin-1")
+
+
+@contextmanager
+def serving(
+    made: Authority, threads: int = 4, listener: socket.socket | None = None
+) -> Iterator[Any]:
+    """The server in a thread, at an address."""
+    with Server(listener or listening(("127.0.0.1", 0)), made, threads) as server:
+        loop = threading.Thread(target=server.serve_forever)
+        loop.start()
+        try:
+            yield server.address
+        finally:
+            server.shutdown()
+            loop.join()
+
+
+@pytest.fixture
+def address(transactional_db: None) -> Iterator[Any]:
+    """An authorizer for every active user."""
+    with serving(Authorizer("active", 'The "realm"')) as found:
+        yield found
+
+
+@pytest.fixture
+def zoe(transactional_db: None) -> User:
+    return user("zoé")
+
+
+def basic(login: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{login}:{password}".encode()).decode()

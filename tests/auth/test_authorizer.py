@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import errno
 import signal
 import socket
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,44 +17,13 @@ from django.test import Client
 
 from django_deploykit.auth import authorizer, fastcgi
 from django_deploykit.auth.authorizer import Authorizer
-from django_deploykit.auth.server import Server, listening
+from django_deploykit.auth.sockets import listening
 from tests.auth import fastcgi_client as fcgi
-from tests.auth.conftest import PASSWORD, user
+from tests.auth.conftest import PASSWORD, basic, serving, user
 from tests.auth.fastcgi_client import Record, ask
 from tests.projects import Project, start_project
 
 ROLE = "FCGI_APACHE_ROLE"
-
-
-@contextmanager
-def serving(
-    made: Authorizer, threads: int = 4, listener: socket.socket | None = None
-) -> Iterator[Any]:
-    """The server in a thread, at an address."""
-    with Server(listener or listening(("127.0.0.1", 0)), made, threads) as server:
-        loop = threading.Thread(target=server.serve_forever)
-        loop.start()
-        try:
-            yield server.address
-        finally:
-            server.shutdown()
-            loop.join()
-
-
-@pytest.fixture
-def address(transactional_db: None) -> Iterator[Any]:
-    """An authorizer for every active user."""
-    with serving(Authorizer("active", 'The "realm"')) as found:
-        yield found
-
-
-@pytest.fixture
-def zoe(transactional_db: None) -> User:
-    return user("zoé")
-
-
-def basic(login: str, password: str) -> str:
-    return "Basic " + base64.b64encode(f"{login}:{password}".encode()).decode()
 
 
 def cookie(client: Client, who: User) -> str:
@@ -370,41 +335,6 @@ def test_parameters_are_bounded(address: Any, monkeypatch: pytest.MonkeyPatch) -
     assert fcgi.exchange(address, fcgi.request({"REQUEST_URI": "/" + "x" * 2000})) == []
 
 
-def test_r39_a_slow_server_holds_one_thread_for_a_while(
-    address: Any, zoe: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """However slowly bytes drop in, the request has to be there in time; others are served."""
-    monkeypatch.setattr(fastcgi, "_REQUEST_SECONDS", 0.5)
-    with socket.create_connection(address) as slow:
-        slow.settimeout(30)
-        slow.sendall(fcgi.begin()[:3])
-        assert ask(address, HTTP_AUTHORIZATION=basic("zoé", PASSWORD))[0] == "200 OK"
-        assert slow.recv(1) == b""
-
-
-def test_shutdown_waits_for_what_was_begun(transactional_db: None) -> None:
-    """A request that is being answered gets its answer."""
-    entered, release = threading.Event(), threading.Event()
-
-    class Slow(Authorizer):
-        def __call__(self, role: int, params: dict[str, str]) -> bytes:
-            entered.set()
-            assert release.wait(20)
-            return super().__call__(role, params)
-
-    answers: list[Any] = []
-    with Server(listening(("127.0.0.1", 0)), Slow("active", "x"), 2) as server:
-        loop = threading.Thread(target=server.serve_forever)
-        loop.start()
-        client = threading.Thread(target=lambda: answers.append(ask(server.address)))
-        client.start()
-        assert entered.wait(20)
-        server.shutdown()
-        threading.Timer(0.05, release.set).start()
-    client.join(20)
-    assert answers[0][0] == "401 Unauthorized"
-
-
 # The command
 
 
@@ -506,26 +436,3 @@ def test_an_empty_token_file_is_refused(tmp_path: Path) -> None:
     path.write_text("\n")
     with pytest.raises(CommandError, match="is empty"):
         call_command("runauthorizer", "--token-file", str(path))
-
-
-class Exhausted(socket.socket):
-    """A listener of a process that has no descriptor left, for a moment."""
-
-    refusals = 0
-
-    def accept(self) -> tuple[socket.socket, Any]:
-        self.refusals += 1
-        if self.refusals == 1:
-            raise OSError(errno.EMFILE, "Too many open files")
-        return super().accept()
-
-
-def test_no_thread_is_lost_where_descriptors_are(
-    zoe: User, transactional_db: None, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The connection waits, is taken by the same thread, and the log says why it waited."""
-    listener = Exhausted(fileno=listening(("127.0.0.1", 0)).detach())
-    with serving(Authorizer("active", "x"), 1, listener) as address:
-        status, _, _ = ask(address, HTTP_AUTHORIZATION=basic("zoé", PASSWORD))
-    assert status == "200 OK"
-    assert "a connection was not taken" in caplog.text

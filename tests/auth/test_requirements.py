@@ -53,7 +53,7 @@ PROMISES = {
     36: "each interpreter belongs to one site",
     37: "the first error is the one that is reported",
     38: "state outlives a script, begins anew in a child, and is safe among threads",
-    39: "no hash on the event loop; a slow server holds one thread",
+    39: "no hash on the event loop; a slow server keeps nobody waiting",
     40: "emitted rules all have to hold, and say 403",
 }
 

@@ -10,7 +10,8 @@ import pytest
 
 from django_deploykit import contract
 from django_deploykit.config import servers
-from django_deploykit.config.facts import Area, Endpoint, Hosts, Mount, StaticFiles
+from django_deploykit.config.deployment import Deployment
+from django_deploykit.config.facts import Area, Endpoint, Hosts, Mount, StaticFiles, Tls
 from django_deploykit.config.registry import renderers
 from django_deploykit.config.stack import resolve
 from django_deploykit.config.values import Address
@@ -19,6 +20,7 @@ from tests.cases import DEPLOYMENT, DIRECTORY, site
 
 AREA = Area(url="/files/", policy="staff", setting="AREA", directory=Path("/srv/files"))
 GUARDED = site(areas=(AREA,), endpoints=(Endpoint(url="/auth/staff/", policy="staff"),))
+TLS = Tls(certificate=Path("/c.pem"), key=Path("/k.pem"), acme_webroot=Path("/acme"))
 NGINX = replace(DEPLOYMENT, server_version=(1, 22, 1))
 LIGHTTPD = replace(DEPLOYMENT, server_version=(1, 4, 69))
 ANSWERING = [
@@ -95,12 +97,26 @@ def test_an_area_ends_where_another_site_begins() -> None:
     assert "'blog' lies in this area of 'shop'" in refusal(whole, site("blog", prefix="/blog"))
 
 
-def test_passwords_over_plain_http_are_worth_a_warning() -> None:
-    """And so are processes of another user, who cannot read what the site's user can."""
+@pytest.mark.parametrize(
+    ("target", "chosen"),
+    [("apache", DEPLOYMENT), ("nginx", NGINX), ("lighttpd", LIGHTTPD)],
+    ids=["apache", "nginx", "lighttpd"],
+)
+def test_passwords_over_plain_http_are_worth_a_warning(target: str, chosen: Deployment) -> None:
+    """Behind every front, once for a site; not where the site has TLS, or no area."""
+    stack = resolve(target, "http")
+    secure = replace(GUARDED, tls=TLS)
+    for one, number in ((GUARDED, 1), (secure, 0), (site(), 0)):
+        warnings = stack.render(stack.plan([one], chosen, DIRECTORY))[0].warnings
+        assert len([line for line in warnings if "over plain HTTP" in line]) == number
+
+
+def test_processes_of_another_user_are_worth_a_warning() -> None:
+    """Who cannot read what the site's user can."""
     stack = resolve("apache")
     plan = stack.plan([GUARDED], replace(DEPLOYMENT, user="shop"), DIRECTORY)
     warnings = " ".join(stack.render(plan)[0].warnings)
-    assert "AREA: passwords for it come over plain HTTP" in warnings
+    assert "AREA: Apache's own processes" in warnings
     assert "not only 'shop' but Apache's user too" in warnings
 
 

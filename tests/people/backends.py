@@ -50,3 +50,10 @@ class Broken(BaseBackend):
 
     def authenticate(self, request: Any, username: Any = None, password: Any = None) -> None:
         raise RuntimeError("the directory does not answer")
+
+
+class Choosy(ModelBackend):
+    """Has a say in who may log in at all."""
+
+    def user_can_authenticate(self, user: Any) -> bool:
+        return super().user_can_authenticate(user) and user.get_username() != "mallory"

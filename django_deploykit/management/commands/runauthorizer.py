@@ -18,7 +18,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django_deploykit import contract
 from django_deploykit.auth import authenticator
 from django_deploykit.auth.authorizer import Authorizer
-from django_deploykit.auth.server import Address, Server, handed, listening
+from django_deploykit.auth.server import Server
+from django_deploykit.auth.sockets import Address, handed, listening
 from django_deploykit.exceptions import DeploykitError
 from django_deploykit.management.choices import MISTAKE
 

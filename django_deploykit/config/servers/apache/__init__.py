@@ -15,6 +15,7 @@ from django_deploykit.config.fronts import (
     check_applications,
     file_name,
     site_names,
+    without_tls,
     without_websockets,
 )
 from django_deploykit.config.plan import Logs, Plan
@@ -98,6 +99,7 @@ class ApacheRenderer(Renderer):
         return (
             *limits.contradictions(self.plan.sites, self.deployment),
             *without_websockets(self.plan),
+            *without_tls(self.plan),
             *areas.warnings(self.plan),
             *gateways.of(self.plan).warnings(self.plan),
         )

@@ -125,21 +125,12 @@ def access(plan: Plan) -> list[Access]:
 
 def warnings(plan: Plan) -> list[str]:
     """What an operator has to know of areas."""
-    found = []
-    for site in guarded(plan):
-        where = site.areas[0].setting
-        if site.tls is None:
-            found.append(
-                f"{where}: passwords for it come over plain HTTP, unless a proxy in front of this "
-                "server speaks HTTPS. Give DEPLOYKIT['SITE']['TLS']."
-            )
-        if plan.deployment.user and site in hooked(plan):
-            found.append(
-                f"{where}: Apache's own processes ask for users; so not only "
-                f"{plan.deployment.user!r} but Apache's user too has to read the project and its "
-                "database."
-            )
-    return found
+    return [
+        f"{site.areas[0].setting}: Apache's own processes ask for users; so not only "
+        f"{plan.deployment.user!r} but Apache's user too has to read the project and its database."
+        for site in hooked(plan)
+        if plan.deployment.user
+    ]
 
 
 def _rules(plan: Plan, site: SiteFacts, area: Area) -> list[Node]:

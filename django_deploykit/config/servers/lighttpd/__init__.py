@@ -17,6 +17,7 @@ from django_deploykit.config.fronts import (
     check_sockets,
     file_name,
     site_names,
+    without_tls,
     without_websockets,
 )
 from django_deploykit.config.plan import Logs, Plan
@@ -150,7 +151,7 @@ class LighttpdRenderer(Renderer):
         return (
             *limits.contradictions(self.plan.sites, self.deployment),
             *path_hosts.warnings(self.plan),
-            *areas.warnings(self.plan),
+            *without_tls(self.plan),
             *without_websockets(self.plan),
             *backends.warnings(self.plan),
         )

@@ -33,16 +33,6 @@ def check(plan: Plan) -> None:
                 )
 
 
-def warnings(plan: Plan) -> list[str]:
-    """What an operator has to know of areas."""
-    return [
-        f"{site.areas[0].setting}: passwords and sessions for it come over plain HTTP, unless a "
-        "proxy in front of this server speaks HTTPS. Give DEPLOYKIT['SITE']['TLS']."
-        for site in plan.asking()
-        if site.tls is None
-    ]
-
-
 def blocks(plan: Plan, site: SiteFacts, secure: bool) -> list[Block]:
     """The files of each area, with the question that comes before them."""
     return [

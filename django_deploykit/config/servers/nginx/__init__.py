@@ -16,6 +16,7 @@ from django_deploykit.config.fronts import (
     check_sockets,
     file_name,
     site_names,
+    without_tls,
     without_websockets,
 )
 from django_deploykit.config.plan import Logs, Plan
@@ -107,7 +108,12 @@ class NginxRenderer(Renderer):
             if len(name) > _LONGEST_NAME
         ]
         contradictions = limits.contradictions(self.plan.sites, self.deployment)
-        found = [*contradictions, *too_long, *without_websockets(self.plan)]
+        found = [
+            *contradictions,
+            *too_long,
+            *without_tls(self.plan),
+            *without_websockets(self.plan),
+        ]
         return tuple(dict.fromkeys(found))
 
     def _needs(self) -> Needs:
