@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+SETTING = "DEPLOYKIT['SITE']['TLS']"
+
 WHY = "Mozilla TLS guideline 6.0, intermediate"
 
 CIPHERS = (

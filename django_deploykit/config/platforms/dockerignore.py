@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from django_deploykit.config import tls as guideline
 from django_deploykit.config.container import ENVIRONMENT, PROJECT, only_site
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.renderer import Rendered, Renderer
@@ -62,7 +63,7 @@ class DockerignoreRenderer(Renderer):
         if site.application.env_file:
             yield site.application.env_file, "DEPLOYKIT['SITE']['ENV_FILE']"
         if site.tls:
-            yield site.tls.key, "DEPLOYKIT['SITE']['TLS']"
+            yield site.tls.key, guideline.SETTING
         if site.media:
             yield site.media.directory, site.media.setting
         for mount in self.plan.static_mounts(site):

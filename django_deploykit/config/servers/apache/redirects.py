@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django_deploykit.config import tls as guideline
 from django_deploykit.config.facts import Tls
 from django_deploykit.config.fronts import Group, exempt_patterns
 from django_deploykit.config.path_hosts import in_path
@@ -56,7 +57,7 @@ def _redirect_host(
 
 
 def _acme(plan: Plan, tls: Tls) -> list[Node]:
-    setting, webroot = "DEPLOYKIT['SITE']['TLS']", tls.acme_webroot
+    setting, webroot = guideline.SETTING, tls.acme_webroot
     why = "certificate authorities ask over plain HTTP (ACME http-01, RFC 8555 8.3)"
     version = Version.of(plan.deployment)
     answers = webroot / ".well-known" / "acme-challenge"

@@ -12,7 +12,7 @@ from django_deploykit.config.syntax.nodes import Comment, Format, Node, Raw, blo
 
 def rules(plan: Plan, tls: Tls) -> list[Node]:
     """Protocols, ciphers and curves of the guideline, and the certificate."""
-    version, setting = Version.of(plan.deployment), "DEPLOYKIT['SITE']['TLS']"
+    version, setting = Version.of(plan.deployment), guideline.SETTING
     protocols = ["all", "-SSLv3", "-TLSv1", "-TLSv1.1"]
     curves = guideline.curves(plan.deployment.openssl_version)
     nodes: list[Node] = [

@@ -30,7 +30,6 @@ from django_deploykit.config.values import Address
 _UNCLEAR = "%(00|[^0-9A-Fa-f]|.[^0-9A-Fa-f]|.?$)"
 
 _SECURE = "{ ssl_fc }"
-_TLS = "DEPLOYKIT['SITE']['TLS']"
 
 
 def sections(plan: Plan) -> list[tuple[Directive, list[Node]]]:
@@ -104,7 +103,7 @@ def _binds(plan: Plan, found: list[Group]) -> Iterator[Node]:
     for address in plan.deployment.tls_listen:
         for where in _where(address):
             why = f"with HTTP/2; {guideline.WHY}"
-            yield directive("bind", Raw(where), *words, why=why, setting=_TLS)
+            yield directive("bind", Raw(where), *words, why=why, setting=guideline.SETTING)
 
 
 def _where(address: Address) -> list[str]:
@@ -164,7 +163,7 @@ def _refusals(plan: Plan, found: list[Group]) -> Iterator[Node]:
     for group in found:
         if not group.tls and any(other.tls for other in found):
             why = "a site without TLS does not answer there"
-            yield _deny(403, f"if host_{group.name} {_SECURE}", why, _TLS)
+            yield _deny(403, f"if host_{group.name} {_SECURE}", why, guideline.SETTING)
         if any(site.pools for site in group.sites):
             unclear = f"if host_{group.name} {{ path -m reg {quoted(_UNCLEAR)} }}"
             why = "url_dec finds no path in it, by which processes are chosen; Django does"

@@ -1,22 +1,21 @@
-"""Conditions on names and URLs: what answers where, TLS, logs and limits."""
+"""Conditions on names: the sites, their logs and limits, and the way from HTTP to HTTPS."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import quote
 
 from django_deploykit.config import tls as guideline
 from django_deploykit.config.deployment import Deployment
-from django_deploykit.config.facts import SiteFacts, Tls
+from django_deploykit.config.facts import Tls
 from django_deploykit.config.fronts import Group, exempt_patterns, groups
 from django_deploykit.config.path_hosts import each_name, in_path
 from django_deploykit.config.plan import Plan
-from django_deploykit.config.servers.lighttpd import areas, content, gateway, vhost_path
+from django_deploykit.config.servers.lighttpd import content, vhost_path
+from django_deploykit.config.servers.lighttpd.addresses import certificate, sockets
 from django_deploykit.config.servers.lighttpd.dialect import (
     HOST,
     NOTHING,
     SCHEME,
-    SOCKET,
     URL,
     array,
     chain,
@@ -25,6 +24,7 @@ from django_deploykit.config.servers.lighttpd.dialect import (
     values,
     when,
 )
+from django_deploykit.config.servers.lighttpd.urls import answers, applications
 from django_deploykit.config.syntax.lighttpd import regex
 from django_deploykit.config.syntax.nodes import (
     Block,
@@ -34,10 +34,8 @@ from django_deploykit.config.syntax.nodes import (
     Substitution,
     directive,
 )
-from django_deploykit.config.values import Address
 
 _LOG_FORMAT = r'%h %l %u %t "%r" %>s %O "%{Referer}i" "%{User-Agent}i" %D'
-_TLS_SETTING = "DEPLOYKIT['SITE']['TLS']"
 _NO_TARGET = "no other URL belongs to a site"
 
 
@@ -45,67 +43,12 @@ def conditions(plan: Plan) -> list[Node]:
     """Every condition: addresses, then for each scheme the sites by name, and the refusal."""
     found = sorted(each_name(plan, groups(plan.sites)), key=_breadth)
     secure = [group for group in found if group.tls]
-    nodes = [*_sockets(plan, secure), *_hosts(plan, found, secure)]
-    return nodes
+    return [*sockets(plan, secure), *_hosts(plan, found, secure)]
 
 
 def _breadth(group: Group) -> tuple[bool, bool]:
     """The first condition that holds counts: exact names come before wider ones."""
     return group.hosts.anything, bool(group.hosts.suffixes)
-
-
-# Addresses
-
-
-def _sockets(plan: Plan, secure: list[Group]) -> list[Node]:
-    why = "a full queue of connections refuses clients; its own default is smaller"
-    backlog = directive("server.listen-backlog", 1024, why=why)
-    nodes: list[Node] = []
-    for address in plan.deployment.listen:
-        # On port 80 the server's own configuration listens.
-        if address != Address("", 80):
-            nodes += _socket(address, "listen", [backlog])
-    for address in plan.deployment.tls_listen if secure else ():
-        first = secure[0].tls
-        if first:
-            nodes += _socket(address, "tls_listen", [backlog, *_tls(plan, first)])
-    return [Comment("Addresses"), *nodes] if nodes else []
-
-
-def _socket(address: Address, choice: str, children: list[Node]) -> list[Node]:
-    hosts = [address.host] if address.host else ["0.0.0.0", "::"]  # noqa: S104 - as asked for
-    spelled = [f"[{host}]" if ":" in host else host for host in hosts]
-    why = "the server's own configuration listens only on port 80"
-    return [
-        when(SOCKET, f"{host}:{address.port}", children, why, choice, test="==") for host in spelled
-    ]
-
-
-def _tls(plan: Plan, tls: Tls) -> list[Node]:
-    curves = ":".join(guideline.curves(plan.deployment.openssl_version))
-    commands = [
-        ("MinProtocol", "TLSv1.2"),
-        ("CipherString", ":".join(guideline.CIPHERS)),
-        ("Curves", curves),
-        ("Options", "-ServerPreference,-SessionTicket"),
-    ]
-    entries = [pair(name, value, why=guideline.WHY) for name, value in commands]
-    return [
-        directive("ssl.engine", "enable", why="this address speaks TLS", setting=_TLS_SETTING),
-        *_certificate(tls),
-        array("ssl.openssl.ssl-conf-cmd", entries, guideline.WHY),
-    ]
-
-
-def _certificate(tls: Tls) -> list[Node]:
-    why = "the certificate and its chain"
-    return [
-        directive("ssl.pemfile", str(tls.certificate), why=why, setting=_TLS_SETTING),
-        directive("ssl.privkey", str(tls.key), why="its key", setting=_TLS_SETTING),
-    ]
-
-
-# Names
 
 
 def _hosts(plan: Plan, found: list[Group], secure: list[Group]) -> list[Node]:
@@ -152,19 +95,16 @@ def _named(group: Group, children: list[Node], why: str) -> Block:
     return when(HOST, _pattern(group), children, why, group.hosts.setting)
 
 
-# A site
-
-
 def _site(plan: Plan, group: Group, *, secure: bool, certificates: bool = False) -> Block:
     names = ", ".join(site.name for site in group.sites)
-    own = _certificate(group.tls) if certificates and group.tls else []
+    own = certificate(group.tls) if certificates and group.tls else []
     children = [
         *own,
         *_basics(plan, group),
         *_limits(plan.deployment),
         *content.response_headers(_group_hsts(group, secure)),
         Comment("The first condition that holds counts."),
-        *_urls(plan, group, secure),
+        *answers(plan, group, secure),
         *_include(group),
     ]
     return _named(group, children, f"the site: {names}")
@@ -223,71 +163,12 @@ def _limits(deployment: Deployment) -> list[Node]:
     ]
 
 
-# URLs
-
-
-def _urls(plan: Plan, group: Group, secure: bool) -> list[Node]:
-    """Everything that answers a URL of these names, as one chain of conditions."""
-    ordered = sorted(group.sites, key=lambda site: (-len(site.prefix), site.name))
-    served = [one for site in ordered for one in _served(plan, site, secure)]
-    plan = in_path(plan, group, secure=secure)
-    return chain([*vhost_path.denied(plan), *served, *applications(plan, ordered, secure)])
-
-
-def _served(plan: Plan, site: SiteFacts, secure: bool) -> list[Block]:
-    return [*content.blocks(plan, site, secure), *areas.blocks(plan, site, secure)]
-
-
-def applications(plan: Plan, sites: list[SiteFacts], secure: bool) -> list[Block]:
-    """Django, below its prefix or routes; documents, or nothing, for the rest."""
-    found = [_slash(site) for site in sites if site.prefix and not site.routes]
-    for site in sites:
-        found += [_pool(part, site, secure) for part in plan.with_pools(site) if part.pool]
-        nodes = gateway.application(plan, site, secure)
-        if not site.prefix and not site.routes:
-            return [*found, otherwise(nodes, "hands every other URL to Django")]
-        why = "hands these URLs to Django"
-        found.append(when(URL, _own(site), nodes, why, site.prefix_setting))
-    rest = [node for site in sites for node in content.documents(plan, site, secure)]
-    return [*found, otherwise(rest, "documents")] if rest else found
-
-
-def _pool(plan: Plan, site: SiteFacts, secure: bool) -> Block:
-    url, setting = (plan.pool.url, plan.pool.setting) if plan.pool else ("/", "")
-    why = "hands these URLs to processes of their own"
-    nodes = gateway.application(plan, site, secure)
-    return when(URL, f"^{regex(url.rstrip('/'))}(?:/|$)", nodes, why, setting)
-
-
-def _own(site: SiteFacts) -> str:
-    if not site.routes:
-        return f"^{regex(site.prefix)}/"
-    routes = "|".join(regex(route.strip("/")) for route in site.routes)
-    return f"^{regex(site.prefix)}/(?:{routes})(?:/|$)"
-
-
-def _slash(site: SiteFacts) -> Block:
-    why = "relative links of the first page need the slash"
-    target = pair(
-        "",
-        Substitution((f"{quote(site.prefix)}/",)),
-        Raw('"${qsa}"'),
-        why=why,
-        setting=site.prefix_setting,
-    )
-    redirect = array("url.redirect", [target], why, site.prefix_setting)
-    return when(URL, site.prefix, [redirect], why, site.prefix_setting, test="==")
-
-
 def _include(group: Group) -> list[Node]:
     why = "your own directives, which are never touched"
     return [
         Comment("Your own directives (Debian: in /etc/lighttpd), if there are any."),
         directive("include", Raw(f'"deploykit/{group.name}/*.conf"'), why=why),
     ]
-
-
-# Plain HTTP in front of HTTPS
 
 
 def _redirecting(plan: Plan, group: Group, tls: Tls) -> Block:
@@ -313,12 +194,12 @@ def _redirecting(plan: Plan, group: Group, tls: Tls) -> Block:
 def _acme(tls: Tls) -> Block:
     why = "certificate authorities ask over plain HTTP (ACME http-01, RFC 8555 8.3)"
     url = "/.well-known/acme-challenge/"
-    entry = pair(url, f"{tls.acme_webroot}{url}", why=why, setting=_TLS_SETTING)
+    entry = pair(url, f"{tls.acme_webroot}{url}", why=why, setting=guideline.SETTING)
     children = [
         directive("url.redirect", NOTHING, why=why),
-        array("alias.url", [entry], why, _TLS_SETTING),
+        array("alias.url", [entry], why, guideline.SETTING),
     ]
-    return when(URL, f"^{regex(url)}.", children, why, _TLS_SETTING)
+    return when(URL, f"^{regex(url)}.", children, why, guideline.SETTING)
 
 
 def _exempt(plan: Plan, group: Group) -> list[Block]:

@@ -12,7 +12,6 @@ from django_deploykit.config.servers.nginx import gateways
 from django_deploykit.config.servers.nginx.dialect import Version, shared_name
 from django_deploykit.config.syntax.nodes import Comment, Node, Raw, block, directive
 
-_SETTING = "DEPLOYKIT['SITE']['TLS']"
 _ADDRESS = re.compile(r"\[.*\]|[0-9.]+")
 _ACME_URL = "/.well-known/acme-challenge/"
 
@@ -20,8 +19,8 @@ _ACME_URL = "/.well-known/acme-challenge/"
 def certificate(tls: Tls) -> list[Node]:
     why = "the certificate and its chain"
     return [
-        directive("ssl_certificate", str(tls.certificate), why=why, setting=_SETTING),
-        directive("ssl_certificate_key", str(tls.key), why="its key", setting=_SETTING),
+        directive("ssl_certificate", str(tls.certificate), why=why, setting=guideline.SETTING),
+        directive("ssl_certificate_key", str(tls.key), why="its key", setting=guideline.SETTING),
     ]
 
 
@@ -92,12 +91,14 @@ def acme(tls: Tls) -> list[Node]:
     why = "certificate authorities ask over plain HTTP (ACME http-01, RFC 8555 8.3)"
     answers = tls.acme_webroot / ".well-known" / "acme-challenge"
     children: list[Node] = [
-        directive("alias", f"{answers}/", why=why, setting=_SETTING),
+        directive("alias", f"{answers}/", why=why, setting=guideline.SETTING),
         directive("default_type", "text/plain", why="an answer has no ending"),
     ]
     return [
         Comment("Certificate authorities ask here (ACME http-01)."),
-        block("location", Raw("^~"), _ACME_URL, children=children, why=why, setting=_SETTING),
+        block(
+            "location", Raw("^~"), _ACME_URL, children=children, why=why, setting=guideline.SETTING
+        ),
     ]
 
 
