@@ -45,6 +45,16 @@ def serve(plan: Plan, site: SiteFacts) -> list[Node]:
     ]
 
 
+def sending() -> Node:
+    """How a host sends files, be they static, uploaded or protected.
+
+    https://httpd.apache.org/docs/2.4/mod/core.html#enablesendfile: off by itself, as some network
+    file systems cannot; nginx and lighttpd do it unasked.
+    """
+    why = "the kernel sends files; by itself Apache maps each one into its memory and out again"
+    return directive("EnableSendfile", "On", why=why)
+
+
 def guarded(plan: Plan, site: SiteFacts, mount: Mount) -> list[Node]:
     """The files of an area, which nobody reaches but by its URL, and what that one asks for."""
     why = "another URL than that of the area would ask for no password"
@@ -78,10 +88,7 @@ def _static(plan: Plan, site: SiteFacts) -> list[Node]:
 
 def _static_children(plan: Plan, site: SiteFacts, static: StaticFiles) -> list[Node]:
     twins = static.twins if Version.of(plan.deployment).modern else ()
-    # https://httpd.apache.org/docs/2.4/mod/core.html#enablesendfile: off by itself, as some network
-    # file systems cannot; nginx and lighttpd do it unasked.
-    why = "the kernel sends files; by itself Apache maps each one into its memory and out again"
-    nodes = [directive("EnableSendfile", "On", why=why), *_security_headers(site.headers)]
+    nodes = _security_headers(site.headers)
     nodes += [_twin_encoding(ending) for ending in twins]
     if twins:
         why = "a cache must keep the compressed and the plain answer apart"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django_deploykit.config.fronts import Group, groups
 from django_deploykit.config.path_hosts import each_name, in_path
 from django_deploykit.config.plan import Plan
-from django_deploykit.config.servers.apache import gateways, tls, urls
+from django_deploykit.config.servers.apache import content, gateways, tls, urls
 from django_deploykit.config.servers.apache.addresses import listen, virtual_host
 from django_deploykit.config.servers.apache.dialect import Version, refuse
 from django_deploykit.config.servers.apache.logs_and_limits import limits, logs, timeouts
@@ -69,6 +69,7 @@ def _host(plan: Plan, group: Group, addresses: tuple[Address, ...], more: list[N
         *logs(plan, group),
         *timeouts(),
         *limits(plan),
+        content.sending(),
         *gateways.of(plan).hygiene(plan, group.sites),
         *urls.answered_here(plan, group),
         *urls.django_and_own(in_path(plan, group, secure=bool(group.tls)), group),
