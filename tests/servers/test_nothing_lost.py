@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import select
 import shutil
 import signal
 import ssl
@@ -250,9 +251,17 @@ def _load_new_code(python: Part, stack: Parts, renewed: Renewed) -> None:
     python.wait_until(lambda: _versions(stack) == {"new"})
 
 
+def _kill(pid: int) -> None:
+    """Kill a process, and wait until its sockets are closed: until then it is asked."""
+    ended = os.pidfd_open(pid)
+    os.kill(pid, signal.SIGKILL)
+    assert select.select([ended], [], [], AT_ONCE)[0]
+    os.close(ended)
+
+
 def _kill_a_worker(stack: Parts, load: Load) -> None:
     """Only the requests of the killed process are lost."""
-    os.kill(stack.server.get("/whoami/").json["pid"], signal.SIGKILL)
+    _kill(stack.server.get("/whoami/").json["pid"])
     when = load.now
     load.wait_for_answers()
     assert load.lost(after=when) == []
