@@ -17,12 +17,8 @@ class Client:
     def fetch(self, path: str) -> float:
         """Return the seconds until the last byte. Raise AssertionError for another answer."""
         begin = time.perf_counter()
-        if self._connects:
-            self._connection = socket.create_connection(("127.0.0.1", self._port))
-            self._connects = False
-        request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"
-        self._connection.sendall(request.encode())
-        head, _, rest = self._head().partition(b"\r\n\r\n")
+        request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+        head, _, rest = self._answered(request).partition(b"\r\n\r\n")
         fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
         if not head.startswith(b"HTTP/1.1 200"):
             raise AssertionError(f"{path}: {head!r}")
@@ -30,6 +26,26 @@ class Client:
         if fields.get(b"connection") == b"close":
             self.close()
         return time.perf_counter() - begin
+
+    def _answered(self, request: bytes) -> bytes:
+        """The head of the answer, and what came with it. A kept connection may be closed at any
+        time, without a word: then it is asked on another one (RFC 9112 9.3.1)."""
+        was_kept = not self._connects
+        try:
+            return self._asked(request)
+        except (AssertionError, ConnectionError):
+            if not was_kept:
+                raise
+        self.close()
+        return self._asked(request)
+
+    def _asked(self, request: bytes) -> bytes:
+        if self._connects:
+            self._connection.close()
+            self._connection = socket.create_connection(("127.0.0.1", self._port))
+            self._connects = False
+        self._connection.sendall(request)
+        return self._head()
 
     def _read(self) -> memoryview:
         return self._buffer[: self._connection.recv_into(self._buffer)]
