@@ -50,7 +50,7 @@ class Worker:
         """Ask until this is the answer; before, it is what was, and nothing else."""
         deadline = time.monotonic() + 30
         while (answer := self.get(path)) == OLD and time.monotonic() < deadline:
-            time.sleep(0.05)
+            time.sleep(0.05)  # nginx looks again after a second: nothing is to be had by haste.
         assert answer[0] == status
         assert body in answer[1]
         assert b"secret" not in answer[1]

@@ -28,7 +28,7 @@ from tests.servers.parts import Part, Parts
 from tests.servers.stacks import STACKS, Stack, chosen
 
 # Of the long requests: enough for some to run across each event. What cuts longer ones off is told
-# by 10, which is for a run by hand (CONTRIBUTING).
+# by 8, which is for a run by hand (CONTRIBUTING).
 SECONDS = float(os.environ.get("LONG_REQUEST_SECONDS", "1"))
 # What "at once" is on a busy machine.
 AT_ONCE = 5

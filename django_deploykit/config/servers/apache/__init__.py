@@ -47,7 +47,6 @@ class ApacheRenderer(Renderer):
     pooling = ("mod_wsgi", *workers.SPEAKS)
     path_hosts = ("http",)
     asks_over_sockets = False
-    # A reload ends mod_wsgi's daemon processes within three seconds; with them what they answer.
     logs = Logs(
         owner="root", group="adm", reopen="invoke-rc.d apache2 reload", costly=remarks.COSTLY
     )

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from django_deploykit.config import limits
 from django_deploykit.config.facts import SiteFacts
-from django_deploykit.config.fronts import IDLE
 from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.nginx.directives import header, say
-from django_deploykit.config.servers.nginx.websockets import upgrading
+from django_deploykit.config.servers.nginx.websockets import CLOSED, upgrading
 from django_deploykit.config.syntax.nodes import Comment, Node, Raw, directive
 
 
@@ -55,10 +54,9 @@ def _next(plan: Plan) -> list[Node]:
 
 def _connection(plan: Plan, site: SiteFacts) -> list[Node]:
     if plan.gateway == "http":
-        own = f"{IDLE}; kept by default since 1.29.7"
         return [
             directive("proxy_http_version", Raw("1.1"), why="streams come in chunks"),
-            *(upgrading(plan, site) or [header("Connection", "close", own)]),
+            *(upgrading(plan, site) or [header("Connection", "close", CLOSED)]),
             directive("proxy_redirect", "off", why="Django already knows its public address"),
         ]
     if plan.gateway == "fastcgi":

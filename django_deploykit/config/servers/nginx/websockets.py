@@ -10,6 +10,9 @@ from django_deploykit.config.servers.nginx.directives import header
 from django_deploykit.config.syntax import nginx
 from django_deploykit.config.syntax.nodes import Comment, Node, Raw, block, directive
 
+# Why what is no websocket says "Connection: close".
+CLOSED = f"{IDLE}; kept by default since 1.29.7"
+
 
 def upgrade_maps(plan: Plan) -> list[Node]:
     """What Upgrade and Connection say to the application server: a websocket, where the
@@ -38,10 +41,9 @@ def _upgrade_map(plan: Plan, site: SiteFacts) -> Node:
 
 
 def _connection_map(plan: Plan, site: SiteFacts) -> Node:
-    own = f"{IDLE}; kept by default since 1.29.7"
     children: list[Node] = [
         directive("default", "upgrade", why="RFC 9110 7.8"),
-        directive('""', "close", why=own),
+        directive('""', "close", why=CLOSED),
     ]
     where = _upgrade(plan, site), _upgrade(plan, site, "connection")
     return block("map", *where, children=children, why="it goes with Upgrade")
@@ -52,6 +54,7 @@ def _upgrade(plan: Plan, site: SiteFacts, name: str = "upgrade") -> Raw:
 
 
 def upgrading(plan: Plan, site: SiteFacts) -> list[Node]:
+    """What the application server is told of an upgrade; nothing for a site without websockets."""
     if not plan.websockets(site):
         return []
     why = "what the client may ask for at this URL; see the maps"
