@@ -26,6 +26,8 @@ _SECRETS = (
 
 # What servers read differently: a backslash, a fragment, a control character.
 _STRANGE = re.compile(rb"[\x00-\x1f\x7f\\#]")
+# What all read alike, as it stands: segments of plain characters, none of which begins with a dot.
+_PLAIN = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+/?\Z")
 
 
 class AreaRequest(HttpRequest):
@@ -98,6 +100,8 @@ def normalised(target: str) -> str | None:
     Those have an encoded slash, a backslash, a fragment, a control character, or are not a path.
     """
     path = target.partition("?")[0]
+    if _PLAIN.match(path):
+        return path
     raw = unquote_to_bytes(path)
     if not path.startswith("/") or "%2f" in path.lower() or _STRANGE.search(raw):
         return None

@@ -35,6 +35,8 @@ class Failures:
 
     def too_many(self, address: str, login: str) -> bool:
         """Whether one of the limits is reached."""
+        if self._counts.is_empty:  # Nobody fails, on most days.
+            return False
         limits = self._limits(address, login)
         counted = self._counts.get(limits)
         return bool(counted) and any(counted.get(key, 0) >= limit for key, limit in limits.items())
@@ -66,18 +68,28 @@ class Counts:
     def __len__(self) -> int:
         return len(self._windows)
 
+    @property
+    def is_empty(self) -> bool:
+        return not self._windows
+
     def get(self, keys: Iterable[Key]) -> dict[Key, int]:
         return {key: window[1] for key in keys if (window := self._windows.get(key))}
 
     def add(self, key: Key, number: int) -> int:
         with self._lock:
             until, count = self._windows.get(key) or (time.monotonic() + self._seconds, 0)
-            self._windows.put(key, (until, count + number), until)
-            return count + number
+            count += number
+            if count > 0:
+                self._windows.put(key, (until, count), until)
+            else:  # It is as if nobody had ever failed.
+                self._windows.pop(key)
+            return count
 
 
 class SharedCounts:
     """The same between processes, in an alias of CACHES, where no name can be read."""
+
+    is_empty = False  # for all that this process knows
 
     def __init__(self, alias: str, seconds: int) -> None:
         self._alias, self._seconds = alias, seconds

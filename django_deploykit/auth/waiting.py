@@ -1,7 +1,8 @@
 """What nobody may wait for who speaks with all clients at once: the event loop of the authorizer.
 
-Whatever asks the database, a cache that others share, a hasher, or code of the project calls
-``takes_time()`` before, and before it has done anything that may not be done twice.
+The hooks of mod_wsgi ask for no more at first: it is also what costs little. Whatever asks the
+database, a cache that others share, a hasher, or code of the project calls ``takes_time()`` before,
+and before it has done anything that may not be done twice.
 """
 
 from __future__ import annotations

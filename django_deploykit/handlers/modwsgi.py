@@ -16,8 +16,7 @@ DEPLOYKIT["AUTH"]. An exception makes Apache answer 500, log it, and let nobody 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from django.apps import apps
@@ -26,7 +25,8 @@ from django.views.decorators.debug import sensitive_variables
 from django_deploykit.auth import authenticator, requests
 from django_deploykit.auth.credentials import Credentials, from_mod_wsgi, is_one_line
 from django_deploykit.auth.database import fresh_connections
-from django_deploykit.auth.decision import Reason
+from django_deploykit.auth.decision import Decision, Reason
+from django_deploykit.auth.waiting import MustWait, at_once
 from django_deploykit.handlers.startup import bootstrap
 
 # From this version on a hook may return another spelling of the name.
@@ -51,13 +51,11 @@ def hooks(policy: str) -> Hooks:
     @sensitive_variables("password")
     def check_password(environ: Mapping[str, Any], user: str, password: str) -> bool | str | None:
         """Basic authentication: True, or the user's proper name; False; None if unknown."""
-        _require_environ(environ)
+        request = _request(environ)
         version = environ.get("mod_wsgi.version")
         login = from_mod_wsgi(user, version)
         credentials = Credentials(login, from_mod_wsgi(password, version))
-        with _serving():
-            request = requests.from_mod_wsgi(environ)
-            decision = authenticator().by_password(credentials, request, policy)
+        decision = _decided(lambda: authenticator().by_password(credentials, request, policy))
         if decision.granted and decision.account:
             return _named(decision.account.name, login, version)
         # Apache asks its next provider about one who is unknown, and about nobody else.
@@ -65,20 +63,17 @@ def hooks(policy: str) -> Hooks:
 
     def allow_access(environ: Mapping[str, Any], host: str | None) -> bool:
         """Access by Django's session cookie; never None, which "Satisfy Any" takes for a yes."""
-        _require_environ(environ)
-        with _serving():
-            request = requests.from_mod_wsgi(environ)
-            return authenticator().by_session(request, policy).granted
+        request = _request(environ)
+        return _decided(lambda: authenticator().by_session(request, policy)).granted
 
     return Hooks(check_password, groups_for_user, allow_access)
 
 
 def groups_for_user(environ: Mapping[str, Any], user: str) -> list[bytes]:
     """The groups for "Require wsgi-group", and "@name" for each named policy that holds."""
-    _require_environ(environ)
+    request = _request(environ)
     login = from_mod_wsgi(user, environ.get("mod_wsgi.version"))
-    with _serving():
-        request = requests.from_mod_wsgi(environ)
+    with fresh_connections():
         return [name.encode() for name in authenticator().groups(login, request)]
 
 
@@ -90,21 +85,27 @@ def _named(name: str, login: str, version: tuple[int, ...] | None) -> bool | str
     return name if can_tell and name and is_one_line(name) else False
 
 
-def _require_environ(environ: Any) -> None:
+def _request(environ: Any) -> requests.AreaRequest:
+    """What is asked. A script without bootstrap() is set up here."""
     if not isinstance(environ, Mapping):
         raise TypeError(
             f"The first argument is mod_wsgi's environ, not {type(environ).__name__}. To compare "
             "a password with a hash, import django.contrib.auth.hashers.check_password."
         )
-
-
-@contextmanager
-def _serving() -> Iterator[None]:
-    """What Django does around a request. A script without bootstrap() is set up here."""
     if not apps.ready:
         bootstrap(os.environ["DJANGO_SETTINGS_MODULE"])
-    with fresh_connections():
-        yield
+    return requests.from_mod_wsgi(environ)
+
+
+def _decided(decide: Callable[[], Decision]) -> Decision:
+    """The decision, by what is known; else with what Django does around a request, which costs
+    more than to know it."""
+    try:
+        with at_once:
+            return decide()
+    except MustWait:
+        with fresh_connections():
+            return decide()
 
 
 check_password, _, allow_access = hooks("active")

@@ -359,6 +359,18 @@ def test_r38_no_lock_is_missing() -> None:
     assert counts.get([("one",)]) == {("one",): 8 * failures}
 
 
+def test_what_was_given_back_was_never_counted() -> None:
+    """Who knew the password leaves nothing behind, and is owed nothing once the window is over."""
+    counts = throttle.Counts(100, 300)
+    assert counts.is_empty
+    counts.add(("one",), 1)
+    assert not counts.is_empty
+    counts.add(("one",), -1)
+    counts.add(("two",), -1)
+    assert counts.is_empty
+    assert counts.add(("two",), 1) == 1
+
+
 # The shared tier
 
 

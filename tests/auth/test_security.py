@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from django.contrib.auth.models import User
@@ -15,8 +16,10 @@ from django.contrib.auth.signals import user_login_failed
 from django.core.cache import caches
 from django.db import connection
 from django.http import HttpRequest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from django_deploykit.auth import state
+from django_deploykit.auth import requests, state
 from django_deploykit.auth.credentials import LOGIN_LENGTH, PASSWORD_LENGTH, from_header
 from django_deploykit.auth.decision import Decision, Reason, line
 from django_deploykit.auth.requests import AreaRequest, normalised
@@ -388,6 +391,9 @@ def test_another_scheme_is_no_basic_header(header: str) -> None:
         ("/../../b", "/b"),
         ("/a/%2e%2e/b", "/b"),
         ("/a/..", "/"),
+        ("/a/..b/c..", "/a/..b/c.."),
+        ("/a/.b", "/a/.b"),
+        ("/a\n", None),
         ("/a/b/..", "/a/"),
         ("/a%20b%C3%A9", "/a bé"),
         ("/%252e%252e/b", "/%2e%2e/b"),
@@ -407,6 +413,15 @@ def test_another_scheme_is_no_basic_header(header: str) -> None:
 def test_r18_one_reading_of_a_path(target: str, path: str | None) -> None:
     """Decoded once; what servers read in different ways is nobody's path."""
     assert normalised(target) == path
+
+
+@given(st.text("ab./%2eE~-_0", max_size=12))
+def test_r18_a_plain_path_is_read_as_any_other(rest: str) -> None:
+    """What is known to be plain at a glance is what reading it at length makes of it."""
+    path, nothing = f"/{rest}", re.compile(r"(?!)")
+    with mock.patch.object(requests, "_PLAIN", nothing):
+        at_length = normalised(path)
+    assert normalised(path) == at_length
 
 
 # fail2ban
