@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _REWRITTEN = ("SCRIPT_URL", "REDIRECT_URL")
 # Where the front starts a file, whose own name may then be a part of the URL.
 _STARTED = ("cgi", "fcgid")
+# The headers by which a response tells of itself how it is to be passed on.
+_TELLING = frozenset({"content-length", contract.STREAM_HEADER.lower()})
 
 
 def behind_front(
@@ -62,8 +64,10 @@ def _marked(start_response: StartResponse) -> StartResponse:
     def start(
         status: str, headers: list[tuple[str, str]], exc_info: Any = None, /
     ) -> Callable[[bytes], object]:
-        names = {name.lower() for name, _ in headers}
-        if not names & {"content-length", contract.STREAM_HEADER.lower()}:
+        for name, _ in headers:
+            if name.lower() in _TELLING:
+                break
+        else:
             headers = [*headers, (contract.STREAM_HEADER, "no")]
         return (
             start_response(status, headers, exc_info)

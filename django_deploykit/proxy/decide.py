@@ -74,8 +74,8 @@ class Judge:
         marker = _marker(policy.vhost, target[1]) if policy.vhost else ""
         if not verdict.speaks:
             return _of_stranger(peer, host, target, headers, verdict, marker)
-        if policy.required:
-            _require(policy.required, headers)
+        if not all(map(headers.get, policy.required)):
+            raise Refused(400, _missing(policy.required, headers))
         if self._is_forwarded:
             named, lists = _elements(headers, self._others)
         else:
@@ -116,8 +116,8 @@ def _of_stranger(
     """What holds where nothing that the peer wrote is looked at, or kept."""
     if marker:
         raise Refused(404, "only a trusted proxy may name a virtual host")
-    client = Client(peer.address)
-    return Decision(peer, host, headers, verdict, client, _NOWHERE, target, _NOTHING)
+    client = record(Client, (peer.address, True, (), 1))
+    return record(Decision, (peer, host, headers, verdict, client, _NOWHERE, target, _NOTHING))
 
 
 def _strictly(find: Find, named: tuple[str, ...], peer: str) -> Client:
@@ -135,12 +135,11 @@ def _nth(said: List, depth: int) -> str:
     return values[-min(depth, len(values))] if values else ""
 
 
-def _require(names: Sequence[str], headers: Mapping[str, str]) -> None:
-    """Raise Refused where a header is missing: by naming it in Connection, a client can make some
-    proxies drop it (RFC 9110 7.6.1)."""
-    for name in names:
-        if not headers.get(name):
-            raise Refused(400, f"a trusted proxy did not send {name}")
+def _missing(names: Sequence[str], headers: Mapping[str, str]) -> str:
+    """Which header is missing: by naming it in Connection, a client can make some proxies drop it
+    (RFC 9110 7.6.1)."""
+    name = next(name for name in names if not headers.get(name))
+    return f"a trusted proxy did not send {name}"
 
 
 def _elements(
