@@ -1,10 +1,13 @@
 """What a decision costs: beside werkzeug's ProxyFix, and within a request through Django.
 
 Ours and ProxyFix are told to believe the same headers of one proxy, and every request is of a
-visitor whom nobody has seen before. Processor time of one call. All candidates take turns in every
-round, so that a busy machine is busy for each of them; a figure is the round that a fifth of them
-undercut, for what else runs only adds. What it adds is counted from the same application without
-anything in front.
+visitor whom nobody has seen before. ProxyFix leaves what a client forged where it is; the same work
+is ProxyFix and a loop that removes it. Behind an emitted configuration, ours believes what the
+front of that stack says, over its gateway.
+
+Processor time of one call. All candidates take turns in every round, so that a busy machine is busy
+for each of them; a figure is the round that a fifth of them undercut, for what else runs only adds.
+What it adds is counted from the same application without anything in front.
 """
 
 from __future__ import annotations
@@ -13,14 +16,16 @@ import argparse
 import gc
 import io
 import itertools
+import os
 import platform
 import random
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from time import process_time_ns
 from typing import Any, NamedTuple
+from unittest import mock
 
 import django
 from django.conf import settings
@@ -32,6 +37,8 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from bench import figures
 from bench.figures import Figure
+from django_deploykit import contract
+from django_deploykit.handlers.behind import behind_front
 from django_deploykit.wsgi import wrap
 
 Environ = dict[str, Any]
@@ -50,8 +57,18 @@ STARTPROJECT = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ALONE = "nothing in front"
+FIX, SAME_WORK = "ProxyFix", "ProxyFix, forged headers removed"
 # What has a goal; the others only stand beside them.
 RATED = ("wrap()", "wrap(), visitors over IPv6", "TrustedProxyMiddleware")
+# What an emitted stack puts around and into the project. The stack as its processes are told of it,
+# to what the table calls it.
+EMITTED = "behind_front() and TrustedProxyMiddleware"
+EMITTED_WITHIN = "TrustedProxyMiddleware as emitted"
+STACKS = {
+    "apache/mod_wsgi": "ours: apache",
+    "nginx/http": "ours: nginx/http/gunicorn",
+    "nginx/uwsgi": "ours: nginx/uwsgi/uwsgi",
+}
 MOST_PERCENT = 2.0  # Of a hello-world request through a whole stack.
 VISITORS = 5000  # More than anything remembers.
 IPV4, IPV6 = "203.0.{}.{}", "2001:db8:0:{}::{}"
@@ -150,14 +167,30 @@ def environ(**said: str) -> Environ:
     }
 
 
+def handed_over() -> Environ:
+    """The same request as a gateway hands it over: what it says is no header."""
+    told = environ(HTTP_HOST="www.example.com", REQUEST_URI="/hello/?page=2")
+    for key in ("gunicorn.socket", "RAW_URI", "SERVER_SOFTWARE", "HTTP_X_FORWARDED_FOR"):
+        del told[key]
+    return told
+
+
 class Candidate:
-    """An application with something in front, and what its rounds have taken."""
+    """An application with something in front, and what its rounds have taken.
+
+    Under ``key`` of the environ, each request has another visitor's address.
+    """
 
     def __init__(
-        self, name: str, application: Application, proxy: Proxy, network: str = IPV4
+        self,
+        name: str,
+        application: Application,
+        environ: Environ,
+        network: str = IPV4,
+        key: str = "HTTP_X_FORWARDED_FOR",
     ) -> None:
         self.name, self._application = name, application
-        self._environ = environ(**proxy.said)
+        self._environ, self._key = environ, key
         self._visitors = itertools.cycle(
             [network.format(n // 250, n % 250 + 1) for n in range(VISITORS)]
         )
@@ -168,10 +201,10 @@ class Candidate:
 
         Each is made just before it is answered, as a server does: no processor has forgotten it.
         """
-        application, environ = self._application, self._environ
+        application, environ, key = self._application, self._environ, self._key
         begin = process_time_ns()
         for visitor in itertools.islice(self._visitors, calls):
-            response = application({**environ, "HTTP_X_FORWARDED_FOR": visitor}, _start)
+            response = application({**environ, key: visitor}, _start)
             if response:
                 response.close()
         self._rounds.append((process_time_ns() - begin) / calls / 1000)
@@ -190,35 +223,75 @@ def _nothing(environ: Environ, start: Callable[..., Any]) -> None:
     """An application that does nothing."""
 
 
+class SameWork:
+    """ProxyFix, and what it leaves to the proxy: that a client forged nothing else.
+
+    The shortest way to do so, after ProxyFix has read what it believes.
+    """
+
+    def __init__(self, application: Application, counts: dict[str, int]) -> None:
+        self._application = application
+        self._fix = ProxyFix(self._rest, **counts)
+
+    def __call__(self, environ: Environ, start: Callable[..., Any]) -> Any:
+        return self._fix(environ, start)
+
+    def _rest(self, environ: Environ, start: Callable[..., Any]) -> Any:
+        for key in contract.CLIENT_FORBIDDEN_KEYS:
+            environ.pop(key, None)
+        return self._application(environ, start)
+
+
 def _wrapped(application: Application, section: dict[str, Any]) -> Application:
     with override_settings(DEPLOYKIT={"PROXY": section}):
         return wrap(application)
 
 
+def _django(middleware: Sequence[str], section: dict[str, Any] | None = None) -> WSGIHandler:
+    with override_settings(DEPLOYKIT={"PROXY": section or {}}, MIDDLEWARE=middleware):
+        return WSGIHandler()
+
+
 def _doors(proxy: Proxy) -> Iterator[Candidate]:
     """Around an application that does nothing."""
-    ours = _wrapped(_nothing, proxy.section)
-    yield Candidate(ALONE, _nothing, proxy)
-    yield Candidate("ProxyFix", ProxyFix(_nothing, **proxy.counts), proxy)
-    yield Candidate("wrap()", ours, proxy)
-    yield Candidate("wrap(), visitors over IPv6", ours, proxy, IPV6)
-    yield Candidate("wrap(), nothing configured", _wrapped(_nothing, {}), proxy)
+    ours, told = _wrapped(_nothing, proxy.section), environ(**proxy.said)
+    yield Candidate(ALONE, _nothing, told)
+    yield Candidate(FIX, ProxyFix(_nothing, **proxy.counts), told)
+    yield Candidate(SAME_WORK, SameWork(_nothing, proxy.counts), told)
+    yield Candidate("wrap()", ours, told)
+    yield Candidate("wrap(), visitors over IPv6", ours, told, IPV6)
+    yield Candidate("wrap(), nothing configured", _wrapped(_nothing, {}), told)
 
 
 def _hello(proxy: Proxy, *middleware: str) -> Iterator[Candidate]:
     """Around and within Django."""
+    section, told = proxy.section, environ(**proxy.said)
+    within = (OURS, *middleware)
+    yield Candidate(ALONE, _django(middleware), told)
+    yield Candidate(FIX, ProxyFix(_django(middleware), **proxy.counts), told)
+    yield Candidate(SAME_WORK, SameWork(_django(middleware), proxy.counts), told)
+    yield Candidate("wrap()", _wrapped(_django(middleware), section), told)
+    yield Candidate("TrustedProxyMiddleware", _django(within, section), told)
+    yield Candidate("both", _wrapped(_django(within, section), section), told)
+    yield Candidate("middleware that does nothing", _django((IDLE, *middleware)), told)
 
-    def made(*more: str) -> WSGIHandler:
-        section = {"PROXY": proxy.section}
-        with override_settings(DEPLOYKIT=section, MIDDLEWARE=[*more, *middleware]):
-            return WSGIHandler()
 
-    yield Candidate(ALONE, made(), proxy)
-    yield Candidate("ProxyFix", ProxyFix(made(), **proxy.counts), proxy)
-    yield Candidate("wrap()", _wrapped(made(), proxy.section), proxy)
-    yield Candidate("TrustedProxyMiddleware", made(OURS), proxy)
-    yield Candidate("both", _wrapped(made(OURS), proxy.section), proxy)
-    yield Candidate("middleware that does nothing", made(IDLE), proxy)
+def _emitted(label: str) -> Iterator[Candidate]:
+    """Around and within startproject, as a stack is emitted: its front says the same."""
+    front, gateway = label.split("/")
+    by_header = gateway == "http"
+    told = environ(HTTP_X_FORWARDED_PROTO="https") if by_header else handed_over()
+    if by_header:
+        told["REMOTE_ADDR"] = ""  # as it is over a unix socket
+    key = "HTTP_X_FORWARDED_FOR" if by_header else "REMOTE_ADDR"
+    with mock.patch.dict(os.environ, {contract.STACK_KEY: label}):
+        within = _django((OURS, *STARTPROJECT))
+    yield Candidate(ALONE, _django(STARTPROJECT), told, key=key)
+    if gateway == "mod_wsgi":
+        yield Candidate(EMITTED_WITHIN, within, told, key=key)
+    else:
+        around = behind_front(within, front=front, gateway=gateway)
+        yield Candidate(EMITTED, around, told, key=key)
 
 
 def _tables() -> Iterator[tuple[str, list[Candidate]]]:
@@ -226,35 +299,43 @@ def _tables() -> Iterator[tuple[str, list[Candidate]]]:
         yield f"A WSGI application, {proxy.name}", list(_doors(proxy))
         yield f"Django alone, {proxy.name}", list(_hello(proxy))
         yield f"startproject, {proxy.name}", list(_hello(proxy, *STARTPROJECT))
+    for label in STACKS:
+        yield label, list(_emitted(label))
 
 
 def _print(title: str, candidates: list[Candidate]) -> None:
     """A table: what each adds, in parts of what ProxyFix adds, and of the application alone."""
-    alone, fix = (one.microseconds for one in candidates[:2])
+    took = {one.name: one.microseconds for one in candidates}
+    alone = took.pop(ALONE)
+    fix = took.get(FIX, alone) - alone
     print(f"\n{title:40} {'µs':>7} {'adds':>7} {'÷ ProxyFix':>11} {'÷ alone':>8}")
     print(f"{ALONE:40} {alone:7.2f}")
-    for one in candidates[1:]:
-        added = one.microseconds - alone
-        parts = f"{added / (fix - alone):11.2f} {added / alone:8.1%}"
-        print(f"{one.name:40} {one.microseconds:7.2f} {added:7.2f} {parts}")
+    for name, microseconds in took.items():
+        added = microseconds - alone
+        beside = f"{added / fix:11.2f}" if fix else f"{'':11}"
+        print(f"{name:40} {microseconds:7.2f} {added:7.2f} {beside} {added / alone:8.1%}")
 
 
 def _figures(title: str, candidates: list[Candidate], requests: list[Request]) -> Iterator[Figure]:
-    """What ours adds ÷ what ProxyFix adds; in a whole project, in per cent of whole requests too.
+    """What ours adds ÷ what the same work adds; or of a stack, in per cent of its whole request.
 
-    Beside these is what it is of the application alone, which nobody can ask without a server.
+    Beside these is what ProxyFix adds by itself, and what it is of the application alone, which
+    nobody can ask without a server.
     """
-    alone, fix = (one.microseconds for one in candidates[:2])
-    for one in candidates:
-        if one.name not in RATED:
+    took = {one.name: one.microseconds for one in candidates}
+    alone = took.pop(ALONE)
+    added = {name: microseconds - alone for name, microseconds in took.items()}
+    for name in (one for one in RATED if one in added):
+        label, ratio = f"{name} ÷ {SAME_WORK}, {title}", added[name] / added[SAME_WORK]
+        beside = {"÷ ProxyFix": added[name] / added[FIX]}
+        yield Figure(label, "CPU", ratio, goal=1.0, at_most=True, beside=beside)
+    for one in requests:
+        if one.stack != STACKS.get(title):
             continue
-        added = one.microseconds - alone
-        label, ratio = f"{one.name} ÷ ProxyFix, {title}", added / (fix - alone)
-        yield Figure(label, "CPU", ratio=ratio, goal=1.0, at_most=True)
-        beside = {"µs": added, "% of the call alone": added / alone * 100}
-        for stack, whole in requests if "startproject" in title else ():
-            label, share = f"{one.name}, % of hello by {stack}, {title}", added / whole * 100
-            yield Figure(label, "CPU", share, goal=MOST_PERCENT, at_most=True, beside=beside)
+        ((name, more),) = added.items()
+        beside = {"µs": more, "% of the call alone": more / alone * 100}
+        label, share = f"{name}, % of hello by {one.stack}", more / one.microseconds * 100
+        yield Figure(label, "CPU", share, goal=MOST_PERCENT, at_most=True, beside=beside)
 
 
 def main() -> None:
