@@ -1,4 +1,4 @@
-"""What the table says of a download: ratios of each round, what is possible, and what went wrong."""
+"""What the table says of a download: each round's ratio, what is possible, what went wrong."""
 
 from __future__ import annotations
 
