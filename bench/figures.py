@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from typing import TypedDict
@@ -36,6 +36,10 @@ class Figure:
         # What the table shows decides: nobody should see "0.95 ≥ 0.95: no".
         shown = round(self.ratio, 2)
         return shown <= self.goal if self.at_most else shown >= self.goal
+
+    def because(self, remark: str) -> Figure:
+        """The same with the reason for which it misses its goal, if it does."""
+        return replace(self, remark=remark) if self.holds is False else self
 
 
 class Spread(TypedDict):

@@ -60,6 +60,10 @@ ALONE = "nothing in front"
 FIX, SAME_WORK = "ProxyFix", "ProxyFix, forged headers removed"
 # What has a goal; the others only stand beside them.
 RATED = ("wrap()", "wrap(), visitors over IPv6", "TrustedProxyMiddleware")
+# Why a row misses its goal, where it does.
+_CHECKS = "each address is checked and written in its one spelling; what was decided is kept"
+_WITHIN = "it stands within Django, and makes its request anew; what was decided is kept"
+_WITHIN_PREFIX = f"{_WITHIN}; Django's prefix is set, and set back"
 # What an emitted stack puts around and into the project. The stack as its processes are told of it,
 # to what the table calls it.
 EMITTED = "behind_front() and TrustedProxyMiddleware"
@@ -328,14 +332,22 @@ def _figures(title: str, candidates: list[Candidate], requests: list[Request]) -
     for name in (one for one in RATED if one in added):
         label, ratio = f"{name} ÷ {SAME_WORK}, {title}", added[name] / added[SAME_WORK]
         beside = {"÷ ProxyFix": added[name] / added[FIX]}
-        yield Figure(label, "CPU", ratio, goal=1.0, at_most=True, beside=beside)
+        figure = Figure(label, "CPU", ratio, goal=1.0, at_most=True, beside=beside)
+        yield figure.because(_reason(name, title))
     for one in requests:
         if one.stack != STACKS.get(title):
             continue
         ((name, more),) = added.items()
         beside = {"µs": more, "% of the call alone": more / alone * 100}
         label, share = f"{name}, % of hello by {one.stack}", more / one.microseconds * 100
-        yield Figure(label, "CPU", share, goal=MOST_PERCENT, at_most=True, beside=beside)
+        figure = Figure(label, "CPU", share, goal=MOST_PERCENT, at_most=True, beside=beside)
+        yield figure.because(_CHECKS)
+
+
+def _reason(name: str, title: str) -> str:
+    if name.startswith("wrap()"):
+        return _CHECKS
+    return _WITHIN_PREFIX if "prefix" in title else _WITHIN
 
 
 def main() -> None:

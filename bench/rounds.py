@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
@@ -100,9 +100,7 @@ def _figure(row: Row, pairs: list[tuple[Sample, Sample]]) -> Figure:
         raise NotMeasured("a request took less than a tick of the clock")
     beside = {name: median(each) for name, each in ratios.items() if each}
     figure = Figure(row.name, row.by, goal=row.goal, beside=beside, **spread(judged))
-    if figure.holds is False:
-        return replace(figure, remark=row.remark)
-    return figure
+    return figure.because(row.remark)
 
 
 def steadiness(results: Results) -> Iterator[Figure]:
@@ -110,12 +108,19 @@ def steadiness(results: Results) -> Iterator[Figure]:
     for side in _asked(results):
         name, goal = f"{side.name}: worst restart ÷ median, page", 0.9
         try:
-            rates = [one.load.rate for one in results.of(side, PAGE)]
+            samples = results.of(side, PAGE)
         except NotMeasured as error:
             yield Figure(name, RATE, goal=goal, remark=f"not measured: {error}")
             continue
-        remark = f"of {len(rates)} restarts"
-        yield Figure(name, RATE, ratio=min(rates) / median(rates), goal=goal, remark=remark)
+        rates, costs = zip(*((one.load.rate, one.cpu_us) for one in samples), strict=True)
+        yield Figure(
+            name,
+            RATE,
+            ratio=min(rates) / median(rates),
+            goal=goal,
+            beside={CPU: median(costs) / max(costs)} if all(costs) else {},
+            remark=f"of {len(rates)} restarts",
+        )
 
 
 def memory(results: Results) -> Iterator[Figure]:

@@ -55,6 +55,7 @@ _THREADED = (
     "tenth, and bring one of two workers up to 98 % of the work"
 )
 _MOSTLY_DJANGO = "most of a page is Django's own processor time, which is the same for all"
+_BY_HAND = "by hand: one thread, no log, no limit, no header removed, no TrustedProxyMiddleware"
 _TWO_CORES = f"{_MOSTLY_DJANGO}: on two cores, twice as many as its one process answers is the most"
 _LINKS = (
     "no symbolic link may lead out: lighttpd looks at each directory of the path, from the root "
@@ -123,7 +124,7 @@ def _limits() -> Iterator[Row]:
         (NGINX_UWSGI, tuned.UWSGI_BEHIND),
     )
     for one, peer in by_hand:
-        yield Row(one, peer, PAGE, CPU, 0.97)
+        yield Row(one, peer, PAGE, CPU, 0.97, _BY_HAND)
     for one, peer in ((NGINX, GUNICORN), (LIGHTTPD, GUNICORN), (NGINX_UWSGI, UWSGI)):
         yield Row(one, peer, PAGE, CPU, 0.95)
 

@@ -125,7 +125,8 @@ def calls(rounds: int, times: int = 300) -> Iterator[Figure]:
             ratio = median(one / other for one, other in zip(*each, strict=True))
             print(f"{backend:20} {ours:7.1f} {theirs:9.1f} {ratio:8.2f}  {peer}")
             goal, label = GOALS_OF_CALLS.get(backend), f"sendfile() by {backend} ÷ {peer}"
-            yield Figure(label, "CPU", ratio=ratio, goal=goal, at_most=True)
+            found = Figure(label, "CPU", ratio=ratio, goal=goal, at_most=True)
+            yield found.because("a peer's call looks for no symbolic link, and makes no ETag")
 
 
 def _ours(backend: str) -> Callable[[str], Any]:
@@ -235,12 +236,12 @@ def _figure(label: str, taken: dict[str, list[float]], goal: float, streams: boo
     rounds = list(zip(taken["static"], taken["empty"], taken["ours"], strict=True))
     best = median(static / (static + empty) for static, empty, _ in rounds)
     found = figures.spread([static / ours for static, _, ours in rounds])
-    remark = ""
+    figure = Figure(label, "time", **found, goal=goal, beside={"at best": best})
     if streams:
-        remark = "Python sends it: only mod_xsendfile could over this gateway"
-    elif best < goal:
-        remark = "the file and an empty answer of Django's take longer than that"
-    return Figure(label, "time", **found, goal=goal, beside={"at best": best}, remark=remark)
+        return figure.because("Python sends it: only mod_xsendfile could over this gateway")
+    if best < goal:
+        return figure.because("the file and an empty answer of Django's take longer than that")
+    return figure
 
 
 def _streams(stack: Stack, more: str) -> bool:

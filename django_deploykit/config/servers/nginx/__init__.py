@@ -45,7 +45,7 @@ class NginxRenderer(Renderer):
 
     name = "nginx"
     path_hosts = ()
-    summary = "nginx in front of gunicorn or uWSGI (http, uwsgi, fastcgi or scgi)"
+    summary = "nginx in front of an application server (http, uwsgi, fastcgi or scgi)"
     gateways = guards = asks = balancing = pooling = tuple(WORDS)
     asks_endpoints = True
     logs = Logs(owner="root", group="adm", reopen="invoke-rc.d nginx rotate")
