@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bench import figures, proxy
+from bench import figures, proxied
 from tests.projects import ROOT
 from tests.servers import harness
 
@@ -35,14 +35,14 @@ def test_the_benchmark_measures_every_candidate(tmp_path: Path) -> None:
     each with what a request took; what has a goal is left for the table, with the share of a whole
     stack's request."""
     command = [sys.executable, "-m", "bench.proxy", "--rounds", "2", "--calls", "2"]
-    requests = [f"--request={name}=1000" for name in proxy.STACKS.values()]
+    requests = [f"--request={name}=1000" for name in proxied.STACKS.values()]
     command += ["--figures", str(tmp_path / "figures"), *requests]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     _, *tables = done.stdout.split("\n\n")
-    assert len(tables) == 6 + len(proxy.STACKS)
+    assert len(tables) == 6 + len(proxied.STACKS)
     for table in tables[:6]:
-        for name in (proxy.FIX, proxy.SAME_WORK, "wrap()"):
+        for name in (proxied.FIX, proxied.SAME_WORK, "wrap()"):
             assert re.search(rf"^{re.escape(name)} +\d+\.\d\d ", table, re.MULTILINE)
     for table in tables[6:]:
         assert re.search(r"TrustedProxyMiddleware.* \d+\.\d\d ", table)
@@ -50,15 +50,15 @@ def test_the_benchmark_measures_every_candidate(tmp_path: Path) -> None:
     assert all(one.goal for one in found)
     shares = [one for one in found if "% of hello by ours: " in one.name]
     assert [one.ratio for one in shares] == [one.beside["µs"] / 1000 * 100 for one in shares]
-    assert len(shares) == len(proxy.STACKS)
+    assert len(shares) == len(proxied.STACKS)
 
 
 def test_the_same_work_leaves_nothing_that_was_forged() -> None:
     """Else it would be less work than ours, and no measure of it."""
     seen: dict[str, str] = {}
     forged = {"HTTP_FORWARDED": "for=192.0.2.1", "HTTP_REMOTE_USER": "root"}
-    told = proxy.environ(HTTP_X_FORWARDED_FOR="192.0.2.7", **forged)
-    proxy.SameWork(lambda environ, start: seen.update(environ), {"x_for": 1})(told, print)
+    told = proxied.environ(HTTP_X_FORWARDED_FOR="192.0.2.7", **forged)
+    proxied.SameWork(lambda environ, start: seen.update(environ), {"x_for": 1})(told, print)
     assert seen["REMOTE_ADDR"] == "192.0.2.7"
     assert not {*forged, "HTTP_X_FORWARDED_FOR"} & seen.keys()
 
