@@ -31,6 +31,7 @@ class Project:
             env={**self.environment(), **environ},
             capture_output=True,
             text=True,
+            errors="surrogateescape",
             timeout=120,
             check=False,
         )

@@ -145,8 +145,9 @@ def test_list_of_an_asgi_project(deploy: Deploy, settings: Any) -> None:
         (["apache", "--set", "threads=0"], "threads='0' is not allowed."),
         (["apache", "--set", "threads"], "'threads' is not of the form KEY=VALUE."),
         (["apache", "--set", "threads=1", "--set", "threads=2"], "'threads' is given twice."),
-        (["apache", "--set", "user=a\nb"], "user='a\\nb' is not allowed."),
-        (["apache", "--set", "log_directory=/a\nListen 81"], "is not allowed."),
+        (["apache", "--set", "user=a\nb"], "'user=a\\nb' has more than one line."),
+        (["apache", "--set", "log_directory=/a\nListen 81"], "has more than one line."),
+        (["apache", "--set", "listen=127.0.0.1:80,\n[::1]:80"], "has more than one line."),
         (["apache", "--check"], "add --output DIRECTORY."),
         (["apache", "--diff"], "add --output DIRECTORY."),
         (["apache", "--force"], "add --output DIRECTORY."),
@@ -233,6 +234,17 @@ def test_check_and_diff(deploy: Deploy, tmp_path: Path) -> None:
     assert ['threads="3"' in changed[0], 'threads="4"' in changed[1]] == [True, True]
     assert [line[0] for line in changed] == ["-", "+"]
     assert snapshot(tmp_path) == before
+
+
+def test_diff_of_a_file_in_another_encoding(fresh: Project, tmp_path: Path) -> None:
+    """Somebody's comment in Latin-1 is shown as it is."""
+    args = ["deployconfig", "apache", "--output", str(tmp_path)]
+    assert fresh.manage(*args).returncode == 0
+    (written,) = (tmp_path / "apache").glob("*.conf")
+    written.write_bytes(written.read_bytes() + b"# Gr\xfc\xdfe\n")
+    done = fresh.manage(*args, "--diff")
+    assert done.returncode == 1
+    assert "-# Gr\udcfc\udcdfe\n" in done.stdout
 
 
 def test_spelling_of_the_command_is_no_drift(deploy: Deploy, tmp_path: Path) -> None:

@@ -71,6 +71,30 @@ def test_mode_is_kept_from_the_umask(tmp_path: Path) -> None:
     assert stat.S_IMODE(file.path.stat().st_mode) == 0o600
 
 
+def test_directories_are_kept_from_the_umask(tmp_path: Path) -> None:
+    """The server's user has to come through what an administrator makes."""
+    file = one(tmp_path / "new" / "deploy")
+    before = os.umask(0o077)
+    try:
+        write([file])
+    finally:
+        os.umask(before)
+    made = [tmp_path / "new", tmp_path / "new" / "deploy"]
+    assert [stat.S_IMODE(path.stat().st_mode) for path in made] == [0o755, 0o755]
+
+
+def test_a_script_that_may_not_run_is_drift(tmp_path: Path) -> None:
+    """A copy or a checkout may have lost it; nothing else of the mode is ours to say."""
+    (file,) = output_files([rendered(mode=0o755)], tmp_path, "x")
+    write([file])
+    file.path.chmod(0o644)
+    assert file.state is State.MODE
+    assert write([file]) == [file.path]
+    assert stat.S_IMODE(file.path.stat().st_mode) == 0o755
+    file.path.chmod(0o775)
+    assert file.state is State.SAME
+
+
 def test_outdated_file_is_written_anew(tmp_path: Path) -> None:
     """A file that only this command wrote may be replaced."""
     write([one(tmp_path)])

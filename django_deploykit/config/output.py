@@ -29,6 +29,7 @@ class State(Enum):
     """How a file on disk compares with what would be written."""
 
     SAME = "up to date"
+    MODE = "not executable"
     MISSING = "missing"
     OUTDATED = "outdated: settings, choices or versions changed"
     EDITED = "edited by hand"
@@ -57,13 +58,18 @@ class OutputFile:
         if on_disk is None:
             return State.MISSING
         if on_disk == self.text:
-            return State.SAME
+            return State.SAME if self._may_run() else State.MODE
         first = _first_line(on_disk)
         header = _HEADER.match(on_disk, len(first))
         if header is None:
             return State.FOREIGN
         others = first + on_disk[header.end() :]
         return State.OUTDATED if _hash(others) == header[1] else State.EDITED
+
+    def _may_run(self) -> bool:
+        """Whether everybody may run it who is to: a copy or a checkout can have lost that."""
+        wanted = self.mode & 0o111
+        return self.path.stat().st_mode & wanted == wanted
 
     def on_disk(self) -> str | None:
         """What lies there now, byte for byte. Raise FileConflict if it cannot be read."""
@@ -163,8 +169,9 @@ def _prepare(file: OutputFile, undo: contextlib.ExitStack) -> Path:
 def _make_directories(directory: Path, undo: contextlib.ExitStack) -> None:
     missing = [path for path in (directory, *directory.parents) if not path.exists()]
     for path in reversed(missing):
-        path.mkdir(mode=0o755)
+        path.mkdir()
         undo.callback(path.rmdir)
+        path.chmod(0o755)  # Whatever the umask is: a server's user has to come through.
 
 
 def _put_back(file: OutputFile, text: str | None) -> None:

@@ -82,6 +82,9 @@ def _pairs(texts: Sequence[str]) -> dict[str, str]:
         key, equals, value = text.partition("=")
         if not equals:
             raise ChoiceError(f"--set: {text!r} is not of the form KEY=VALUE.")
+        if len(text.splitlines()) > 1:
+            # The command stands in the first line of each file.
+            raise ChoiceError(f"--set: {text!r} has more than one line. Write it in one.")
         if key in pairs:
             raise ChoiceError(f"--set: {key!r} is given twice.")
         pairs[key] = value

@@ -40,7 +40,8 @@ def run_directory() -> Iterator[Path]:
     try:
         directory.chmod(0o755)
         for name in ("log", "run"):
-            (directory / name).mkdir(mode=0o755)
+            (directory / name).mkdir()
+            (directory / name).chmod(0o755)  # whatever the umask is
         yield directory
     finally:
         shutil.rmtree(directory, ignore_errors=True)
@@ -65,6 +66,7 @@ def lay_out(stack: Stack, plan: Plan, directory: Path, user: str | None) -> list
         foreground = renderer.foreground(directory, user)
         for name, text in foreground.files.items():
             (directory / name).write_text(text, encoding="utf-8")
+            (directory / name).chmod(0o644)
         processes.append(Process(foreground, socket, None if foreground.drops else user))
     return processes
 

@@ -99,18 +99,24 @@ def check_ports(addresses: Sequence[Address]) -> None:
 
 
 def supervise(
-    processes: Sequence[Process], front: Front, logs: Path, ready: Callable[[str], None]
+    processes: Sequence[Process],
+    front: Front,
+    logs: Path,
+    ready: Callable[[str], None],
+    stop: threading.Event,
 ) -> None:
-    """Run ``processes`` until a signal, or the end of one; nothing of them outlives this call.
+    """Run ``processes`` until ``stop``, or the end of one; nothing of them outlives this call.
 
     Each is started when the one before it listens. ``ready`` is called with one line when the
     front answers. Raise CannotRun if one ends by itself, or does not answer in time.
     """
     follower = _Follower(logs)
-    with _signals() as stop, contextlib.ExitStack() as running:
+    with contextlib.ExitStack() as running:
         running.callback(follower.copy, _LAST_WORDS_SECONDS)
         started: list[subprocess.Popen[bytes]] = []
         for number, process in enumerate(processes):
+            if stop.is_set():
+                return
             started.append(_start(process, logs / f"output-{number}.log"))
             running.callback(end, started[-1])
             if process.socket:
@@ -158,14 +164,21 @@ def _check_alive(started: list[subprocess.Popen[bytes]], follower: _Follower) ->
 
 
 @contextlib.contextmanager
-def _signals() -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set, instead of what they did before."""
+def signalled() -> Iterator[threading.Event]:
+    """An event that SIGINT, SIGTERM and SIGHUP set, instead of what they did before.
+
+    The last comes when the terminal is closed, which the servers, in sessions of their own, do not
+    notice; but not to who was started by nohup(1).
+    """
     stop = threading.Event()
 
     def handle(number: int, frame: FrameType | None) -> None:
         stop.set()
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, handle) for number in numbers}
     try:
         yield stop
     finally:

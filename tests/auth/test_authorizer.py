@@ -18,6 +18,7 @@ from django.test import Client
 from django_deploykit.auth import authorizer, fastcgi
 from django_deploykit.auth.authorizer import Authorizer
 from django_deploykit.auth.sockets import listening
+from django_deploykit.management.commands import runauthorizer
 from tests.auth import fastcgi_client as fcgi
 from tests.auth.conftest import PASSWORD, basic, serving, user
 from tests.auth.fastcgi_client import Record, ask
@@ -360,6 +361,29 @@ def test_the_command_serves_until_it_is_told_to_end(tmp_path: Path, where: str) 
         assert ask(address)[0] == "401 Unauthorized"
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
+    assert not Path(path).exists()
+
+
+def test_what_is_no_socket_stays(tmp_path: Path) -> None:
+    """A path that is somebody's file is refused, and the file is still there."""
+    path = tmp_path / "precious.txt"
+    path.write_text("precious")
+    with pytest.raises(OSError, match="in use"), runauthorizer._bound(str(path)):
+        pass
+    assert path.read_text() == "precious"
+
+
+def test_who_ends_leaves_the_socket_to_who_came_after(tmp_path: Path) -> None:
+    """One that still answers its last requests, while the next one listens already."""
+    path = str(tmp_path / "a.sock")
+    with runauthorizer._bound(path) as draining:
+        later = runauthorizer._bound(path)
+        listener = later.__enter__()
+    with socket.socket(socket.AF_UNIX) as visitor:
+        visitor.connect(path)
+    later.__exit__(None, None, None)
+    listener.close()
+    draining.close()
     assert not Path(path).exists()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from django_deploykit.config.facts import DatabaseServer
 from django_deploykit.config.introspect.context import Context
 from django_deploykit.config.introspect.databases import servers
+from django_deploykit.config.introspect.files import databases as files
 
 POSTGRESQL = "django.db.backends.postgresql"
 ORACLE = "django.db.backends.oracle"
@@ -47,7 +49,24 @@ def test_what_has_a_server() -> None:
         "other": {"ENGINE": POSTGRESQL, "HOST": "db", "PORT": "5432"},
         "far": {"ENGINE": "django.db.backends.mysql", "HOST": "db2"},
         "file": {"ENGINE": "django.db.backends.sqlite3", "NAME": "/srv/db"},
+        "places": {"ENGINE": "django.contrib.gis.db.backends.spatialite", "NAME": "/srv/places"},
+        "counted": {"ENGINE": "django_prometheus.db.backends.sqlite3", "NAME": "/srv/counted"},
+        "dummy": {"ENGINE": "django.db.backends.dummy"},
         "none": {},
     }
     found = {one.alias: one.server for one in servers(context(databases))}
     assert found == {"default": "db:5432", "other": "db:5432", "far": "db2:"}
+
+
+@pytest.mark.parametrize(
+    "engine",
+    [
+        "django.db.backends.sqlite3",
+        "django.contrib.gis.db.backends.spatialite",
+        "django_prometheus.db.backends.sqlite3",
+    ],
+)
+def test_what_is_a_file(engine: str) -> None:
+    """Whoever wraps SQLite: the file is one that nobody may download, and the service writes."""
+    databases = {"default": {"ENGINE": engine, "NAME": "/srv/db"}}
+    assert files(context(databases)) == (Path("/srv/db"),)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
 import django_deploykit
 from django_deploykit.config.facts import Mount, RootFile
@@ -51,6 +52,30 @@ def test_options_of_the_storage_win(read: Read, tmp_path: Path) -> None:
     storages = {"default": {"BACKEND": backend, "OPTIONS": options}, "staticfiles": static}
     media = facts(read(STORAGES=storages)).media
     assert media == Mount(url="/uploads/", directory=tmp_path / "uploads", setting="MEDIA_ROOT")
+
+
+def test_an_option_may_lack_its_last_slash(read: Read, tmp_path: Path) -> None:
+    """Django adds it to the storage's own base_url, though not to MEDIA_URL."""
+    options = {"location": tmp_path / "uploads", "base_url": "/uploads"}
+    backend = "django.core.files.storage.FileSystemStorage"
+    static = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    storages = {"default": {"BACKEND": backend, "OPTIONS": options}, "staticfiles": static}
+    media = facts(read(STORAGES=storages)).media
+    assert media
+    assert media.url == "/uploads/"
+    options["base_url"] = "/"
+    found = read(STORAGES=storages)
+    assert "STORAGES: '/' would take the whole site" in messages(found)
+
+
+def test_a_storage_whose_package_is_missing(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+    """django-storages raises ImproperlyConfigured, not ImportError: that is a finding, no crash."""
+
+    def fail(path: str) -> None:
+        raise ImproperlyConfigured("Could not load Boto3's S3 bindings.")
+
+    monkeypatch.setattr("django_deploykit.config.introspect.storages.import_string", fail)
+    assert "cannot be imported" in messages(read())
 
 
 def test_protected_directories(site: Read, tmp_path: Path) -> None:

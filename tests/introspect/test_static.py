@@ -183,6 +183,13 @@ def test_mounts_never_lie_above_the_files(read: Read, tmp_path: Path) -> None:
     assert static.static is None
 
 
+@pytest.mark.filterwarnings("ignore:.*STATICFILES_DIRS.*")
+def test_one_directory_is_no_list_of_letters(read: Read) -> None:
+    """A forgotten comma makes a text of the tuple; its letters, of which one is "/", are left
+    alone."""
+    assert "STATICFILES_DIRS" in messages(read(STATIC_ROOT=None, STATICFILES_DIRS="/srv/assets"))
+
+
 def test_relative_static_root(read: Read) -> None:
     """A relative directory is read as Django reads it, and reported."""
     found = read(STATIC_ROOT="collected")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -9,8 +10,9 @@ from django.conf import settings
 from django.conf.urls.i18n import i18n_patterns
 from django.conf.urls.static import static
 from django.contrib.staticfiles.urls import staticfiles_urlpatterns
+from django.db import OperationalError
 from django.test import override_settings
-from django.urls import include, path, re_path, reverse_lazy
+from django.urls import include, path, re_path, register_converter, reverse_lazy
 
 from tests.introspect.conftest import Read
 from tests.introspect.looking import facts, ids, messages, urlconf, view
@@ -91,6 +93,43 @@ def test_route_of_a_root_file(site: Read, settings: Any, tmp_path: Any) -> None:
     assert ids(found) == {"W058"}
     settings.ROOT_URLCONF = urlconf(path("<path:anything>", view))
     assert ids(site(ROOT_FILES={"robots.txt": robots})) == set()
+
+
+class Asking:
+    """A converter that asks for a row."""
+
+    regex = "[a-z]+"
+
+    def to_python(self, value: str) -> str:
+        raise OperationalError("there is no database")
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+def test_a_route_that_asks_a_database(site: Read, settings: Any, tmp_path: Any) -> None:
+    """Nothing is asked of what cannot be reached while the settings are read."""
+    (tmp_path / "robots").touch()
+    with contextlib.suppress(ValueError):  # Another test of this process has registered it.
+        register_converter(Asking, "asking")
+    settings.ROOT_URLCONF = urlconf(path("<asking:name>", view))
+    assert ids(site(ROOT_FILES={"robots": tmp_path / "robots"})) == set()
+
+
+def test_a_login_page_of_a_urlconf_that_cannot_be_imported(read: Read) -> None:
+    """Areas ask for the page; that there is none is found, and nothing crashes."""
+    areas = {"/private/": "active"}
+    found = read(
+        ROOT_URLCONF="no.such.module",
+        LOGIN_URL="/in/",
+        DEPLOYKIT={"SITE": {"AUTH_AREAS": areas}},
+    )
+    assert "W067" in ids(found)
+
+
+def test_a_cookie_without_a_path(read: Read) -> None:
+    """None leaves it to the browser, which takes the page's."""
+    assert "W062" not in ids(read(**{**PREFIXED, "SESSION_COOKIE_PATH": None}))
 
 
 def test_routes_are_prefixes(site: Read) -> None:

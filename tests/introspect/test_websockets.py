@@ -88,6 +88,9 @@ def ask(read: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
         (r're_path(r"^ws/live/$", view)', ("/ws/live/",)),
         (r're_path(r"ws/chat/(?P<room>\w+)/$", view)', ("/ws/chat/",)),
         (r're_path(r"^ws/v\d+/$", view)', ("/ws/",)),
+        (r're_path(r"^ws/chat/?$", view)', ("/ws/",)),
+        (r're_path(r"^ws/a\.?/$", view)', ("/ws/",)),
+        (r're_path(r"^ws/a|chat/$", view)', ("/",)),
         ('path("b/", view), path("a", view), path("a", view)', ("/a", "/b/")),
         ('path("ws/", view), path("ws/echo/", view)', ("/ws/",)),
         (

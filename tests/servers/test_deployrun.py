@@ -24,7 +24,7 @@ from tests.servers.stacks import STACKS, Stack, apache, fronts
 ALONE = [STACKS["gunicorn/http"], STACKS["apache/mod_wsgi from the package index"]]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("stack", [*ALONE, *fronts()], ids=str)
 def test_it_leaves_nothing_behind(example: Project, stack: Stack, number: signal.Signals) -> None:
     """After a signal there is no process, no directory, no listener, and the status is 0."""

@@ -59,7 +59,7 @@ def is_middleware(path: str, wanted: type) -> bool:
     """Tell whether a dotted path of MIDDLEWARE is ``wanted`` or a subclass of it."""
     try:
         found = import_string(path)
-    except ImportError:
+    except Exception:  # An import may raise anything.
         return False  # Django says so itself, more clearly, when it loads the middleware.
     return isinstance(found, type) and issubclass(found, wanted)
 

@@ -47,7 +47,7 @@ def _reads_it(authentication: object) -> bool:
     if isinstance(authentication, str):
         try:
             authentication = import_string(authentication)
-        except ImportError:
+        except Exception:  # An import may raise anything.
             return True
     bases = getattr(authentication, "__mro__", ())
     return not any(

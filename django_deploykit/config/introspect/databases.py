@@ -8,8 +8,10 @@ from typing import Any
 from django_deploykit.config.facts import DatabaseServer
 from django_deploykit.config.introspect.context import Context
 
-# What is asked without a connection: a file, or nothing at all.
-_WITHOUT = ("", "django.db.backends.dummy", "django.db.backends.sqlite3")
+# The backends of which a database is a file; whoever wraps one keeps its name.
+_FILES = ("sqlite3", "spatialite")
+# And those without any database.
+_NOTHING = ("", "dummy")
 
 # How large a pool is that nobody gave a size: psycopg_pool's and oracledb's own default.
 _POOLS = {"postgresql": 4, "postgis": 4, "oracle": 2}
@@ -24,8 +26,17 @@ def servers(context: Context) -> tuple[DatabaseServer, ...]:
             pool=_pool(database),
         )
         for alias, database in context.settings.DATABASES.items()
-        if database.get("ENGINE", "") not in _WITHOUT
+        if not in_a_file(database) and _kind(database) not in _NOTHING
     )
+
+
+def in_a_file(database: Mapping[str, Any]) -> bool:
+    """Tell whether an entry of DATABASES is a file, which the application itself opens."""
+    return _kind(database) in _FILES
+
+
+def _kind(database: Mapping[str, Any]) -> str:
+    return str(database.get("ENGINE") or "").rpartition(".")[2]
 
 
 def _pool(database: Mapping[str, Any]) -> int | None:
@@ -35,6 +46,5 @@ def _pool(database: Mapping[str, Any]) -> int | None:
     if not pool:
         return None
     sizes = pool if isinstance(pool, Mapping) else {}
-    kind = database["ENGINE"].rpartition(".")[2]
     stated = sizes.get("max_size") or sizes.get("max") or sizes.get("min_size")
-    return int(stated or _POOLS.get(kind, 0)) or None
+    return int(stated or _POOLS.get(_kind(database), 0)) or None

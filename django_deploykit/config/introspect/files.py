@@ -9,6 +9,7 @@ from pathlib import Path
 from django_deploykit.config import findings
 from django_deploykit.config.facts import Mount, RootFile
 from django_deploykit.config.introspect.context import Context, is_directory, is_file, real
+from django_deploykit.config.introspect.databases import in_a_file
 from django_deploykit.config.introspect.storages import location, storage, url
 
 MEDIA_CHOICES = ("none", "protected", "public")
@@ -57,7 +58,7 @@ def databases(context: Context) -> tuple[Path, ...]:
     for database in context.settings.DATABASES.values():
         name = str(database.get("NAME") or "")
         in_memory = not name or ":memory:" in name or "mode=memory" in name
-        if database.get("ENGINE", "").endswith("sqlite3") and not in_memory:
+        if in_a_file(database) and not in_memory:
             found.append(Path(name.removeprefix("file:").partition("?")[0]).absolute())
     return tuple(found)
 

@@ -85,6 +85,10 @@ def _without_root(context: Context, storage: Storage, url: str) -> StaticFiles |
         message = "it is unset, and the manifest storage works only with collected files."
         context.find(findings.NO_STATIC_ROOT, "STATIC_ROOT", message)
         return None
+    stated = context.settings.STATICFILES_DIRS
+    if not isinstance(stated, (list, tuple)):  # Of a text, each letter would be looked into.
+        context.find_type("STATICFILES_DIRS", stated, "a list or tuple of directories")
+        return None
     tops = dict[str, set[Path]]()
     for top, directory in _found():
         tops.setdefault(top, set()).add(directory)

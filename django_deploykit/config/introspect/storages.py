@@ -35,7 +35,7 @@ def storage(context: Context, alias: str) -> Storage | None:
     backend = entry["BACKEND"]
     try:
         found = import_string(backend) if isinstance(backend, str) else backend
-    except ImportError:
+    except Exception:  # An import may raise anything, such as ImproperlyConfigured.
         found = None
     if not isinstance(found, type):
         context.find(findings.BAD_STORAGE, "STORAGES", f"{backend!r} cannot be imported.")
@@ -58,10 +58,11 @@ def location(context: Context, storage: Storage, setting: str) -> Path | None:
 def url(context: Context, storage: Storage | None, setting: str, prefix: str) -> str | None:
     """The URL path of a local storage, with the prefix; None if it is unset or elsewhere."""
     option = storage.options.get("base_url") if storage else None
-    value = str(option) if option else context.as_written(setting)
+    # Of an option, Django adds the last slash.
+    value = f"{str(option).rstrip('/')}/" if option else context.as_written(setting)
     if not value or is_elsewhere(value):
         return None
     if value == "/" or not value.endswith("/"):
         message = f"{value!r} would take the whole site, or does not end in a slash."
-        context.find(findings.BAD_URL, setting, message)
+        context.find(findings.BAD_URL, "STORAGES" if option else setting, message)
     return value if value.startswith("/") else f"{prefix}/{value}"

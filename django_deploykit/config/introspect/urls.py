@@ -29,8 +29,9 @@ _ROUTE = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+/\Z")
 # Of the unreserved characters of RFC 3986: what no server reads as anything else.
 _PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+/?\Z")
 
-# What a regular expression begins with, up to its first syntax.
+# What a regular expression begins with, up to its first syntax: plain characters, and escaped ones.
 _PLAIN = re.compile(r"(?:[^\\.^$*+?{}\[\]|()<>]|\\[^A-Za-z0-9])*")
+_LAST = re.compile(r"\\?.\Z", re.DOTALL)
 
 # Views that stand in for the web server in development.
 _DEVELOPMENT = (serve_file, serve_static)
@@ -85,7 +86,7 @@ def login_url(context: Context, prefix: str) -> str:
         return ""
     try:
         url = f"{prefix}/{reverse(value).removeprefix(get_script_prefix())}"
-    except (NoReverseMatch, ImproperlyConfigured):
+    except Exception:  # It is no name of a URL; or the URLconf cannot be imported.
         url = str(value)
     return url if _PATH.match(url) else ""
 
@@ -152,8 +153,17 @@ def plain_text(pattern: Any) -> list[str]:
     route = str(pattern)
     if not isinstance(pattern, RegexPattern):
         return [route.partition("<")[0]]
-    match = _PLAIN.match(route.removeprefix("^"))
-    return [re.sub(r"\\(.)", r"\1", match[0] if match else "")]
+    return [re.sub(r"\\(.)", r"\1", _beginning(route.removeprefix("^")))]
+
+
+def _beginning(regex: str) -> str:
+    """What all text begins with that a regular expression matches, as it is written there."""
+    match = _PLAIN.match(regex)
+    plain = match[0] if match else ""
+    what_follows = regex[len(plain) : len(plain) + 1]
+    if what_follows == "|":  # Other text begins in another way.
+        return ""
+    return _LAST.sub("", plain) if what_follows in ("?", "*", "{") else plain
 
 
 def _language_prefixes(pattern: LocalePrefixPattern) -> list[str]:
@@ -169,7 +179,7 @@ def _resolves(url: str) -> bool:
     """Tell whether a route of its own, not a catch-all, answers this URL."""
     try:
         match = get_resolver().resolve(url)
-    except Resolver404:
+    except Exception:  # Resolver404; or a converter asks a database that is not there.
         return False
     return match.route.strip("^$").replace("\\", "") == url.lstrip("/")
 
@@ -187,7 +197,7 @@ def _check_prefix(context: Context, prefix: str) -> None:
             message = f"{url!r} lies outside of the prefix {prefix!r}."
             context.find(findings.OUTSIDE_PREFIX, name, message)
     for name in ("SESSION_COOKIE_PATH", "CSRF_COOKIE_PATH"):
-        path = getattr(settings, name)
+        path = getattr(settings, name) or ""  # None: the browser keeps it to the page's path.
         if _is_outside(path, prefix):
             message = f"{path!r} sends the cookie to every site of the host."
             context.find(findings.COOKIE_PATH, name, message)

@@ -46,7 +46,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if hasattr(self.stdout, "reconfigure"):
             # Servers read bytes: what is printed may not depend on the terminal's encoding.
-            self.stdout.reconfigure(encoding="utf-8")
+            # With the bytes of a file that is compared, whatever they are.
+            self.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
         self._coloured = self.stderr.isatty() or options.get("force_color", False)
         try:
             with quiet_pipe(self.stdout):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from argparse import ArgumentParser
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +24,7 @@ from django_deploykit.exceptions import CannotRun, DeploykitError
 from django_deploykit.management import choices
 from django_deploykit.management.choices import Project
 from django_deploykit.run.directory import lay_out, run_directory
-from django_deploykit.run.supervise import Front, check_ports, supervise
+from django_deploykit.run.supervise import Front, check_ports, signalled, supervise
 
 # Tried in this order when no target is named: the first that can run here.
 PREFERRED = ("apache", "gunicorn")
@@ -45,19 +46,22 @@ class Command(BaseCommand):
             project = choices.read_project(options)
             listen = parse_choices({"listen": options["listen"]}, "--listen")
             deployment = replace(project.deployment, **listen)
-            with run_directory() as directory:
-                self._run(options, replace(project, deployment=deployment), directory)
+            project = replace(project, deployment=deployment)
+            with signalled() as stop, run_directory() as directory:
+                self._run(options, project, directory, stop)
         except DeploykitError as error:
             raise choices.mistake(error) from error
 
-    def _run(self, options: dict[str, Any], project: Project, directory: Path) -> None:
+    def _run(
+        self, options: dict[str, Any], project: Project, directory: Path, stop: threading.Event
+    ) -> None:
         user = _user(project.deployment)
         stack, plan = self._choose(options, project, directory, user)
         addresses = _addresses(plan)
         check_ports(addresses)
         _check_access(stack, plan, user)
         processes = lay_out(stack, plan, directory, user)
-        supervise(processes, _front(plan), directory / "log", self._ready)
+        supervise(processes, _front(plan), directory / "log", self._ready, stop)
 
     def _ready(self, line: str) -> None:
         self.stdout.write(line)

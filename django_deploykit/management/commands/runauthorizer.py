@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import os
 import signal
 import socket
 import stat
@@ -126,10 +127,14 @@ def _bound(address: Address) -> Iterator[socket.socket]:
     path = Path(address)
     if path.exists() and stat.S_ISSOCK(path.stat().st_mode):
         path.unlink()
+    listener = listening(address)  # What else is there stays, and it fails.
+    ours = path.stat()
     try:
-        yield listening(address)
+        yield listener
     finally:
-        path.unlink(missing_ok=True)
+        # The next one may listen there already, while this one answered its last requests.
+        if path.exists() and os.path.samestat(path.stat(), ours):
+            path.unlink()
 
 
 def _shown(address: Address) -> str:
