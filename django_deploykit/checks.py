@@ -10,17 +10,22 @@ from django.core.checks import CheckMessage, Error, Warning
 
 from django_deploykit.config import findings
 from django_deploykit.config.findings import Finding, Level
-from django_deploykit.config.introspect import introspect
+from django_deploykit.config.introspect import introspect_sites
 
 
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Report what is wrong wherever the project runs: malformed or contradictory settings."""
-    return [_message(found) for found in introspect().findings if not found.kind.deploy]
+    return [_message(found) for found in _findings() if not found.kind.deploy]
 
 
 def check_deployment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Report what matters only where the site is served (``check --deploy``)."""
-    return [_message(found) for found in introspect().findings if found.kind.deploy]
+    return [_message(found) for found in _findings() if found.kind.deploy]
+
+
+def _findings() -> Sequence[Finding]:
+    """Those of each of SITES, where there are some: else of this project."""
+    return introspect_sites()[1]
 
 
 def check_auth(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:

@@ -85,3 +85,14 @@ def test_project_in_development(tmp_path: Path) -> None:
     done = project.manage("check", "--deploy")
     assert "deploykit.E008" in done.stderr
     assert done.returncode == 1
+
+
+def test_sites_are_looked_at_as_they_are_written(tmp_path: Path) -> None:
+    """The module that names several sites is none itself: what is wrong is wrong with one of
+    them."""
+    sites = "DEPLOYKIT = {'SITES': {'blog': {'settings': 'no.such.module'}}}\nALLOWED_HOSTS = []\n"
+    project = start_project(tmp_path / "server", sites)
+    done = project.manage("check")
+    assert done.returncode == 1
+    assert "deploykit.E016" in done.stderr
+    assert "deploykit.E004" not in project.manage("check", "--deploy").stderr

@@ -54,7 +54,8 @@ CONF_UNKNOWN = _error(1, "See the settings reference for every key.")
 CONF_TYPE = _error(2, "See the settings reference for the shape of this value.")
 NO_APPLICATION = _error(
     3,
-    "Set WSGI_APPLICATION to the dotted path of a WSGI callable, as startproject does.",
+    "Set WSGI_APPLICATION, or ASGI_APPLICATION, to the dotted path of a callable, as startproject "
+    "does.",
     deploy=True,
 )
 NO_HOSTS = _error(4, "List the names under which the site is reached.", deploy=True)
@@ -78,7 +79,9 @@ BAD_ENVIRON = _error(
 BAD_TLS = _error(14, "Give 'CERTIFICATE' and 'KEY' as absolute paths.")
 SITES_CONFLICT = _error(15, "Give the sites different hosts or different prefixes.")
 SITE_FAILED = _error(16, "Mend that settings module first.")
-BAD_ROUTE = _error(17, "Write routes as absolute URL paths with a slash at both ends.")
+BAD_ROUTE = _error(
+    17, "Write absolute URL paths: routes with a slash at both ends, websockets with the first."
+)
 CHOICE = _error(18, "See the reference of --set keys.")
 BAD_STORAGE = _error(19, "Name a storage class that can be imported in STORAGES.")
 SECRET_IN_ENVIRON = _error(

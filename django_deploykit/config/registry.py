@@ -19,6 +19,13 @@ def renderers() -> dict[str, type[Renderer]]:
     return dict(sorted(found.items()))
 
 
+def labels() -> tuple[str, ...]:
+    """Every stack that a process can be told it was emitted for: ``nginx/http``, say."""
+    return tuple(
+        f"{name}/{gateway}" for name, one in renderers().items() for gateway in one.gateways
+    )
+
+
 def _walk() -> Iterator[type[Renderer]]:
     for package in _PACKAGES:
         home = importlib.import_module(f"{config.__name__}.{package}")

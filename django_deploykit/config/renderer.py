@@ -175,7 +175,10 @@ class Renderer(ABC):
 
         Raise CannotRun where this machine lacks the server, or has one that does not fit.
         """
-        raise CannotRun(f"target {self.name!r} is not something that runs by itself.")
+        raise CannotRun(
+            f"target {self.name!r} is not something that runs by itself. "
+            "Name a server, or none: manage.py deployrun"
+        )
 
     @property
     def reload(self) -> str:

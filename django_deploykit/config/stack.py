@@ -181,7 +181,7 @@ def resolve(
     """
     known = renderers()
     if target not in known:
-        raise ChoiceError(unknown("target", target, "deployconfig", known))
+        raise ChoiceError(unknown("target", target, "manage.py", known))
     renderer = known[target]
     if gateway is not None and gateway not in renderer.gateways:
         raise ChoiceError(unknown("gateway", gateway, f"target {target!r}", renderer.gateways))

@@ -138,9 +138,13 @@ def socket(text: str) -> Path | Address:
         if len(text.encode()) > 107 or ":" in text:
             raise Invalid("a path of at most 107 bytes without a colon")
         return found
-    address = _address(text)
+    allowed = "an absolute path, or an IP address and port: '127.0.0.1:9000'"
+    try:
+        address = _address(text)
+    except Invalid:
+        raise Invalid(allowed) from None
     if not address.host:
-        raise Invalid("an absolute path, or an IP address and port: '127.0.0.1:9000'")
+        raise Invalid(allowed)
     return address
 
 

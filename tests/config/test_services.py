@@ -161,5 +161,5 @@ def test_the_environment_file_has_no_value() -> None:
     found = rendered(facts)["django-shop.env"]
     assert all(line.startswith("#") for line in found.text.splitlines())
     assert found.mode == 0o640
-    assert found.needs.steps == ("chown root:www-data '/srv/my env' && chmod 0640 '/srv/my env'",)
+    assert found.needs.steps == ("chgrp www-data '/srv/my env' && chmod 0640 '/srv/my env'",)
     assert "EnvironmentFile=/srv/my env" in unit(facts)

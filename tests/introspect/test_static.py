@@ -190,6 +190,11 @@ def test_one_directory_is_no_list_of_letters(read: Read) -> None:
     assert "STATICFILES_DIRS" in messages(read(STATIC_ROOT=None, STATICFILES_DIRS="/srv/assets"))
 
 
+def test_a_fault_is_told_once(read: Read) -> None:
+    """However many look at the setting: the admin has static files, too."""
+    assert messages(read(STATIC_URL="/static")).count("deploykit.E011") == 1
+
+
 def test_relative_static_root(read: Read) -> None:
     """A relative directory is read as Django reads it, and reported."""
     found = read(STATIC_ROOT="collected")

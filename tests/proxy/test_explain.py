@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +15,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from django_deploykit.management.choices import MISTAKE
+from tests.projects import start_project
 
 SECTION = {
     "TRUSTED": ["10.0.0.0/8"],
@@ -94,3 +100,42 @@ def test_bad_settings_are_a_mistake(settings: Any) -> None:
     with pytest.raises(CommandError, match="TRUSTED") as raised:
         explain()
     assert raised.value.returncode == MISTAKE
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["page"], "path: 'page' does not begin with a slash."),
+        (["--peer", "foo"], "--peer: 'foo' is neither an IP address nor 'unix'."),
+        (["--stack", "nginx/htp"], "unknown stack 'nginx/htp'. Did you mean 'nginx/http'?"),
+    ],
+)
+def test_what_cannot_be_is_not_explained(args: list[str], said: str) -> None:
+    """A typing mistake gets no answer that looks like one."""
+    with pytest.raises(CommandError) as error:
+        explain(*args)
+    assert said in str(error.value)
+    assert error.value.returncode == MISTAKE
+
+
+@pytest.mark.parametrize("command", [["deployexplain", "/"], ["deployauth", "alice"]])
+def test_a_pipe_that_nobody_reads(command: list[str], tmp_path: Path) -> None:
+    """Whoever has read enough ends the command without a word."""
+    project = start_project(tmp_path / "shop")
+    assert project.manage("migrate", "-v0").returncode == 0
+    who = {"DJANGO_SUPERUSER_PASSWORD": "a password"}
+    words = ("createsuperuser", "--no-input", "--username=alice", "--email=a@example.com")
+    assert project.manage(*words, **who).returncode == 0
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "manage.py", *command],
+        cwd=project.directory,
+        env=project.environment(),
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")

@@ -26,8 +26,10 @@ class Context:
     findings: list[Finding] = field(default_factory=list)
 
     def find(self, kind: Kind, setting: str, message: str) -> None:
-        """Note that ``setting`` has this fault."""
-        self.findings.append(Finding(kind, setting, message))
+        """Note, once, that ``setting`` has this fault."""
+        found = Finding(kind, setting, message)
+        if found not in self.findings:
+            self.findings.append(found)
 
     def find_type(self, setting: str, value: object, expected: str) -> None:
         """Note a value of the wrong type; it is not repeated, for it may hold a secret."""

@@ -10,8 +10,8 @@ from django_deploykit.config.renderer import Rendered, Renderer
 from django_deploykit.config.scripts.entry import bootstrapped, other_sites, site_of
 
 _HOOKS = """
-    # Apache finds them by these names (WSGIAuthUserScript, WSGIAuthGroupScript).
-    from django_deploykit.handlers.modwsgi import check_password, groups_for_user
+    # Apache finds them by these names (WSGIAuthUserScript, WSGIAuthGroupScript, WSGIAccessScript).
+    from django_deploykit.handlers.modwsgi import allow_access, check_password, groups_for_user
 """
 
 

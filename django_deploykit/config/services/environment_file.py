@@ -23,7 +23,7 @@ _TEXT = """\
 # NAME=value, one on a line; names in upper case. Values without spaces, quotes, backslashes,
 # "$" and "#" mean the same to everybody who reads this file. No "export" and no blank
 # around "=".
-# What is secret stands here and nowhere else: root owns it, the application's group reads it.
+# What is secret stands here and nowhere else: its owner and the application's group read it.
 #SECRET_KEY=
 #DATABASE_URL="""
 
@@ -53,4 +53,5 @@ class EnvironmentFileRenderer(Renderer):
     def _protect(self, path: Path) -> str:
         reader = group(self.deployment) or self.deployment.user or FRONT
         quoted = shlex.quote(str(path))
-        return f"chown root:{reader} {quoted} && chmod {_MODE:04o} {quoted}"
+        # Its owner stays: whoever runs manage.py has to read it, too.
+        return f"chgrp {reader} {quoted} && chmod {_MODE:04o} {quoted}"

@@ -14,6 +14,7 @@ from django_deploykit.auth.explain import explain
 from django_deploykit.auth.requests import AreaRequest
 from django_deploykit.exceptions import DeploykitError
 from django_deploykit.management.choices import MISTAKE
+from django_deploykit.management.pipes import quiet_pipe
 
 
 class Command(BaseCommand):
@@ -36,6 +37,7 @@ class Command(BaseCommand):
         passes, lines = explain(account, rule, request)
         groups = ", ".join(account.groups) or "(none)"
         outcome = f"{account.name} {'passes' if passes else 'is refused'}"
-        self.stdout.write("\n".join([*lines, f"groups: {groups}", outcome]))
+        with quiet_pipe(self.stdout):
+            self.stdout.write("\n".join([*lines, f"groups: {groups}", outcome]))
         if not passes:
             raise SystemExit(1)

@@ -11,7 +11,11 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 
 from django_deploykit import contract
+from django_deploykit.config.registry import labels
+from django_deploykit.exceptions import unknown
 from django_deploykit.management.choices import MISTAKE
+from django_deploykit.management.pipes import quiet_pipe
+from django_deploykit.proxy.addresses import parse_address
 from django_deploykit.proxy.asgi import AsgiDoor
 from django_deploykit.proxy.configured import judge
 from django_deploykit.proxy.decide import Judge
@@ -45,16 +49,29 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        _check(options["path"], options["peer"], options["stack"])
         scope = _scope(options["path"], options["peer"], options["headers"])
         try:
-            decision = _decide(judge(options["stack"]), scope)
+            lines = [*_lines(_decide(judge(options["stack"]), scope))]
         except ImproperlyConfigured as error:
             raise CommandError(str(error), returncode=MISTAKE) from None
         except Refused as refused:
-            self.stdout.write(f"answer: {refused.status} {refused.phrase} ({refused})")
-            return
-        for line in _lines(decision):
-            self.stdout.write(line)
+            lines = [f"answer: {refused.status} {refused.phrase} ({refused})"]
+        with quiet_pipe(self.stdout):
+            self.stdout.write("\n".join(lines))
+
+
+def _check(path: str, peer: str, stack: str) -> None:
+    """Raise CommandError for what no request could have."""
+    if not path.startswith("/"):
+        problem = f"path: {path!r} does not begin with a slash."
+    elif peer != "unix" and not parse_address(peer):
+        problem = f"--peer: {peer!r} is neither an IP address nor 'unix'."
+    elif stack and stack not in (known := labels()):
+        problem = unknown("stack", stack, "--stack", known)
+    else:
+        return
+    raise CommandError(problem, returncode=MISTAKE)
 
 
 def _scope(path: str, peer: str, headers: Sequence[str]) -> dict[str, Any]:

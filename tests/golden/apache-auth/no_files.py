@@ -16,5 +16,5 @@ bootstrap(
     stack='apache-auth/script',
 )
 
-# Apache finds them by these names (WSGIAuthUserScript, WSGIAuthGroupScript).
-from django_deploykit.handlers.modwsgi import check_password, groups_for_user
+# Apache finds them by these names (WSGIAuthUserScript, WSGIAuthGroupScript, WSGIAccessScript).
+from django_deploykit.handlers.modwsgi import allow_access, check_password, groups_for_user
