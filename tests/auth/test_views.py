@@ -19,7 +19,7 @@ from django.test import AsyncClient, Client
 from django_deploykit import contract
 from django_deploykit.views import AuthRequestView
 from tests.auth import urls
-from tests.auth.conftest import PASSWORD, CountedHasher, user
+from tests.auth.conftest import PASSWORD, CountedHasher, user, wire
 
 # All of Django's, in the order that its documentation gives, and each at its worst.
 MIDDLEWARE = [
@@ -174,6 +174,31 @@ def test_r18_a_path_of_two_readings_is_refused(alice: User, web: Client, target:
     """Also to those who may see everything."""
     asked = {contract.environ_key(contract.AUTH_URL_HEADER): target}
     assert web.get("/nginx/", **asked, **basic()).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("path", "header"),
+    [
+        ("/nginx/seen/", contract.AUTH_URL_HEADER),
+        ("/forward/seen/", contract.FORWARD_AUTH_URL_HEADER),
+    ],
+)
+@pytest.mark.parametrize("target", ["/geheim-%C3%A4/x", wire("/geheim-ä/x")], ids=ascii)
+def test_r18_a_path_of_bytes_is_the_one_that_is_looked_up(
+    alice: User, web: Client, path: str, header: str, target: str
+) -> None:
+    """Raw or encoded, a policy is asked about the directory that the server opens."""
+    urls.seen.clear()
+    asked = {contract.environ_key(header): target}
+    assert web.get(path, **asked, **basic()).status_code == 200
+    assert [seen[0] for seen in urls.seen] == ["/geheim-ä/x"]
+
+
+def test_r22_the_way_back_has_the_letters_of_the_url(web: Client) -> None:
+    """Bytes as they are come back as the same letters, not as what a gateway makes of them."""
+    url = contract.environ_key(contract.FORWARD_AUTH_URL_HEADER)
+    response = web.get("/forward/", HTTP_ACCEPT="text/html", **{url: wire("/ä?ö")})
+    assert response["Location"] == "/accounts/login/?next=%2F%C3%A4%3F%C3%B6"
 
 
 @pytest.mark.parametrize("method", ["get", "G T", "", "GET\n", "A" * 40, "1"])
