@@ -14,6 +14,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.test import Client
+from django.views.debug import ExceptionReporter
 
 from django_deploykit.auth import authorizer, fastcgi
 from django_deploykit.auth.authorizer import Authorizer
@@ -217,6 +218,21 @@ def test_r15_an_error_is_500(address: Any, settings: Any, caplog: pytest.LogCapt
     assert "directory" not in body + str(headers)
     assert "the directory does not answer" in caplog.text
     assert "a secret" not in caplog.text
+
+
+@pytest.mark.parametrize("given", ["REMOTE_PASSWD", "HTTP_AUTHORIZATION"])
+def test_r10_no_password_in_a_report_of_an_error(
+    address: Any, settings: Any, caplog: pytest.LogCaptureFixture, given: str
+) -> None:
+    """Nor where the log is mailed to the administrators, with variables."""
+    settings.AUTHENTICATION_BACKENDS = ["tests.people.backends.Broken"]
+    sent = {"REMOTE_PASSWD": PASSWORD, "HTTP_AUTHORIZATION": basic("zoé", PASSWORD)}[given]
+    assert ask(address, REMOTE_USER="zoé", **{given: sent})[0] == "500 Internal Server Error"
+    (found,) = [record.exc_info for record in caplog.records if record.exc_info]
+    report = ExceptionReporter(None, *found).get_traceback_html()
+    assert "the directory does not answer" in report
+    assert PASSWORD not in report
+    assert sent not in report
 
 
 def test_r15_an_unknown_policy_is_500(address: Any, zoe: User) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 import os
 import re
@@ -17,6 +18,7 @@ from django.contrib.auth.signals import user_login_failed
 from django.core.cache import caches
 from django.db import connection
 from django.http import HttpRequest
+from django.views.debug import ExceptionReporter
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -228,6 +230,20 @@ def test_r10_no_password_in_any_log(
     assert len(carried) == 4
     assert password not in caplog.text
     assert password not in repr(carried)
+
+
+def test_r10_no_password_in_a_report_of_an_error(alice: User, settings: Any) -> None:
+    """Whoever reports what a hook raises, with variables."""
+    settings.AUTHENTICATION_BACKENDS = ["tests.people.backends.Broken"]
+    header = "Basic " + base64.b64encode(f"alice:{PASSWORD}".encode()).decode()
+    with pytest.raises(RuntimeError) as error:
+        check_password(environ(HTTP_AUTHORIZATION=header), "alice", PASSWORD)
+    # What called the hook is not the hook.
+    within = error.value.with_traceback(error.tb.tb_next)
+    report = ExceptionReporter(None, error.type, within, within.__traceback__).get_traceback_html()
+    assert "the directory does not answer" in report
+    assert PASSWORD not in report
+    assert header not in report
 
 
 def test_r11_backends_see_the_request(alice: User, settings: Any) -> None:
