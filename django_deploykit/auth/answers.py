@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.shortcuts import resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 
-from django_deploykit.auth.credentials import from_header
+from django_deploykit.auth.credentials import from_header, from_wire
 from django_deploykit.auth.decision import Decision, Reason, announce
 from django_deploykit.auth.state import authenticator
 from django_deploykit.auth.waiting import takes_time
@@ -64,9 +64,12 @@ def wants_page(request: HttpRequest, authorization: str) -> bool:
 
 
 def login_url(target: str) -> str:
-    """LOGIN_URL, with ``target`` to come back to unless that leads to another host."""
+    """LOGIN_URL, with ``target`` to come back to unless that leads to another host.
+
+    ``target`` is text that a gateway read as Latin-1.
+    """
     takes_time()  # It may be the first to load the project's URLs.
-    url = resolve_url(settings.LOGIN_URL)
-    if not target.startswith("/") or not url_has_allowed_host_and_scheme(target, None):
+    url, back = resolve_url(settings.LOGIN_URL), from_wire(target)
+    if not back.startswith("/") or not url_has_allowed_host_and_scheme(back, None):
         return url
-    return f"{url}{'&' if '?' in url else '?'}{urlencode({'next': target})}"
+    return f"{url}{'&' if '?' in url else '?'}{urlencode({'next': back})}"

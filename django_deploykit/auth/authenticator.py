@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
+import traceback
 from typing import Any
 
 from django.contrib.auth import authenticate
@@ -135,7 +136,8 @@ class Authenticator:
             return Reason.THROTTLED
         try:
             user = _ask_backends(credentials, request)
-        except BaseException:
+        except BaseException as error:
+            _empty_frames(error)
             self._give_back(who)
             raise
         if user is None:
@@ -165,6 +167,20 @@ def _holds(name: str, rule: policies.Rule, account: Account, request: HttpReques
     except Exception:
         logger.exception("the policy %r raised, and so holds for nobody", name)
         return False
+
+
+def _empty_frames(error: BaseException) -> None:
+    """Take the variables out of what an error and its causes passed through.
+
+    A backend has the password in a variable of its own, which ``sensitive_variables`` of a caller
+    does not hide: Django's own, of ``authenticate``, stands between, and names none of it.
+    """
+    seen: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in seen:
+        seen.append(cause)
+        traceback.clear_frames(cause.__traceback__)
+        cause = cause.__cause__ or cause.__context__
 
 
 def _ask_backends(credentials: Credentials, request: HttpRequest) -> Any:

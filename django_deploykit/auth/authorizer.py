@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
+from django.views.decorators.debug import sensitive_variables
+
 from django_deploykit import contract
 from django_deploykit.auth import answers, fastcgi
 from django_deploykit.auth.credentials import Credentials, from_wire, is_one_line
@@ -40,6 +42,7 @@ class Authorizer:
     realm: str
     token: str = field(default="", repr=False)
 
+    @sensitive_variables()  # of all that is called from here, where the log is mailed
     def __call__(self, role: int, params: dict[str, str]) -> bytes:
         try:
             with fresh_connections():

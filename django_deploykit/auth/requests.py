@@ -54,11 +54,11 @@ class AreaRequest(HttpRequest):
 
     @cached_property
     def COOKIES(self) -> dict[str, str]:  # type: ignore[override]
-        return parse_cookie(self.META.get("HTTP_COOKIE", ""))
+        return parse_cookie(from_wire(self.META.get("HTTP_COOKIE", "")))
 
     @cached_property
     def GET(self) -> QueryDict:  # type: ignore[override]
-        return QueryDict(self.META.get("QUERY_STRING", ""))
+        return QueryDict(from_wire(self.META.get("QUERY_STRING", "")))
 
     @cached_property
     def POST(self) -> QueryDict:  # type: ignore[override]
@@ -98,11 +98,15 @@ def normalised(target: str) -> str | None:
     """The path of a request target, decoded once; None for one that servers read differently.
 
     Those have an encoded slash, a backslash, a fragment, a control character, or are not a path.
+    ``target`` is text that a gateway read as Latin-1: its bytes may be those of a name as it is.
     """
     path = target.partition("?")[0]
     if _PLAIN.match(path):
         return path
-    raw = unquote_to_bytes(path)
+    try:
+        raw = unquote_to_bytes(path.encode("latin-1"))
+    except UnicodeEncodeError:  # No gateway wrote that.
+        return None
     if not path.startswith("/") or "%2f" in path.lower() or _STRANGE.search(raw):
         return None
     decoded = raw.decode("utf-8", "surrogateescape")

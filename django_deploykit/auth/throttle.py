@@ -45,7 +45,10 @@ class Failures:
         """Count an attempt as failed until it is known not to be; False beyond a limit."""
         limits = self._limits(address, login)
         counts = [self._counts.add(key, 1) <= limit for key, limit in limits.items()]
-        return all(counts)
+        if all(counts):
+            return True
+        self.give_back(address, login)  # Nothing was asked, so nothing failed.
+        return False
 
     def give_back(self, address: str, login: str) -> None:
         """The attempt that was counted did not fail."""
@@ -87,7 +90,11 @@ class Counts:
 
 
 class SharedCounts:
-    """The same between processes, in an alias of CACHES, where no name can be read."""
+    """The same between processes, in an alias of CACHES, where no name can be read.
+
+    Windows are those of the clock, one after the other: the name of an entry says to which it
+    belongs. Its lifetime only has to be longer, for not every cache keeps that when it counts.
+    """
 
     is_empty = False  # for all that this process knows
 
@@ -102,14 +109,20 @@ class SharedCounts:
 
     def add(self, key: Key, number: int) -> int:
         cache, name = caches[self._alias], self._name(key)
-        cache.add(name, 0, self._seconds)
+        if number > 0:
+            cache.add(name, 0, self._seconds)
         try:
-            return cache.incr(name, number)
-        except ValueError:  # The window ended between the two.
-            return number
+            count = cache.incr(name, number)
+        except ValueError:  # It is given back after its window, or the cache was full.
+            return max(number, 0)
+        # BaseCache.incr() writes with the lifetime of the alias: for ever, for less, or not at all.
+        if not cache.touch(name, self._seconds):
+            cache.set(name, count, self._seconds)
+        return count
 
     def _name(self, key: Key) -> str:
-        return f"deploykit.failures.{digest(self._secret, *key).hex()}"
+        window = str(int(time.time() // self._seconds))
+        return f"deploykit.failures.{digest(self._secret, window, *key).hex()}"
 
 
 @lru_cache(1024)

@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.debug import sensitive_variables
 
 from django_deploykit import contract
 from django_deploykit.auth import answers, sessions
@@ -81,6 +82,7 @@ class AuthRequestView(View):
         """Answer any method alike: nginx asks with GET, others with the client's own."""
         return self.answer(request)
 
+    @sensitive_variables()  # of all that is called from here, in reports of errors
     def answer(self, request: HttpRequest) -> HttpResponse:
         """The response for a request of the web server."""
         # Middleware would save the session (SESSION_SAVE_EVERY_REQUEST); this one never is.

@@ -48,7 +48,7 @@ def hooks(policy: str) -> Hooks:
     the same for every policy.
     """
 
-    @sensitive_variables("password")
+    @sensitive_variables()
     def check_password(environ: Mapping[str, Any], user: str, password: str) -> bool | str | None:
         """Basic authentication: True, or the user's proper name; False; None if unknown."""
         request = _request(environ)

@@ -145,6 +145,8 @@ def _unsatisfiable(response: ProtectedFileResponse) -> HttpResponseBase:
 
 
 def _tell(request: HttpRequest, response: ProtectedFileResponse, backend: str) -> None:
+    if request.method != "GET":  # Of HEAD, a server sends the headers.
+        return
     file_served.send(
         sender=ProtectedFileResponse, request=request, file=response.file, backend=backend
     )

@@ -7,7 +7,7 @@ to another user's hands too, if it names one.
 from __future__ import annotations
 
 from datetime import timedelta
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 from django.core import signing
 from django.core.exceptions import PermissionDenied
@@ -21,11 +21,17 @@ _KEY = "signed"
 def signed(path: str, *, expires: timedelta, filename: str = "", user: object = None) -> str:
     """Return ``path`` with a signature that holds until ``expires`` from now.
 
-    ``filename`` is the name under which the file is saved; with ``user`` (anything with a
-    ``pk``), nobody else can use the link.
+    ``path`` is encoded, as ``reverse()`` returns it. ``filename`` is the name under which the file
+    is saved; with ``user`` (anything with a ``pk``), nobody else can use the link. Raise
+    ValueError for a user without one, whose link would be everybody's.
     """
     token = signing.TimestampSigner(salt=_SALT)
-    claims = {"path": path, "name": filename, "for": _pk(user), "last": expires.total_seconds()}
+    claims = {
+        "path": unquote(path),  # as the request will have it
+        "name": filename,
+        "for": _bound(user),
+        "last": expires.total_seconds(),
+    }
     return f"{path}?{urlencode({_KEY: token.sign_object(claims)})}"
 
 
@@ -50,6 +56,16 @@ def filename(request: HttpRequest) -> str:
     if not constant_time_compare(wanted, got) or (of and of != _pk(getattr(request, "user", None))):
         raise PermissionDenied("This link is for something else.")
     return str(fresh["name"])
+
+
+def _bound(user: object) -> str:
+    """Whose the link is: nobody's but that user's, or everybody's for None."""
+    if user is not None and not _pk(user):
+        raise ValueError(
+            f"user={user!r} has no primary key. Give one who is saved and logged in, or None for a "
+            "link that whoever has it may use."
+        )
+    return _pk(user)
 
 
 def _pk(user: object) -> str:

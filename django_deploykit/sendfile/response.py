@@ -56,7 +56,8 @@ class ProtectedFileResponse(StreamingHttpResponse):
         self._stream: IO[bytes] | io.FileIO | None = None
         if file.stream is not None:
             self.open()
-        self._is_asgi = isinstance(request, ASGIRequest)
+        # Django REST framework has a request of its own, around that of Django.
+        self._is_asgi = isinstance(getattr(request, "_request", request), ASGIRequest)
         said = {"Content-Encoding": _UNCODED, "Content-Length": str(file.size)}
         super().__init__(self._body([(0, file.size - 1)]), headers={**said, **headers})
         self.is_replaced = False

@@ -29,7 +29,10 @@ def told(
     """
     if not stores or not file.url or request.method != "GET" or len(wanted or ()) > 1:
         return None
-    scheme, host, path, query, _ = urlsplit(file.url())
+    try:
+        scheme, host, path, query, _ = urlsplit(file.url())
+    except (NotImplementedError, ValueError):  # A storage of another kind, whose files have none.
+        return None
     internal = dict(stores).get(f"{scheme}://{host}")
     signed = f"{path.removeprefix('/')}?{query}"
     if internal is None or not _SPEAKABLE.fullmatch(signed):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import PermissionDenied
@@ -46,12 +47,25 @@ class ProtectedFileView(View):
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if self.signed_links and links.is_signed(request):
             name: str | None = links.filename(request) or self.get_download_name()
-        elif self.has_file_permission(request):
+        elif self._is_permitted(request):
             name = self.get_download_name()
         else:
             file_denied.send(sender=type(self), request=request, view=self)
             return self.handle_no_permission()
         return sendfile(request, self.get_file(), self.attachment, name, self.mimetype)
+
+    def _is_permitted(self, request: HttpRequest) -> bool:
+        """The answer of ``has_file_permission``, unless it would have to be awaited."""
+        answer: object = self.has_file_permission(request)
+        if inspect.isawaitable(answer):  # It would be true.
+            if inspect.iscoroutine(answer):
+                answer.close()
+            raise TypeError(
+                f"{type(self).__name__}.has_file_permission() returned {answer!r}; it returns True "
+                "or False. Write it without async: what is asynchronous can be awaited by "
+                "asgiref.sync.async_to_sync."
+            )
+        return bool(answer)
 
     def handle_no_permission(self) -> HttpResponseBase:
         """The login page for whoever has not logged in, and 403, or 404, for everybody else."""

@@ -14,6 +14,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.test import Client
+from django.views.debug import ExceptionReporter
 
 from django_deploykit.auth import authorizer, fastcgi
 from django_deploykit.auth.authorizer import Authorizer
@@ -151,6 +152,30 @@ def test_a_path_of_two_readings_is_refused(address: Any, zoe: User, target: str)
     assert ask(address, REQUEST_URI=target, HTTP_AUTHORIZATION=authorization)[0] == "403 Forbidden"
 
 
+def _is_not_secret(user: Any, request: Any) -> bool:
+    return not request.path.startswith("/geheim-ä/")
+
+
+@pytest.mark.parametrize("target", ["/geheim-%C3%A4/x", "/geheim-ä/x"])
+@pytest.mark.parametrize("role", [fcgi.RESPONDER, fcgi.AUTHORIZER])
+def test_r18_a_path_of_bytes_is_the_one_that_is_looked_up(
+    address: Any, zoe: User, auth: Callable[..., None], role: int, target: str
+) -> None:
+    """Raw or encoded, a policy is asked about the directory that the server opens."""
+    auth(POLICIES={"outside": _is_not_secret})
+    asked = {"DEPLOYKIT_POLICY": "outside", "HTTP_AUTHORIZATION": basic("zoé", PASSWORD)}
+    assert ask(address, role, REQUEST_URI="/offen-ä/x", **asked)[0] == "200 OK"
+    assert ask(address, role, REQUEST_URI=target, **asked)[0] == "403 Forbidden"
+
+
+def test_r22_the_way_back_has_the_letters_of_the_url(address: Any) -> None:
+    """Bytes as they are come back as the same letters, for each server."""
+    page = {"REQUEST_URI": "/ä?ö", "HTTP_ACCEPT": "text/html"}
+    expected = "/accounts/login/?next=%2F%C3%A4%3F%C3%B6"
+    assert ask(address, **page)[1]["Location"] == expected
+    assert ask(address, fcgi.RESPONDER, **page)[1]["X-Deploykit-Login"] == expected
+
+
 @pytest.mark.parametrize("engine", ["db", "cached_db", "cache", "signed_cookies"])
 @pytest.mark.usefixtures("transactional_db")
 def test_r19_sessions_are_not_written(settings: Any, engine: str) -> None:
@@ -193,6 +218,21 @@ def test_r15_an_error_is_500(address: Any, settings: Any, caplog: pytest.LogCapt
     assert "directory" not in body + str(headers)
     assert "the directory does not answer" in caplog.text
     assert "a secret" not in caplog.text
+
+
+@pytest.mark.parametrize("given", ["REMOTE_PASSWD", "HTTP_AUTHORIZATION"])
+def test_r10_no_password_in_a_report_of_an_error(
+    address: Any, settings: Any, caplog: pytest.LogCaptureFixture, given: str
+) -> None:
+    """Nor where the log is mailed to the administrators, with variables."""
+    settings.AUTHENTICATION_BACKENDS = ["tests.people.backends.Broken"]
+    sent = {"REMOTE_PASSWD": PASSWORD, "HTTP_AUTHORIZATION": basic("zoé", PASSWORD)}[given]
+    assert ask(address, REMOTE_USER="zoé", **{given: sent})[0] == "500 Internal Server Error"
+    (found,) = [record.exc_info for record in caplog.records if record.exc_info]
+    report = ExceptionReporter(None, *found).get_traceback_html()
+    assert "the directory does not answer" in report
+    assert PASSWORD not in report
+    assert sent not in report
 
 
 def test_r15_an_unknown_policy_is_500(address: Any, zoe: User) -> None:

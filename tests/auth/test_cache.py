@@ -9,11 +9,14 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, User
 from django.core.cache import caches
+from django.core.management import call_command
 from django.db import connection, connections
 
 from django_deploykit.auth import hashing, state, throttle
@@ -281,7 +284,7 @@ def test_r28_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     made = User(pk=1, username="alice", password="md5$a$b")
     verified = Verified(Cache(ENTRIES=100))
     accounts = Accounts(100, 60)
-    failures = Failures(Throttle())
+    failures = Failures(Throttle(ADDRESS_FAILURES=2_000))
     for number in range(1_000_000):
         verified._local.put(number.to_bytes(32), True, float("inf"))
     for number in range(10_000):
@@ -369,6 +372,87 @@ def test_what_was_given_back_was_never_counted() -> None:
     counts.add(("two",), -1)
     assert counts.is_empty
     assert counts.add(("two",), 1) == 1
+
+
+# The throttle between processes
+
+
+@pytest.fixture
+def table(settings: Any, db: None) -> str:
+    """The name of a table in the database that processes share; Django counts in it by a read and a
+    write, which begins the lifetime of an alias anew."""
+    settings.CACHES = {"default": {**DATABASE_CACHE}}
+    call_command("createcachetable")
+    return DATABASE_CACHE["LOCATION"]
+
+
+DATABASE_CACHE = {
+    "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+    "LOCATION": "counted",
+}
+
+
+@pytest.mark.parametrize("timeout", [None, 0, 1, 86_400])
+def test_a_count_is_kept_for_its_window(table: str, settings: Any, timeout: int | None) -> None:
+    """Whatever the lifetime of other entries is: not for ever, and not for a second."""
+    settings.CACHES = {"default": {**DATABASE_CACHE, "TIMEOUT": timeout}}
+    counts = throttle.SharedCounts("default", 600)
+    assert [counts.add(("one",), 1) for _ in range(3)] == [1, 2, 3]
+    assert counts.get([("one",)]) == {("one",): 3}
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT expires FROM {table}")  # noqa: S608 - a name of our own
+        ((expires,),) = cursor.fetchall()
+    left = datetime.fromisoformat(str(expires)).replace(tzinfo=UTC) - datetime.now(UTC)
+    assert 500 < left.total_seconds() <= 601
+
+
+@pytest.mark.parametrize("timeout", [None, 1])
+def test_a_window_ends_by_the_clock(
+    alice: User,
+    table: str,
+    settings: Any,
+    auth: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    timeout: int | None,
+) -> None:
+    """For all processes at once, and for all whom they count; whoever fails does not prolong it."""
+    # Moved for the throttle alone: the cache goes on by the clock on the wall.
+    clock, begin = Clock(), time.time() // 60 * 60
+    moved = SimpleNamespace(time=lambda: begin + clock.passed, monotonic=clock.monotonic)
+    monkeypatch.setattr(throttle, "time", moved)
+    settings.CACHES = {"default": {**DATABASE_CACHE, "TIMEOUT": timeout}}
+    auth(THROTTLE={"FAILURES": 2, "SECONDS": 60, "SHARED": "default"})
+    for number in range(2):
+        passes(str(number))
+        clock.passed += 20
+    assert not passes()
+    clock.passed += 19
+    assert not passes()
+    clock.passed += 1
+    assert passes()
+
+
+def test_what_is_given_back_late_is_nobodys(shared: Any, clock: Clock) -> None:
+    """A password that was right when its window had ended earns nobody a further guess."""
+    counts = throttle.SharedCounts("default", 60)
+    counts.add(("one",), 1)
+    clock.passed += 60
+    assert counts.add(("one",), -1) == 0
+    assert counts.add(("one",), 1) == 1
+
+
+@pytest.mark.parametrize("alias", [None, "default"])
+def test_who_was_refused_is_not_counted(shared: Any, clock: Clock, alias: str | None) -> None:
+    """Thirty children that are asked at once about one right password: ten verify it, twenty say
+    that there are too many; and no failure is left of it."""
+    failures, who = Failures(Throttle(SHARED=alias)), ("192.0.2.1", "alice")
+    reserved = [failures.reserve(*who) for _ in range(30)]
+    assert reserved == [True] * 10 + [False] * 20
+    for _ in range(10):
+        failures.give_back(*who)
+    assert not failures.too_many(*who)
+    assert [failures.reserve(*who) for _ in range(11)] == [True] * 10 + [False]
+    assert failures.too_many(*who)
 
 
 # The shared tier

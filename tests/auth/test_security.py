@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import logging
+import os
 import re
 import time
 from collections.abc import Callable
@@ -16,6 +18,7 @@ from django.contrib.auth.signals import user_login_failed
 from django.core.cache import caches
 from django.db import connection
 from django.http import HttpRequest
+from django.views.debug import ExceptionReporter
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,7 +28,7 @@ from django_deploykit.auth.decision import Decision, Reason, line
 from django_deploykit.auth.requests import AreaRequest, normalised
 from django_deploykit.auth.signals import access_denied, access_granted
 from django_deploykit.handlers.modwsgi import check_password, hooks
-from tests.auth.conftest import PASSWORD, environ, hashes, user
+from tests.auth.conftest import PASSWORD, environ, hashes, user, wire
 from tests.people.backends import asked
 
 FILTER = Path(__file__).parents[2] / "docs" / "howto" / "fail2ban-django-deploykit.conf"
@@ -229,22 +232,35 @@ def test_r10_no_password_in_any_log(
     assert password not in repr(carried)
 
 
+def test_r10_no_password_in_a_report_of_an_error(alice: User, settings: Any) -> None:
+    """Whoever reports what a hook raises, with variables."""
+    settings.AUTHENTICATION_BACKENDS = ["tests.people.backends.Broken"]
+    header = "Basic " + base64.b64encode(f"alice:{PASSWORD}".encode()).decode()
+    with pytest.raises(RuntimeError) as error:
+        check_password(environ(HTTP_AUTHORIZATION=header), "alice", PASSWORD)
+    # What called the hook is not the hook.
+    within = error.value.with_traceback(error.tb.tb_next)
+    report = ExceptionReporter(None, error.type, within, within.__traceback__).get_traceback_html()
+    assert "the directory does not answer" in report
+    assert PASSWORD not in report
+    assert header not in report
+
+
 def test_r11_backends_see_the_request(alice: User, settings: Any) -> None:
     """It has the path that Apache means, the address, and no password."""
     settings.AUTHENTICATION_BACKENDS = [
         "tests.people.backends.Recording",
         "django.contrib.auth.backends.ModelBackend",
     ]
-    seen = environ(SCRIPT_NAME="/repo", PATH_INFO=wire_path, HTTP_COOKIE="a=b", QUERY_STRING="q=1")
+    seen = environ(
+        SCRIPT_NAME="/repo", PATH_INFO=wire("/tränk"), HTTP_COOKIE="a=b", QUERY_STRING="q=1"
+    )
     assert check_password(seen, "alice", PASSWORD) is True
     (request,) = asked
     assert isinstance(request, HttpRequest)
     assert (request.path, request.method, request.body) == ("/repo/tränk", "GET", b"")
     assert request.META["REMOTE_ADDR"] == "192.0.2.1"
     assert (request.is_secure(), request.COOKIES, request.GET["q"]) == (True, {"a": "b"}, "1")
-
-
-wire_path = "/tränk".encode().decode("latin-1")
 
 
 def test_r11_the_request_outlives_the_hook(alice: User, settings: Any) -> None:
@@ -397,6 +413,10 @@ def test_another_scheme_is_no_basic_header(header: str) -> None:
         ("/a/b/..", "/a/"),
         ("/a%20b%C3%A9", "/a bé"),
         ("/%252e%252e/b", "/%2e%2e/b"),
+        # Bytes as they are, which a gateway reads as Latin-1 (PEP 3333).
+        ("/geheim-Ã¤/x", "/geheim-ä/x"),
+        ("/geheim-Ã¤/%C3%A4", "/geheim-ä/ä"),
+        ("/€", None),
         ("/a%2fb", None),
         ("/a%2Fb", None),
         ("/a\\b", None),
@@ -422,6 +442,19 @@ def test_r18_a_plain_path_is_read_as_any_other(rest: str) -> None:
     with mock.patch.object(requests, "_PLAIN", nothing):
         at_length = normalised(path)
     assert normalised(path) == at_length
+
+
+@pytest.mark.parametrize("target", ["/ä", "/%E4"], ids=ascii)
+def test_r18_bytes_that_are_no_text_are_kept(target: str) -> None:
+    """They are the name that the server looks up, and not that of another file."""
+    assert os.fsencode(normalised(target) or "") == b"/\xe4"
+
+
+def test_what_is_not_ascii_is_read_as_it_was_meant() -> None:
+    """The query and the cookies as Django reads them: bytes, not what a gateway makes of them."""
+    seen = {"QUERY_STRING": wire("q=ä"), "HTTP_COOKIE": wire("name=zoé")}
+    request = AreaRequest(seen, "/", "GET", secure=False)
+    assert (request.GET["q"], request.COOKIES["name"]) == ("ä", "zoé")
 
 
 # fail2ban

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -12,14 +14,18 @@ import pytest
 from django.conf import global_settings
 from django.contrib.auth.models import Group, User
 from django.contrib.sessions.models import Session
+from django.core.cache.backends.base import BaseCache
 from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import got_request_exception
 from django.http import HttpRequest, HttpResponse
 from django.test import AsyncClient, Client
+from django.utils.html import escape
+from django.views.debug import ExceptionReporter
 
 from django_deploykit import contract
 from django_deploykit.views import AuthRequestView
 from tests.auth import urls
-from tests.auth.conftest import PASSWORD, CountedHasher, user
+from tests.auth.conftest import PASSWORD, CountedHasher, user, wire
 
 # All of Django's, in the order that its documentation gives, and each at its worst.
 MIDDLEWARE = [
@@ -176,6 +182,31 @@ def test_r18_a_path_of_two_readings_is_refused(alice: User, web: Client, target:
     assert web.get("/nginx/", **asked, **basic()).status_code == 403
 
 
+@pytest.mark.parametrize(
+    ("path", "header"),
+    [
+        ("/nginx/seen/", contract.AUTH_URL_HEADER),
+        ("/forward/seen/", contract.FORWARD_AUTH_URL_HEADER),
+    ],
+)
+@pytest.mark.parametrize("target", ["/geheim-%C3%A4/x", wire("/geheim-ä/x")], ids=ascii)
+def test_r18_a_path_of_bytes_is_the_one_that_is_looked_up(
+    alice: User, web: Client, path: str, header: str, target: str
+) -> None:
+    """Raw or encoded, a policy is asked about the directory that the server opens."""
+    urls.seen.clear()
+    asked = {contract.environ_key(header): target}
+    assert web.get(path, **asked, **basic()).status_code == 200
+    assert [seen[0] for seen in urls.seen] == ["/geheim-ä/x"]
+
+
+def test_r22_the_way_back_has_the_letters_of_the_url(web: Client) -> None:
+    """Bytes as they are come back as the same letters, not as what a gateway makes of them."""
+    url = contract.environ_key(contract.FORWARD_AUTH_URL_HEADER)
+    response = web.get("/forward/", HTTP_ACCEPT="text/html", **{url: wire("/ä?ö")})
+    assert response["Location"] == "/accounts/login/?next=%2F%C3%A4%3F%C3%B6"
+
+
 @pytest.mark.parametrize("method", ["get", "G T", "", "GET\n", "A" * 40, "1"])
 def test_a_method_that_is_none_is_refused(alice: User, web: Client, method: str) -> None:
     """A policy is asked about methods that exist."""
@@ -296,6 +327,60 @@ def test_an_error_is_no_refusal(alice: User, settings: Any) -> None:
     assert failing.get("/nginx/", **basic()).status_code == 500
 
 
+# R10
+
+
+class Away(BaseCache):
+    """A cache whose server does not answer."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__({})
+
+    def get(self, *args: Any, **kwargs: Any) -> Any:
+        raise ConnectionError("the cache does not answer")
+
+    add = set = touch = get_many = get
+
+
+def breaks_down(settings: Any, what: str) -> None:
+    """Let something be away that an answer needs."""
+    if what in ("Broken", "Chained"):
+        settings.AUTHENTICATION_BACKENDS = [f"tests.people.backends.{what}"]
+        return
+    settings.CACHES = {"default": {"BACKEND": f"{__name__}.Away"}}
+    settings.DEPLOYKIT = {"AUTH": {what: {"SHARED": "default"}}}
+
+
+@pytest.mark.parametrize("path", ["/nginx/", "/forward/", "/async/"])
+@pytest.mark.parametrize("what", ["Broken", "Chained", "CACHE", "THROTTLE"])
+@pytest.mark.django_db(transaction=True)
+def test_r10_no_password_in_a_report_of_an_error(settings: Any, path: str, what: str) -> None:
+    """Django mails variables to the administrators: no password, no header, and no hash."""
+    settings.MIDDLEWARE = []
+    stored = user("alice").password
+    breaks_down(settings, what)
+    reports: list[str] = []
+
+    def keep(request: HttpRequest, **kwargs: Any) -> None:
+        reporter = ExceptionReporter(request, *sys.exc_info())
+        reports.extend([reporter.get_traceback_html(), reporter.get_traceback_text()])
+
+    got_request_exception.connect(keep)
+    try:
+        if path == "/async/":
+            with pytest.raises((RuntimeError, ConnectionError)):
+                asyncio.run(_ask_async(path, **basic()))
+        else:
+            answer = Client(raise_request_exception=False).get(path, **basic())
+            assert answer.status_code == 500
+    finally:
+        got_request_exception.disconnect(keep)
+    assert len(reports) == 2
+    assert "does not answer" in reports[0]
+    for secret in (PASSWORD, basic()["HTTP_AUTHORIZATION"].removeprefix("Basic "), stored):
+        assert not [report for report in reports if escape(secret) in report]
+
+
 # Async
 
 
@@ -309,8 +394,6 @@ async def _ask_async(path: str, **given: str) -> int:
 @pytest.mark.django_db(transaction=True)
 def test_r39_no_hash_on_the_event_loop(settings: Any) -> None:
     """The loop goes on while a password is verified, as Django's own aauthenticate lets it not."""
-    import asyncio
-
     settings.MIDDLEWARE = []
     user("alice")
     loops: list[Any] = []

@@ -52,6 +52,16 @@ class Broken(BaseBackend):
         raise RuntimeError("the directory does not answer")
 
 
+class Chained(BaseBackend):
+    """Cannot answer, and says why in two steps, as a library does for a driver of its own."""
+
+    def authenticate(self, request: Any, username: Any = None, password: Any = None) -> None:
+        try:
+            Broken().authenticate(request, username, password)
+        except RuntimeError as error:
+            raise RuntimeError("so nobody knows") from error
+
+
 class Choosy(ModelBackend):
     """Has a say in who may log in at all."""
 

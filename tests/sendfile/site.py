@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import Storage
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import path
@@ -43,6 +46,28 @@ def guarded(request: HttpRequest) -> HttpResponseBase:
     if request.headers.get("X-Allowed") != "yes":
         return HttpResponse("no", status=403)
     return sendfile(request, request.GET["name"])
+
+
+class Remote(Storage):
+    """A storage elsewhere, whose files may have a URL."""
+
+    says: Any = None
+
+    def open(self, name: str, mode: str = "rb") -> Any:
+        return ContentFile(b"far away")
+
+    def get_modified_time(self, name: str) -> datetime:
+        return datetime(2026, 1, 2, tzinfo=UTC)
+
+    def url(self, name: str | None) -> str:
+        if isinstance(self.says, str):
+            return self.says
+        raise self.says
+
+
+def remote(request: HttpRequest) -> HttpResponseBase:
+    """Send a file of a storage elsewhere."""
+    return sendfile(request, (Remote(), "a"))
 
 
 class Changes:
@@ -91,4 +116,5 @@ urlpatterns = [
     path("send/", send),
     path("async/", send_async),
     path("guarded/", guarded),
+    path("remote/", remote),
 ]

@@ -8,6 +8,7 @@ import os
 import random
 import re
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -18,15 +19,16 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.test import AsyncClient, Client, RequestFactory
 from hypothesis import given
 from hypothesis import strategies as st
+from rest_framework.request import Request
 
 from django_deploykit import contract
-from django_deploykit.sendfile import asendfile, headers, sendfile
+from django_deploykit.sendfile import asendfile, file_served, headers, sendfile
 from django_deploykit.sendfile.backends import BACKENDS
 from django_deploykit.sendfile.ranges import requested
 from django_deploykit.sendfile.roots import Place, Root
 from tests.sendfile.asking import body, get, handed, parts, saved_name
 from tests.sendfile.conftest import CONTENT
-from tests.sendfile.site import FIRST
+from tests.sendfile.site import FIRST, Remote
 
 SIZE = len(CONTENT)
 GZIP = "django.middleware.gzip.GZipMiddleware"
@@ -461,14 +463,16 @@ def _asgi_request(**found: str) -> ASGIRequest:
     return ASGIRequest(scope, None)
 
 
+@pytest.mark.parametrize("wrap", [lambda request: request, Request], ids=["django", "rest"])
 @pytest.mark.parametrize("asked", [{}, {"range": "bytes=1-"}, {"range": "bytes=0-9,20-"}])
 def test_s21_memory_is_bounded_under_asgi(
-    private: Path, large: Path, asked: dict[str, str]
+    private: Path, large: Path, asked: dict[str, str], wrap: Callable[[Any], Any]
 ) -> None:
-    """S21: a file is read in blocks, whatever part of it is asked for, and is no list first."""
+    """S21: a file is read in blocks, whatever part of it is asked for, and is no list first; nor
+    does Django REST framework make one of it, which has a request of its own."""
 
     async def read() -> int:
-        answer: Any = await asendfile(_asgi_request(**asked), str(large))
+        answer: Any = await asendfile(wrap(_asgi_request(**asked)), str(large))
         tracemalloc.start()
         length = 0
         async for block in answer:
@@ -482,12 +486,13 @@ def test_s21_memory_is_bounded_under_asgi(
     assert peak < 4 * 1024**2
 
 
+@pytest.mark.parametrize("wrap", [lambda request: request, Request], ids=["django", "rest"])
 @pytest.mark.parametrize("asked", [{}, {"HTTP_RANGE": "bytes=1-"}])
 def test_s21_memory_is_bounded_under_wsgi(
-    private: Path, large: Path, asked: dict[str, Any]
+    private: Path, large: Path, asked: dict[str, Any], wrap: Callable[[Any], Any]
 ) -> None:
     """S21: nor under WSGI."""
-    answer: Any = sendfile(RequestFactory().get("/", **asked), str(large))
+    answer: Any = sendfile(wrap(RequestFactory().get("/", **asked)), str(large))
     tracemalloc.start()
     length = sum(map(len, answer))
     peak = tracemalloc.get_traced_memory()[1]
@@ -517,6 +522,53 @@ def test_the_same_from_either_kind_of_view(private: Path, stack: str, url: str) 
     else:
         assert (answer.status_code, content) == (200, b"")
         assert handed(answer)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_file_is_told_of_once_it_is_asked_for(
+    private: Path, stack: str, client: Client, method: str
+) -> None:
+    """``file_served`` is of a GET, whoever sends: who asks for the headers has not got the file."""
+    told: list[str] = []
+
+    def note(backend: str, **found: Any) -> None:
+        told.append(backend)
+
+    file_served.connect(note)
+    try:
+        client.generic(method, "/send/?name=report.txt")
+    finally:
+        file_served.disconnect(note)
+    assert len(told) == (method == "GET")
+
+
+@pytest.mark.parametrize(
+    ("says", "fetched"),
+    [
+        ("https://files.example/bucket/a?sig=1", True),
+        ("https://elsewhere.example/a", False),
+        ("//[", False),
+        (NotImplementedError("no url() here"), False),
+        (ValueError("not accessible via a URL"), False),
+    ],
+    ids=str,
+)
+def test_s23_what_has_no_url_in_a_store_is_read_by_python(
+    private: Path,
+    client: Client,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    says: Any,
+    fetched: bool,
+) -> None:
+    """S23: beside stores there may be a storage of another kind, which knows no URL at all."""
+    monkeypatch.setenv(contract.STACK_KEY, "nginx/http")
+    monkeypatch.setattr(Remote, "says", says)
+    settings.DEPLOYKIT = {**settings.DEPLOYKIT, "SENDFILE": {"STORES": ["https://files.example"]}}
+    answer = client.get("/remote/")
+    assert answer.status_code == 200
+    assert (handed(answer) is not None) is fetched
+    assert body(answer) == (b"" if fetched else b"far away")
 
 
 def test_what_a_server_sends_is_not_opened(private: Path, stack: str, client: Client) -> None:

@@ -5,20 +5,21 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+from asyncio import Future
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied, SuspiciousFileOperation
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, InMemoryStorage
 from django.db import models
 from django.http import Http404
 from django.test import RequestFactory
-from django.urls import path
+from django.urls import path, reverse
 
 from django_deploykit.sendfile import file_denied, file_served, links, sendfile
 from django_deploykit.sendfile.fields import ProtectedFileField, ProtectedImageField
@@ -89,6 +90,32 @@ def test_s17_permission_comes_before_the_file(private: Path) -> None:
         ask(hidden)
 
 
+class Later(Report):
+    """A view whose author took it for an asynchronous one."""
+
+    async def has_file_permission(self, request: Any) -> bool:  # type: ignore[override]
+        return False
+
+
+def test_s17_a_permission_that_is_not_awaited_is_none(private: Path) -> None:
+    """S17: a coroutine would be as good as True; nobody gets the file, and its author is told."""
+    with pytest.raises(TypeError, match=r"Later\.has_file_permission\(\) returned <coroutine"):
+        ask(Later)
+
+
+class Unsure(Report):
+    """A view whose answer is a future, which cannot be closed."""
+
+    def has_file_permission(self, request: Any) -> Any:
+        return Future(loop=SimpleNamespace(get_debug=lambda: False))  # type: ignore[arg-type]
+
+
+def test_s17_nor_is_a_future(private: Path) -> None:
+    """S17: whatever could be awaited is refused."""
+    with pytest.raises(TypeError, match="returned <Future"):
+        ask(Unsure)
+
+
 def test_an_unwritten_view_is_a_mistake(private: Path) -> None:
     """A view that allows, but names no file, says so."""
     view = type("Unwritten", (ProtectedFileView,), {"has_file_permission": lambda *_: True})
@@ -132,6 +159,25 @@ def test_s22_a_link_is_permission(private: Path) -> None:
     answer.close()
     with pytest.raises(PermissionDenied):
         ask(Refused, url)  # A view that has no links.
+
+
+@pytest.mark.parametrize("name", ["a b.txt", "ü.txt", "a%2Fb.txt", "100%.txt", "a+b;c.txt"])
+def test_s22_a_link_to_any_name(private: Path, name: str) -> None:
+    """S22: blanks and letters of any language: what ``reverse()`` encodes is one path."""
+    url = links.signed(reverse("linked", args=[name]), expires=HOUR)
+    assert url.isascii()
+    answer = ask(Linked, url, AnonymousUser(), path=name)
+    assert body(answer) == CONTENT
+    answer.close()
+    with pytest.raises(PermissionDenied):
+        ask(Linked, url.replace(".txt", ".text"), AnonymousUser())
+
+
+@pytest.mark.parametrize("user", [AnonymousUser(), User(username="new")], ids=["nobody", "unsaved"])
+def test_s22_a_link_for_a_user_who_is_none_is_a_mistake(user: Any) -> None:
+    """S22: bound to somebody without a key, it would be everybody's."""
+    with pytest.raises(ValueError, match="has no primary key"):
+        links.signed("/file/", expires=HOUR, user=user)
 
 
 def test_s22_each_byte_of_a_link_counts(private: Path) -> None:
@@ -236,7 +282,10 @@ def test_a_storage_knows_the_view(private: Path) -> None:
     assert ProtectedStorage(url_name="send").url("a b.txt") == "/files/a%20b.txt"
 
 
-urlpatterns = [path("files/<path:path>", Report.as_view(), name="send")]
+urlpatterns = [
+    path("files/<path:path>", Report.as_view(), name="send"),
+    path("linked/<path:path>", Linked.as_view(), name="linked"),
+]
 
 
 @pytest.fixture(autouse=True)

@@ -48,6 +48,12 @@ class Noted(PBKDF2PasswordHasher):
         return super().encode(password, salt, iterations)
 """
 
+# Asked about the path: whoever it holds for may go everywhere but there.
+_RULES = """
+def outside(user, request):
+    return not request.path.startswith("/files/paths/geheim-ä/")
+"""
+
 _URLS = """
 from django.urls import path
 
@@ -56,6 +62,7 @@ from django_deploykit.views import AuthRequestView
 urlpatterns = [
     path("auth/files/", AuthRequestView.as_view()),
     path("auth/staff/", AuthRequestView.as_view(policy="staff")),
+    path("auth/paths/", AuthRequestView.as_view(policy="shop.rules.outside")),
 ]
 """
 
@@ -117,6 +124,7 @@ def guarded(directory: Path) -> Guarded:
     project = start_project(directory, _SETTINGS)
     project.write("shop/hashers.py", _HASHERS)
     project.write("shop/auth_urls.py", _URLS)
+    project.write("shop/rules.py", _RULES)
     project.write("hashes", "").chmod(0o666)
     # Another site, which has no business in the interpreter of the first.
     shutil.copytree(directory / "shop", directory / "other")
@@ -125,6 +133,9 @@ def guarded(directory: Path) -> Guarded:
         (files / area).mkdir(parents=True)
         for number in range(FILES):
             (files / area / f"{number}.txt").write_text(f"secret {area} {number}")
+    for area in ("geheim-ä", "offen-ä"):
+        (files / "paths" / area).mkdir(parents=True)
+        (files / "paths" / area / "0.txt").write_text(f"secret {area}")
     migrated = project.manage("migrate", "-v0")
     assert migrated.returncode == 0, migrated.stderr
     done = project.manage("shell", "-v0", "-c", _PEOPLE)

@@ -336,6 +336,7 @@ http {{
             add_header X-Seen-User $who;
         }}
         location /files/staff/ {{ auth_request /_auth/staff/; }}
+        location /files/paths/ {{ auth_request /_auth/paths/; }}
         location /files/page/ {{
             auth_request /_auth/files/;
             error_page 401 = @login;
@@ -442,6 +443,15 @@ def test_nginx_sends_browsers_to_log_in(engine: Server, people: Guarded) -> None
     assert "Deploykit" not in str(response.headers)
     assert engine.get("/files/page/0.txt").status == 401
     assert is_secret(engine.get("/files/page/0.txt", people.cookie("alice")))
+
+
+@pytest.mark.parametrize("letter", ["ä", "%C3%A4", "%c3\udca4"], ids=ascii)
+def test_nginx_asks_about_the_file_that_it_opens(engine: Server, letter: str) -> None:
+    """However the bytes of a path are sent, a policy refuses the directory that it names."""
+    open_to = engine.get(f"/files/paths/offen-{letter}/0.txt", basic("alice"))
+    assert (open_to.status, is_secret(open_to)) == (200, True)
+    refused = engine.get(f"/files/paths/geheim-{letter}/0.txt", basic("alice"))
+    assert (refused.status, is_secret(refused)) == (403, False)
 
 
 @pytest.mark.parametrize(
