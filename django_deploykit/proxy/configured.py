@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from django.core.exceptions import ImproperlyConfigured
 
 from django_deploykit import conf, contract, trust
-from django_deploykit.exceptions import unknown
 from django_deploykit.proxy.asgi import AsgiDoor, Scope
 from django_deploykit.proxy.decide import Judge
 from django_deploykit.proxy.decision import Decision, logger
@@ -28,7 +27,7 @@ def judge(stack: str) -> Judge:
     """
     policy, found_wrong = trust.configured(stack)
     problems = [f"{place}: {text}" for place, text in found_wrong]
-    problems += [_unusable(part) for part in conf.read().unusable if part.place == trust.PROXY]
+    problems += conf.complaints(trust.PROXY)
     if problems:
         raise ImproperlyConfigured("\n".join(problems))
     try:
@@ -38,12 +37,6 @@ def judge(stack: str) -> Judge:
     if policy.moves_urls:
         follow_script_prefix()
     return found
-
-
-def _unusable(part: conf.Unusable) -> str:
-    if part.allowed:
-        return unknown("key", str(part.value), part.place, part.allowed)
-    return f"{part.place}: {part.value!r} is not {part.expected}."
 
 
 class ConfiguredDoor:
