@@ -68,6 +68,11 @@ class RequestDoor:
             for key in ("REMOTE_HOST", "REMOTE_PORT"):  # 0 stands in the scope where none is known
                 request.META.pop(key, None)
         request.META.update(decision.data)
+        if decision.place.prefix and settings.FORCE_SCRIPT_NAME:
+            # Django looks for the forced one in the scope's path, where the proxy's stands.
+            _move(request, decision)
+            request.script_name = request.META["SCRIPT_NAME"]
+            request.META["PATH_INFO"] = request.path_info
         return decision
 
 
@@ -79,7 +84,7 @@ def _take_back(meta: dict[str, Any]) -> None:
         meta["PATH_INFO"] = get_path_info(meta) or "/"
 
 
-def _move(request: WSGIRequest, decision: Decision) -> None:
+def _move(request: WSGIRequest | ASGIRequest, decision: Decision) -> None:
     """Let Django find what moved where it looks. To read META once more would not do: the path
     in it is text by now, no longer WSGI's, which is to be decoded."""
     forced = settings.FORCE_SCRIPT_NAME
