@@ -8,6 +8,8 @@ from typing import Any
 
 from django.conf import settings
 
+from django_deploykit.exceptions import unknown
+
 IDENTITY_KEYS = (
     "ATTRIBUTES",
     "CREATE",
@@ -66,6 +68,11 @@ class Unusable:
     expected: str
     allowed: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        if self.allowed:
+            return unknown("key", str(self.value), self.place, self.allowed)
+        return f"{self.place}: {self.value!r} is not {self.expected}."
+
 
 @dataclass(frozen=True)
 class Conf:
@@ -106,6 +113,12 @@ def read() -> Conf:
     # And of this one, in sendfile/policy.py.
     sendfile = _mapping(top.get("SENDFILE", {}), "DEPLOYKIT['SENDFILE']", SENDFILE_KEYS, unusable)
     return Conf(site, deployment, each, tuple(unusable), proxy, identity, auth, sendfile)
+
+
+def complaints(place: str) -> list[str]:
+    """What is unusable of one section: a key that nobody reads was meant to forbid or to allow
+    something, so that the runtime does not start with it."""
+    return [str(part) for part in read().unusable if part.place == place]
 
 
 def _mapping(

@@ -225,14 +225,14 @@ class _Reader:
         if isinstance(entry, str) and entry.startswith(_IN_FILE):
             return self._secret(entry)
         try:
-            network = ip_network(entry) if isinstance(entry, str) else None
+            network = _plain(ip_network(entry)) if isinstance(entry, str) else None
         except ValueError as error:
             self._find("TRUSTED", f"{error}. {_ENTRIES}")
             return None
         if network is None or network.prefixlen == 0:
             self._find("TRUSTED", f"{entry!r} is not allowed. {_ENTRIES}")
             return None
-        return _plain(network)
+        return network
 
     def _secret(self, entry: str) -> Path | None:
         path = Path(entry.removeprefix(_IN_FILE))

@@ -247,6 +247,51 @@ def test_prefix_without_slash_leads_to_the_one_with(tmp_path: Path) -> None:
     assert headers["Location"] == "/app/"
 
 
+@pytest.mark.parametrize(
+    ("mode", "said", "path", "seen"),
+    [
+        ("kept", "/app", "/app/x", ("/app", "/x")),
+        ("stripped", "/app", "/x", ("/app", "/x")),
+        ("stripped", "/app", "/app/x", ("/app", "/app/x")),  # P3: nothing is guessed.
+        ("stripped", "/app/deep", "/x", ("/app/deep", "/x")),
+        ("kept", "/outer", "/outer/app/x", ("/outer/app", "/x")),
+        ("stripped", "/outer", "/app/x", ("/outer/app", "/x")),
+        ("stripped", "/application", "/app/x", ("/application/app", "/x")),
+        ("stripped", "/outer", "/x", None),
+        ("kept", "/outer", "/outer/application", None),
+    ],
+)
+def test_a_proxy_may_name_the_prefix(
+    mode: str, said: str, path: str, seen: tuple[str, str] | None, settings: Any
+) -> None:
+    """What it has named, and what is off the path, is not asked for twice; a prefix of its own
+    comes before the site's."""
+    header = "X-Forwarded-Prefix"
+    section = {"TRUSTED": ["10.0.0.1"], "HEADERS": [header], "PREFIX": {"MODE": mode}}
+    settings.DEPLOYKIT = {"PROXY": section}
+    client = Client(prefix="/app")
+    keys = {
+        "REMOTE_ADDR": "10.0.0.1",
+        "wsgi.url_scheme": "http",
+        contract.environ_key(header): said,
+    }
+    assert client.get(path, **keys)[0] == ("200 OK" if seen else "404 Not Found")
+    if seen:
+        assert (client.seen["SCRIPT_NAME"], client.seen["PATH_INFO"]) == seen
+    stranger = client.get("/app/x", **{**keys, "REMOTE_ADDR": "10.0.0.2"})
+    assert stranger[0] == "200 OK"
+    assert (client.seen["SCRIPT_NAME"], client.seen["PATH_INFO"]) == ("/app", "/x")
+
+
+def test_the_slash_follows_the_whole_prefix(settings: Any) -> None:
+    """A browser knows the proxy's URL alone."""
+    section = {"TRUSTED": ["10.0.0.1"], "HEADERS": ["X-Forwarded-Prefix"]}
+    settings.DEPLOYKIT = {"PROXY": section}
+    keys = {"REMOTE_ADDR": "10.0.0.1", "wsgi.url_scheme": "http"}
+    _, headers = Client(prefix="/app").get("/app", HTTP_X_FORWARDED_PREFIX="/outer", **keys)
+    assert headers["Location"] == "/outer/app/"
+
+
 def test_root_is_not_mounted() -> None:
     """Without a prefix every path is the application's."""
     client = Client()

@@ -33,6 +33,12 @@ _APPLICATION = """
             return endless()
         if path == "/fails":
             raise ValueError("as it should")
+        if path == "/left":
+            print("left", file=environ["wsgi.errors"], flush=True)
+            time.sleep(0.5)
+            print("worked on", file=environ["wsgi.errors"], flush=True)
+            start_response("200 OK", [])
+            return [b"for nobody"]
         if path == "/slow":
             print("slow began", file=environ["wsgi.errors"], flush=True)
             time.sleep(1)
@@ -133,6 +139,16 @@ def test_a_slow_client_holds_no_answer_in_memory(started: Started) -> None:
         assert "wrote 16\n" not in started.said
     wait_for(lambda: "closed" in started.said)
     assert "wrote 64\n" not in started.said
+
+
+def test_a_lost_connection_is_no_error(started: Started) -> None:
+    """A client that leaves while the application works is its own affair: the log says nothing."""
+    with connected(started.path) as connection:
+        connection.sendall(request("/left"))
+        wait_for(lambda: "left\n" in started.said)
+    wait_for(lambda: "worked on" in started.said)
+    assert started.ask(request("/"))[0].status == 200  # By now the reactor has heard of it.
+    assert "Traceback" not in started.said
 
 
 def test_an_error_is_one_answer(started: Started) -> None:

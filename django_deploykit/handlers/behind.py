@@ -42,7 +42,7 @@ def behind_front(
     at ``prefix``, however the server split it; a path outside of it is answered with 404. Every
     other header that only a proxy may set is dropped.
     """
-    door = WsgiDoor(Judge(trust.emitted(gateway, tuple(data))))
+    door = WsgiDoor(Judge(trust.emitted(gateway, tuple(data))), take_back=None)
     marks_streams = front in contract.STREAM_FRONTS
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -86,8 +86,9 @@ def _forget_file(environ: WSGIEnvironment) -> None:
 
 
 def _split(environ: WSGIEnvironment, prefix: str) -> None:
-    """Put the prefix into SCRIPT_NAME and the rest into PATH_INFO. Raise Refused (404) for
-    another path, and for a bare prefix, which the front leads on to its slash."""
+    """Put the prefix into SCRIPT_NAME and the rest into PATH_INFO, whoever parted them before, be
+    it gunicorn by a header (proxy/wsgi.py). Raise Refused (404) for another path, and for a bare
+    prefix, which the front leads on to its slash."""
     path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
     if prefix and not path.startswith(f"{prefix}/"):
         raise Refused(404, f"{path!r} does not lie below {prefix!r}")

@@ -10,6 +10,7 @@ from whitenoise import WhiteNoise
 
 from django_deploykit.proxy.configured import ConfiguredDoor
 from django_deploykit.proxy.decision import Refused
+from django_deploykit.proxy.prefix import is_below
 from django_deploykit.proxy.wsgi import refuse
 
 if TYPE_CHECKING:
@@ -92,14 +93,17 @@ def _cleaned(application: WSGIApplication, extra: dict[str, str]) -> WSGIApplica
 
 def _mounted(application: WSGIApplication, prefix: str) -> WSGIApplication:
     def mount(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        path = environ.get("PATH_INFO", "")
+        outer, path = environ.get("SCRIPT_NAME", "").rstrip("/"), environ.get("PATH_INFO", "")
+        if is_below(outer, prefix):  # A proxy has named it, and it is off the path.
+            return application(environ, start_response)
+        whole = outer + prefix
         if path == prefix:
             query = f"?{environ['QUERY_STRING']}" if environ.get("QUERY_STRING") else ""
-            start_response("301 Moved Permanently", [("Location", f"{prefix}/{query}")])
+            start_response("301 Moved Permanently", [("Location", f"{whole}/{query}")])
             return []
         if not path.startswith(f"{prefix}/"):
             return _not_found(start_response)
-        environ["SCRIPT_NAME"], environ["PATH_INFO"] = prefix, path[len(prefix) :]
+        environ["SCRIPT_NAME"], environ["PATH_INFO"] = whole, path[len(prefix) :]
         return application(environ, start_response)
 
     return mount

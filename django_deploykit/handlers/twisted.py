@@ -188,9 +188,8 @@ class _Application(Resource):  # type: ignore[misc]
         request.notifyFinish().addBoth(self._ended, connection)
         flow = _Flow()
         request.registerProducer(flow, True)
-        done = request.unregisterProducer
         paced = flow.paced(
-            self._application, self._limit, lambda: self._reactor.callFromThread(done)
+            self._application, self._limit, lambda: self._reactor.callFromThread(_done, request)
         )
         WSGIResource(self._reactor, self._pool, paced).render(request)
         return NOT_DONE_YET
@@ -198,6 +197,12 @@ class _Application(Resource):  # type: ignore[misc]
     def _ended(self, reason: Any, connection: Any) -> None:
         self.running -= 1
         self.answered.add(connection)
+
+
+def _done(request: Request) -> None:
+    """Nothing more is written, if there still is a connection."""
+    if request.channel is not None:
+        request.unregisterProducer()
 
 
 @implementer(IPushProducer)

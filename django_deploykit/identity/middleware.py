@@ -17,7 +17,7 @@ from django.http.response import HttpResponseBase
 from django.utils.cache import patch_cache_control
 from django.utils.module_loading import import_string
 
-from django_deploykit import contract, sso
+from django_deploykit import conf, contract, sso
 from django_deploykit.identity import accounts
 from django_deploykit.identity.assertion import Assertion, read
 from django_deploykit.identity.backend import ProxyIdentityBackend
@@ -187,9 +187,11 @@ class ProxyIdentityMiddleware:
 
 
 def _policy() -> sso.Policy:
-    policy, problems = sso.configured()
+    policy, found_wrong = sso.configured()
+    problems = [f"{place}: {text}" for place, text in found_wrong]
+    problems += conf.complaints(sso.IDENTITY)
     if problems:
-        raise ImproperlyConfigured("\n".join(f"{place}: {text}" for place, text in problems))
+        raise ImproperlyConfigured("\n".join(problems))
     if policy is None:
         raise ImproperlyConfigured(
             f"ProxyIdentityMiddleware believes nobody: {sso.IDENTITY} is not set. Set its 'PRESET' "

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from django.core.exceptions import ImproperlyConfigured
 
 from django_deploykit import conf, contract, trust
-from django_deploykit.exceptions import unknown
 from django_deploykit.proxy.asgi import AsgiDoor, Scope
 from django_deploykit.proxy.decide import Judge
 from django_deploykit.proxy.decision import Decision, logger
 from django_deploykit.proxy.peer import BadSecret
 from django_deploykit.proxy.urls import follow_script_prefix
-from django_deploykit.proxy.wsgi import WsgiDoor
+from django_deploykit.proxy.wsgi import WsgiDoor, take_back
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -27,7 +27,7 @@ def judge(stack: str) -> Judge:
     """
     policy, found_wrong = trust.configured(stack)
     problems = [f"{place}: {text}" for place, text in found_wrong]
-    problems += [_unusable(part) for part in conf.read().unusable if part.place == trust.PROXY]
+    problems += conf.complaints(trust.PROXY)
     if problems:
         raise ImproperlyConfigured("\n".join(problems))
     try:
@@ -39,18 +39,13 @@ def judge(stack: str) -> Judge:
     return found
 
 
-def _unusable(part: conf.Unusable) -> str:
-    if part.allowed:
-        return unknown("key", str(part.value), part.place, part.allowed)
-    return f"{part.place}: {part.value!r} is not {part.expected}."
-
-
 class ConfiguredDoor:
     """Both doors by the policy of this process, and what the log is told."""
 
-    def __init__(self) -> None:
+    def __init__(self, take_back: Callable[[WSGIEnvironment], None] = take_back) -> None:
         found = judge(os.environ.get(contract.STACK_KEY, ""))
-        self._wsgi, self._asgi = WsgiDoor(found), AsgiDoor(found)
+        self._take_back = take_back
+        self._wsgi, self._asgi = WsgiDoor(found, take_back), AsgiDoor(found)
         self.hides_paths = found.policy.hides_paths  # And no front's does.
         # Decide on a request, and write its environ or scope anew. Raise Refused.
         self.wsgi, self.asgi = self._wsgi.enter, self._asgi.enter
@@ -79,7 +74,8 @@ class ConfiguredDoor:
         if label not in self._fronts:
             policy = trust.of_stack(label)
             # A request variable comes from a gateway; over HTTP nothing could have set it.
-            self._fronts[label] = self._wsgi if policy.headers else WsgiDoor(Judge(policy))
+            own = self._wsgi if policy.headers else WsgiDoor(Judge(policy), self._take_back)
+            self._fronts[label] = own
         return self._fronts[label]
 
     def _say_removed(self, decision: Decision) -> None:

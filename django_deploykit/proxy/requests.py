@@ -7,7 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
-from django.core.handlers.wsgi import WSGIRequest
+from django.core.handlers.wsgi import WSGIRequest, get_path_info
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
@@ -16,7 +16,7 @@ from django_deploykit.proxy.asgi import AsgiDoor
 from django_deploykit.proxy.configured import ConfiguredDoor
 from django_deploykit.proxy.decide import Judge
 from django_deploykit.proxy.decision import Decision, Refused
-from django_deploykit.proxy.wsgi import WsgiDoor
+from django_deploykit.proxy.wsgi import WsgiDoor, take_back
 from django_deploykit.trust import Policy
 
 # Django's own cookies: the setting of the name, and that of the path.
@@ -32,7 +32,7 @@ class RequestDoor:
     """Makes a request what its decision says, by the policy of this process."""
 
     def __init__(self) -> None:
-        configured = ConfiguredDoor()
+        configured = ConfiguredDoor(_take_back)
         self._wsgi, self._asgi = configured.wsgi, configured.asgi
         self.hides_paths = configured.hides_paths
         nobody = Judge(Policy("a refused request"))
@@ -47,7 +47,7 @@ class RequestDoor:
         try:
             decision = self._wsgi(meta)
         except Refused:
-            self._closed_wsgi.enter(meta)
+            _move(request, self._closed_wsgi.enter(meta))
             raise
         finally:
             _forget(request)
@@ -68,10 +68,23 @@ class RequestDoor:
             for key in ("REMOTE_HOST", "REMOTE_PORT"):  # 0 stands in the scope where none is known
                 request.META.pop(key, None)
         request.META.update(decision.data)
+        if decision.place.prefix and settings.FORCE_SCRIPT_NAME:
+            # Django looks for the forced one in the scope's path, where the proxy's stands.
+            _move(request, decision)
+            request.script_name = request.META["SCRIPT_NAME"]
+            request.META["PATH_INFO"] = request.path_info
         return decision
 
 
-def _move(request: WSGIRequest, decision: Decision) -> None:
+def _take_back(meta: dict[str, Any]) -> None:
+    """The same where Django has read the environ, and left text in it."""
+    try:
+        take_back(meta)
+    finally:
+        meta["PATH_INFO"] = get_path_info(meta) or "/"
+
+
+def _move(request: WSGIRequest | ASGIRequest, decision: Decision) -> None:
     """Let Django find what moved where it looks. To read META once more would not do: the path
     in it is text by now, no longer WSGI's, which is to be decoded."""
     forced = settings.FORCE_SCRIPT_NAME

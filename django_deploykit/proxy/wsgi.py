@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import socket
 import ssl
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
 from django_deploykit import contract
-from django_deploykit.proxy import origin
+from django_deploykit.proxy import origin, prefix
 from django_deploykit.proxy.decide import Judge
 from django_deploykit.proxy.decision import Decision, Peer, Refused, Target, record
 
@@ -34,11 +35,33 @@ _RAW = ("RAW_URI", "REQUEST_URI")
 _REWRITTEN = ("SCRIPT_URL", "REDIRECT_URL")
 
 
-class WsgiDoor:
-    """Makes environs say what one judge decides."""
+def take_back(environ: WSGIEnvironment) -> None:
+    """Undo what gunicorn believes of a header, by default from whoever is on loopback: it makes
+    SCRIPT_NAME of the last such line, and cuts that off the path (forwarder_headers).
 
-    def __init__(self, judge: Judge) -> None:
-        self._judge = judge
+    Which lines there were, and what came of them, can no longer be told: the path is read from the
+    request line anew. Raise Refused for one that gunicorn itself would not answer.
+    """
+    target, _, query = environ["RAW_URI"].partition("?")
+    path = unquote_to_bytes(origin.request_path(target)).decode("latin-1")
+    environ["SCRIPT_NAME"], environ["PATH_INFO"] = "", path
+    if query != environ["QUERY_STRING"]:  # Over uwsgi it may: the path in RAW_URI is decoded there.
+        raise Refused(400, "the request line does not tell where the path ends")
+    if own := os.environ.get("SCRIPT_NAME", "").rstrip("/"):
+        environ["SCRIPT_NAME"], environ["PATH_INFO"] = prefix.split(own, "", path)
+
+
+class WsgiDoor:
+    """Makes environs say what one judge decides.
+
+    ``take_back`` gives an environ its own mount where gunicorn may have believed another; None
+    where whoever calls has done so.
+    """
+
+    def __init__(
+        self, judge: Judge, take_back: Callable[[WSGIEnvironment], None] | None = take_back
+    ) -> None:
+        self._judge, self._take_back = judge, take_back
         data = judge.policy.data
         more = {contract.environ_key(name): name for name in map(contract.data_header, data)}
         self._headers = {**_HEADERS, **more}
@@ -53,8 +76,8 @@ class WsgiDoor:
         if isinstance(known, Decision):
             return known
         headers = self._take(environ)
-        if _SCRIPT_NAME in headers and _SOCKET in environ:
-            _take_back(environ, headers[_SCRIPT_NAME])
+        if _SCRIPT_NAME in headers and _SOCKET in environ and self._take_back:
+            self._take_back(environ)
         host, target = environ.get("HTTP_HOST", ""), _target(environ)
         decision = self._judge.decide(_peer(environ), host, target, headers)
         _write(environ, decision, target)
@@ -68,15 +91,6 @@ class WsgiDoor:
         for key in self._keys.intersection(environ):
             headers[names[key]] = take(key)
         return headers
-
-
-def _take_back(environ: WSGIEnvironment, said: str) -> None:
-    """Undo what gunicorn believes of a header, by default from whoever is on loopback: it makes
-    SCRIPT_NAME of the last such line (forwarder_headers)."""
-    own = os.environ.get("SCRIPT_NAME", "")
-    if environ["SCRIPT_NAME"] == said.rpartition(",")[2] != own:
-        path = unquote_to_bytes(origin.request_path(environ["RAW_URI"])).decode("latin-1")
-        environ["SCRIPT_NAME"], environ["PATH_INFO"] = own, path.removeprefix(own)
 
 
 def refuse(refused: Refused, start_response: StartResponse) -> Iterable[bytes]:

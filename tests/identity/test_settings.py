@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -31,6 +32,24 @@ def test_nothing_configured(settings: Any) -> None:
     assert read(settings) == (None, {})
     with pytest.raises(ImproperlyConfigured, match=r"believes nobody.*'PRESET'.*authelia"):
         start()
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"PRESET": "authelia", "REQUIERD": True}, r"unknown key 'REQUIERD'.*mean 'REQUIRED'\?"),
+        ({"PRIVILEDGED": ["root"], "USER": "env:HTTP_X"}, r"(?s)HTTP_X.*'PRIVILEDGED'"),
+        ({"PRESETS": "authelia"}, r"mean 'PRESET'\?"),
+        ("authelia", r": 'authelia' is not a dict\."),
+        (["authelia"], r"is not a dict\."),
+    ],
+)
+def test_a_misspelled_section_stops_the_process(section: Any, message: str, settings: Any) -> None:
+    """A key that nobody reads was meant to forbid something: it must not let anybody in."""
+    settings.DEPLOYKIT = {"IDENTITY": section}
+    with pytest.raises(ImproperlyConfigured, match=r"DEPLOYKIT\['IDENTITY'\]") as raised:
+        start()
+    assert re.search(message, str(raised.value))
 
 
 @pytest.mark.parametrize("key", ["REMOTE_USER", "eppn", "Shib-Identity-Provider", "OIDC_CLAIM_sub"])

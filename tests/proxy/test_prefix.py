@@ -179,6 +179,25 @@ def test_P5_a_forced_prefix_wins() -> None:
     assert seen["reverse"] == "/forced/urls/"
 
 
+@pytest.mark.parametrize("mode", ["stripped", "kept"])
+@pytest.mark.parametrize("forced", ["/forced", "/forced/", "/app", "/a"])
+@pytest.mark.parametrize("wrap", [lambda handler: handler, asgi.wrap], ids=["within", "around"])
+@in_a_loop
+async def test_P5_a_forced_prefix_wins_under_asgi(wrap: Any, forced: str, mode: str) -> None:
+    """P5. As under WSGI, wherever the decision was made."""
+    site = Site(PREFIX={"MODE": mode})
+    with site.settings(FORCE_SCRIPT_NAME=forced):
+        path = "/app/urls/" if mode == "kept" else "/urls/"
+        answer = await site.aget(path, "/app", application=wrap(ASGIHandler()))
+        assert answer.status == 200
+        seen = json.loads(answer.body)
+        there = json.loads(site.get(path, "/app", application=wsgi.wrap(WSGIHandler())).body)
+    # Django itself leaves the last slash there.
+    assert seen == {**there, "script_name": there["script_name"].rstrip("/")}
+    assert seen["script_name"] == forced.rstrip("/")
+    assert seen["reverse"] == f"{forced.rstrip('/')}/urls/"
+
+
 # P6
 
 

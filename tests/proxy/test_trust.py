@@ -220,7 +220,17 @@ def test_T3_an_address_without_mask_is_one_host(entry: str, network: str) -> Non
 @pytest.mark.parametrize(
     "entry",
     [
-        *("10.0.0.1/8", "*", "0.0.0.0/0", "::/0", "proxy.example.com", "localhost", "", "10.0.0"),
+        *(
+            "10.0.0.1/8",
+            "*",
+            "0.0.0.0/0",
+            "::/0",
+            "::ffff:0:0/96",
+            "proxy.example.com",
+            "localhost",
+            "",
+            "10.0.0",
+        ),
         *("10.0.0.1:80", "UNIX", "front", "secret:", "secret:relative", "private_ranges"),
         *(5, None, 167772160, [], ["10.0.0.1", "*"], {"10.0.0.1"}, True, b"10.0.0.1"),
     ],

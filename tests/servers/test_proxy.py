@@ -36,12 +36,14 @@ PROJECT = """
     ALLOWED_HOSTS = ["shop.example"]
     ROOT_URLCONF = __name__
     STATIC_URL = "static/"
+    FORCE_SCRIPT_NAME = os.environ.get("TEST_FORCED")
     MIDDLEWARE = ["django_deploykit.middleware.TrustedProxyMiddleware"]
     INSTALLED_APPS = ["django_deploykit"]
     DEPLOYKIT = json.loads(os.environ["TEST_DEPLOYKIT"])
 
     def whoami(request):
         from django.http import JsonResponse
+        from django.templatetags.static import static
         from django.urls import reverse
 
         return JsonResponse({
@@ -52,6 +54,7 @@ PROJECT = """
             "port": request.get_port(),
             "reversed": reverse("whoami"),
             "path": request.path,
+            "static": static("site.css"),
             "meta": sorted(key for key in request.META if key not in ("HTTP_CONNECTION",)),
             "user": request.META.get("REMOTE_USER"),
         })
@@ -210,6 +213,23 @@ def test_no_header_but_those_listed_changes_anything(
         for name in sorted(names):
             for headers in _forms(name):
                 assert server.seen(*headers) == honest, headers
+
+
+@pytest.mark.parametrize("forced", [None, "/app"])
+def test_no_header_moves_a_path(
+    forced: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """gunicorn makes SCRIPT_NAME of a header, and cuts it off the path: a page that a front does
+    not let through is not found under another URL, nor do later pages lead elsewhere."""
+    if forced:
+        monkeypatch.setenv("TEST_FORCED", forced)
+    section = {"TRUSTED": ["10.0.0.1"], "HEADERS": BELIEVED}
+    with gunicorn(tmp_path, {"PROXY": section}) as server:
+        for mount in ("/public", "//evil.example", "//evil.example/,a"):
+            for more in ((), (("Script-Name", "x"),), (("SCRIPT_NAME", mount),)):
+                said = (("Host", "shop.example"), ("SCRIPT_NAME", mount), *more)
+                assert server.get(f"{mount}/", *said).status == 404
+        assert server.seen()["static"] == f"{forced or ''}/static/site.css"
 
 
 PATH_HOSTS = [(one.name, name) for one in renderers().values() for name in one.path_hosts or ()]
