@@ -172,7 +172,8 @@ WSGI_REDIRECT_HEADER = "Location"
 # Which of them this very configuration understands: a request variable, as STACK_KEY is.
 SENDFILE_KEY = "DEPLOYKIT_SENDFILE"
 
-# Whose request it is, where a redirect within Apache opens files: only Apache itself reads it.
+# Whose request it is: Apache reads it where a redirect within itself opens files, and an authorizer
+# that knows one site's users, whom another site's front may ask by mistake.
 SITE_KEY = "DEPLOYKIT_SITE"
 
 # Who can send a protected file, as SENDFILE["BACKEND"] names them; "stream" is Python itself.

@@ -35,12 +35,14 @@ _STATUS = {one: f"Status: {one.value} {one.phrase}" for one in HTTPStatus}
 class Authorizer:
     """Answers the parameters of one request with header lines.
 
-    ``token``, if there is one, has to arrive from the web server; who cannot show it gets 500.
+    ``token``, if there is one, has to arrive from the web server; who cannot show it gets 500. So
+    does who asks for another ``site``, or for none, if it is known whose users these are.
     """
 
     policy: str
     realm: str
     token: str = field(default="", repr=False)
+    site: str = ""
 
     @sensitive_variables()  # of all that is called from here, where the log is mailed
     def __call__(self, role: int, params: dict[str, str]) -> bytes:
@@ -61,10 +63,9 @@ class Authorizer:
             return None
 
     def _answer(self, role: int, params: dict[str, str]) -> tuple[HTTPStatus, _Headers]:
-        shown = params.get(contract.AUTH_TOKEN_KEY, "")
-        if not hmac.compare_digest(shown.encode(), self.token.encode()):
+        if mistake := self._mistake(params):
             takes_time()
-            logger.error("a request came without the token of the web server")
+            logger.error(mistake)
             return HTTPStatus.INTERNAL_SERVER_ERROR, []
         target = params.get("REQUEST_URI", "")
         path = normalised(target)
@@ -79,6 +80,19 @@ class Authorizer:
         if role == fastcgi.RESPONDER:
             return self._tell_nginx(params, request, policy)
         return self._asked(params, request, policy)
+
+    def _mistake(self, params: dict[str, str]) -> str:
+        """Why this is no question of the web server's for this site; "" if it is one."""
+        shown = params.get(contract.AUTH_TOKEN_KEY, "")
+        if not hmac.compare_digest(shown.encode(), self.token.encode()):
+            return "a request came without the token of the web server"
+        named = params.get(contract.SITE_KEY, "")
+        if self.site and named != self.site:
+            return (
+                f"a request came for the site {named!r}, and these are the users of {self.site!r}; "
+                "give each site an authorizer of its own (DEPLOYMENT['authorizer'])"
+            )
+        return ""
 
     def _tell_nginx(
         self, params: dict[str, str], request: AreaRequest, policy: str

@@ -258,6 +258,19 @@ def test_r16_the_token(transactional_db: None, zoe: User) -> None:
     assert "s3cret" not in repr(Authorizer("active", "x", token="s3cret"))
 
 
+def test_the_site(transactional_db: None, zoe: User, caplog: pytest.LogCaptureFixture) -> None:
+    """An authorizer that was told its site answers no other one, nor who names none."""
+    asked = {"HTTP_AUTHORIZATION": basic("zoé", PASSWORD)}
+    with serving(Authorizer("active", "x", site="shop")) as address:
+        for named in ({}, {"DEPLOYKIT_SITE": "blog"}, {"HTTP_DEPLOYKIT_SITE": "shop"}):
+            for role in (fastcgi.AUTHORIZER, fastcgi.RESPONDER):
+                assert ask(address, role, **asked, **named)[0] == "500 Internal Server Error"
+        assert ask(address, **asked, DEPLOYKIT_SITE="shop")[0] == "200 OK"
+    assert "'blog'" in caplog.text
+    with serving(Authorizer("active", "x")) as address:
+        assert ask(address, **asked, DEPLOYKIT_SITE="blog")[0] == "200 OK"
+
+
 # For nginx, which asks in the role of a responder, and shows the client nothing of the answer
 
 

@@ -96,9 +96,10 @@ def test_r39_what_takes_its_time_is_left_to_a_thread(
     auth(REVALIDATE=60, POLICIES={"own": _anybody})
     client.force_login(zoe)
     cookie = f"sessionid={client.cookies['sessionid'].value}"
-    made = Authorizer("active", "x", token="s3cret")
+    made = Authorizer("active", "x", token="s3cret", site="shop")
+    shown = {"DEPLOYKIT_TOKEN": "s3cret", "DEPLOYKIT_SITE": "shop"}
     for _ in range(2):
-        assert made(fcgi.AUTHORIZER, params(DEPLOYKIT_TOKEN="s3cret")).startswith(b"Status: 200 ")
+        assert made(fcgi.AUTHORIZER, params(**shown)).startswith(b"Status: 200 ")
     hashes(), caplog.clear()
     waits: list[dict[str, str]] = [
         {"HTTP_AUTHORIZATION": basic("zoé", "wrong")},
@@ -111,10 +112,11 @@ def test_r39_what_takes_its_time_is_left_to_a_thread(
         {"DEPLOYKIT_POLICY": "staff"},  # a refusal, which is logged
         {"DEPLOYKIT_POLICY": "unknown"},
         {"DEPLOYKIT_TOKEN": "wrong"},
+        {"DEPLOYKIT_SITE": "blog"},
     ]
     with django_assert_num_queries(0):
         for more in waits:
-            asked = params(**{"DEPLOYKIT_TOKEN": "s3cret", **more})
+            asked = params(**{**shown, **more})
             assert made.at_once(fcgi.AUTHORIZER, asked) is None, more
     assert (hashes(), caplog.text) == (0, "")
 

@@ -175,3 +175,65 @@ def test_sites_beside_each_other(settings: Any) -> None:
     sites, found = introspect_sites()
     assert [site.name for site in sites] == ["a", "b"]
     assert not any(one.kind is findings.SITES_CONFLICT for one in found)
+
+
+_KEEPS = {
+    "DATABASES['default']['NAME'] = '{held}/db.sqlite3'": "holds the database '{held}/db.sqlite3'",
+    "CACHES = {{'default': {{'BACKEND': 'django.core.cache.backends.filebased.FileBasedCache', "
+    "'LOCATION': '{held}'}}}}": "holds the cache '{held}'",
+    "DEPLOYKIT = {{'SITE': {{'ENV_FILE': '{held}/env'}}}}": "holds the environment file",
+    "DEPLOYKIT = {{'SITE': {{'TLS': {{'CERTIFICATE': '{held}/c', 'KEY': '{held}/k'}}}}}}": (
+        "holds the private key"
+    ),
+    "DEPLOYKIT = {{'SITE': {{'PROTECTED': {{'/p/': '{held}'}}}}}}": "holds the protected directory",
+    "DEPLOYKIT = {{'SITE': {{'PROTECTED': {{'/p/': '{above}'}}}}}}": "lies in a protected directory",
+    "DEPLOYKIT = {{'SITE': {{'AUTH_AREAS': {{'/p/': {{'POLICY': 'active', 'DIRECTORY': "
+    "'{held}'}}}}}}}}": "holds the area '/p/'",
+}
+
+
+@pytest.mark.parametrize("kept", _KEEPS)
+def test_no_site_serves_what_is_private_to_another(kept: str, project: Project) -> None:
+    """Whatever hosts they have: the public directory of one holds nothing that another one keeps,
+    and does not lie in what that one protects."""
+    public = project.directory / "public"
+    held = public / "of-b"
+    held.mkdir(parents=True)
+    for name in ("env", "c", "k"):
+        (held / name).touch()
+    where = {"held": held, "above": project.directory}
+    sites = {
+        "a": hosts("a", f"MEDIA_URL, MEDIA_ROOT = '/media/', {str(public)!r}\n"),
+        "b": hosts("b", kept.format(**where) + "\n"),
+    }
+    message = refused(deploy(project, sites))
+    assert "deploykit.E009" in message
+    assert "a: MEDIA_ROOT: " in message
+    assert _KEEPS[kept].format(**where) in message
+    if "lies in" not in message:
+        assert "of 'b'" in message
+
+
+def test_no_root_file_is_private_to_another_site(project: Project) -> None:
+    """A single file at the root of a host is no other site's secret either."""
+    secret = project.write("b.env", "SECRET=1\n")
+    sites = {
+        "a": hosts("a", f"DEPLOYKIT = {{'SITE': {{'ROOT_FILES': {{'x': {str(secret)!r}}}}}}}\n"),
+        "b": hosts("b", f"DEPLOYKIT = {{'SITE': {{'ENV_FILE': {str(secret)!r}}}}}\n"),
+    }
+    assert "is the environment file of 'b', and would be served" in refused(deploy(project, sites))
+
+
+def test_sites_may_have_files_in_common(project: Project) -> None:
+    """Uploads that one site serves and another one leaves alone, and one area of both."""
+    for name in ("media", "area"):
+        (project.directory / name).mkdir()
+    area = "{'/a/': {'POLICY': 'active', 'DIRECTORY': BASE_DIR / 'area'}}"
+    uploads = "MEDIA_URL, MEDIA_ROOT = '/media/', BASE_DIR / 'media'\n"
+    settings = uploads + "DEPLOYKIT = {{'SITE': {{'MEDIA': {media!r}, 'AUTH_AREAS': {area}}}}}\n"
+    sites = {
+        name: hosts(name, settings.format(media=media, area=area))
+        for name, media in (("a", "public"), ("b", "none"))
+    }
+    done = deploy(project, sites)
+    assert done.returncode == 0, done.stderr

@@ -47,7 +47,7 @@ def front(
     with run_directory() as directory:
         deployment = replace(deployment, log_directory=directory / "log", **choices)
         plan = replace(stack.plan([site, *beside], deployment, directory), sockets=sockets)
-        (process,) = lay_out(stack, plan, directory, user)
+        *_, process = lay_out(stack, plan, directory, user)  # Not the authorizers of areas.
         (directory / "deploykit" / site.name).mkdir(parents=True)
         (directory / "deploykit" / site.name / "own.conf").write_text(own)
         with (directory / "log" / "output").open("w") as output:

@@ -6,6 +6,8 @@ import contextlib
 import functools
 import itertools
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +15,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.servers import harness
+from django_deploykit.config.facts import Area
+from django_deploykit.config.values import Address
+from tests import cases
+from tests.servers import emitted, harness
 from tests.servers.guarded import Guarded, basic, guarded, is_secret
 from tests.servers.harness import Response, Server
 from tests.servers.stacks import STACKS, Stack, proxying
@@ -356,6 +361,49 @@ def test_a_new_password_acts_at_once(web: Web) -> None:
     assert is_secret(web.get("/files/1.txt", basic("changer", "before")))
     web.people.set_password("changer", "after")
     assert is_secret(web.get("/files/1.txt", basic("changer", "after")))
+
+
+@contextlib.contextmanager
+def _emitted_authorizer(people: Guarded, stack: Stack, home: Path, address: str) -> Iterator[None]:
+    """The program that is written for the project's site, whose name is "shop"."""
+    output = ("--output", str(home), "--set", f"authorizer={address}")
+    written = people.project.manage(
+        *("deployconfig", stack.target, "--gateway", stack.gateway, *output), FRONT=stack.target
+    )
+    assert written.returncode == 0, written.stderr
+    program = home / stack.target / "shop_authorizer.py"
+    process = subprocess.Popen(
+        [sys.executable, program], stdout=subprocess.PIPE, cwd=home, text=True
+    )
+    try:
+        assert process.stdout
+        assert process.stdout.readline().strip() == f"ready {address}"
+        yield
+    finally:
+        harness.stop(process)
+        if process.stdout:
+            process.stdout.close()
+
+
+@pytest.mark.parametrize("stack", [ASKING[0][0], LIGHTTPD[0][0], ASKED[0][0]], ids=str)
+def test_staff_of_one_site_are_nobody_to_another(
+    people: Guarded, public: Path, stack: Stack
+) -> None:
+    """Where a front asks the authorizer of another site, because both are to listen at the same
+    port, nobody enters; the authorizer's own site still does."""
+    stack.require()
+    where = Address("127.0.0.1", harness.free_port())
+    home, nobody = public / f"port-{stack.target}", public / f"nobody-{stack.target}.sock"
+    files = people.project.directory / "files/staff"
+    area = Area(url="/staff/", policy="staff", setting="AUTH_AREAS", directory=files)
+    with _emitted_authorizer(people, stack, home, str(where)):
+        for name, status in (("shop", 200), ("blog", 500)):
+            facts = cases.site(name, root=str(public / name), areas=(area,))
+            asking = emitted.front(stack.target, stack.gateway, facts, nobody, authorizer=where)
+            with asking as server:
+                headers = ("Host", "example.com"), basic("alice")
+                answer = server.get("/staff/1.txt", *headers)
+                assert (answer.status, is_secret(answer)) == (status, status == 200), name
 
 
 _SITES = """

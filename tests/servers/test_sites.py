@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import harness, small_projects
+from django_deploykit.config.facts import Mount, StaticFiles
+from tests import cases
+from tests.servers import emitted, harness, small_projects
 from tests.servers.harness import Project, Server
 from tests.servers.stacks import Stack, apache, chosen, fronts, proxying
 
@@ -131,6 +133,26 @@ def test_a_document_of_one_site_is_no_other_ones(with_files: Server) -> None:
         ):
             answer = with_files.get(asked)
             assert (answer.status, b"of the" in answer.body) == (404, False), asked
+
+
+def test_no_other_url_leads_to_a_document(public: Path) -> None:
+    """Not even that of static files whose directory came to hold it, be they another site's."""
+    harness.require_apache()
+    home = public / "below-static"
+    (home / "held").mkdir(parents=True)
+    for file in ("site.css", "held/document"):
+        (home / file).write_text("of the blog")
+    static = StaticFiles(mounts=(Mount(url="/shop/static/", directory=home, setting=""),))
+    held = (Mount(url="/blog/files/", directory=home / "held", setting=""),)
+    shop = cases.site("shop", root=str(public), prefix="/shop", static=static)
+    blog = cases.site("blog", root=str(public), prefix="/blog", static=None, protected=held)
+    with emitted.front("apache", "scgi", shop, public, blog) as server:
+        found = [
+            server.request("GET", f"/shop/static/{name}", [("Host", "example.com")])
+            for name in ("site.css", "held/document")
+        ]
+        assert [one.status for one in found] == [200, 403]
+        assert b"of the blog" not in found[1].body
 
 
 @pytest.mark.parametrize("stack", ["apache", *fronts()], ids=str)

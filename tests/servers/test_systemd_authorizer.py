@@ -75,6 +75,7 @@ def _wait_until_it_listens(system: Manager) -> None:
 def _asked(system: Manager, login: str) -> str:
     _, credentials = basic(login, PASSWORD)
     told = {"HTTP_AUTHORIZATION": credentials, "DEPLOYKIT_POLICY": "staff"}
+    told["DEPLOYKIT_SITE"] = "example"
     return ask(str(system.path(SOCKET)), **told)[0]
 
 
@@ -84,7 +85,8 @@ def test_it_answers_in_its_sandbox(system: Manager) -> None:
     assert _asked(system, "staff") == "200 OK"
     assert _asked(system, "alice") == "403 Forbidden"
     _, credentials = basic("staff", PASSWORD)
-    without = ask(str(system.path(SOCKET)), HTTP_AUTHORIZATION=credentials)
+    told = {"HTTP_AUTHORIZATION": credentials, "DEPLOYKIT_SITE": "example"}
+    without = ask(str(system.path(SOCKET)), **told)
     assert without[0] == "500 Internal Server Error"
 
 

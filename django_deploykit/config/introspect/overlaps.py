@@ -16,25 +16,48 @@ from django_deploykit.config.introspect.context import Context, contains
 
 def check(context: Context, facts: SiteFacts) -> None:
     """Refuse a public directory that holds, or lies in, something that is not public."""
-    static = list(facts.static.mounts) if facts.static else []
-    media = [facts.media] if facts.media else []
-    public = [*static, *media]
-    private = list(_private_paths(context, facts))
-    guarded = _guarded(facts)
-    for mount in [*public, *_documents(context, facts)]:
-        _check_private(context, mount, private, [*facts.protected, *guarded])
-    _check_guarded(context, facts, private)
-    for mount in static:
+    public, guarded = _public(facts), _guarded(facts)
+    private = private_paths(context, facts)
+    _check_served(context, facts, facts, private)
+    for mount in facts.static.mounts if facts.static else ():
         if facts.media and _overlap(mount.directory, facts.media.directory):
             message = f"{str(facts.media.directory)!r} overlaps STATIC_ROOT."
             context.find(findings.OVERLAP, "MEDIA_ROOT", message)
-    _check_root_files(context, facts, private)
     _check_urls(context, combinations([*public, *facts.protected], 2))
     _check_urls(context, product(guarded, [*public, *facts.protected]))
     # One URL has one policy, and one pool.
     _check_urls(context, combinations(facts.areas, 2))
     _check_urls(context, combinations(facts.pools, 2))
     _check_pools(context, facts.pools, [*public, *facts.protected, *guarded])
+
+
+def check_beside(
+    context: Context, facts: SiteFacts, other: SiteFacts, private: Iterable[tuple[str, Path]]
+) -> None:
+    """Refuse what a site serves where it holds, or lies in, what is private to another one.
+
+    Its own uploads may be those that the other does not serve, and an area may be one of both.
+    """
+    guarded = {mount.directory for mount in _guarded(facts)}
+    common = guarded & {mount.directory for mount in _guarded(other)}
+    common |= {facts.media.directory} if facts.media else set()
+    named = [(f"{label} of {other.name!r}", path) for label, path in private if path not in common]
+    _check_served(context, facts, other, named)
+
+
+def _check_served(
+    context: Context, facts: SiteFacts, owner: SiteFacts, private: Sequence[tuple[str, Path]]
+) -> None:
+    secret = [*owner.protected, *_guarded(owner)]
+    for mount in [*_public(facts), *_documents(context, facts)]:
+        _check_private(context, mount, private, secret)
+    _check_guarded(context, facts, private)
+    _check_root_files(context, facts, private, secret)
+
+
+def _public(facts: SiteFacts) -> list[Mount]:
+    static = facts.static.mounts if facts.static else ()
+    return [*static, *([facts.media] if facts.media else [])]
 
 
 def _check_pools(context: Context, pools: Iterable[Pool], mounts: Sequence[Mount]) -> None:
@@ -63,7 +86,7 @@ def _check_private(
             break
     for secret in protected:
         if contains(secret.directory, mount.directory):
-            message = f"{str(mount.directory)!r} lies in a protected directory."
+            message = f"{str(mount.directory)!r} lies in a protected directory, {secret.setting}."
             context.find(findings.OVERLAP, mount.setting, message)
 
 
@@ -90,11 +113,15 @@ def _area(mount: Mount) -> str:
     return f"the area {mount.url!r}"
 
 
-def _check_root_files(context: Context, facts: SiteFacts, private: list[tuple[str, Path]]) -> None:
+def _check_root_files(
+    context: Context,
+    facts: SiteFacts,
+    private: Iterable[tuple[str, Path]],
+    secret: Iterable[Mount],
+) -> None:
     setting = context.key("ROOT_FILES") if "ROOT_FILES" in context.site else "WHITENOISE_ROOT"
     for file in facts.root_files:
         labels = [label for label, path in private if contains(file.path, path)]
-        secret = [*facts.protected, *_guarded(facts)]
         inside = [mount for mount in secret if contains(mount.directory, file.path)]
         if labels or inside:
             what = labels[0] if labels else "a protected file"
@@ -106,8 +133,12 @@ def _overlap(one: Path, other: Path) -> bool:
     return contains(one, other) or contains(other, one)
 
 
-def _private_paths(context: Context, facts: SiteFacts) -> Iterator[tuple[str, Path]]:
+def private_paths(context: Context, facts: SiteFacts) -> tuple[tuple[str, Path], ...]:
     """What nobody may fetch, each with a label for messages."""
+    return tuple(_private_paths(context, facts))
+
+
+def _private_paths(context: Context, facts: SiteFacts) -> Iterator[tuple[str, Path]]:
     app = facts.application
     yield "the project's code", app.root
     yield "the virtual environment", facts.interpreter.prefix

@@ -78,7 +78,7 @@ def _read(name: str, site: Site) -> Introspection:
     overrides = {"NAME": name, **{key.upper(): site[key] for key in given}}
     result = introspect(overrides, {"NAME": SITES, **places})
     named = [replace(found, setting=_named(name, found.setting)) for found in result.findings]
-    return Introspection(result.facts, tuple(named))
+    return replace(result, findings=tuple(named))
 
 
 def _described(error: Exception) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from django_deploykit import conf
@@ -37,10 +38,14 @@ DEPLOYMENT = "DEPLOYKIT['DEPLOYMENT']"
 
 @dataclass(frozen=True)
 class Introspection:
-    """The facts, as far as they could be read, and every finding on the way."""
+    """The facts, as far as they could be read, every finding on the way, and what is private.
+
+    Each of the ``private`` paths has a label; more of them are known here than facts tell.
+    """
 
     facts: SiteFacts | None
     findings: tuple[Finding, ...]
+    private: tuple[tuple[str, Path], ...] = ()
 
     @property
     def errors(self) -> tuple[Finding, ...]:
@@ -62,7 +67,7 @@ def introspect(
     context.findings += configuration()
     facts = _read(context)
     _check(context, facts)
-    return Introspection(facts, tuple(context.findings))
+    return Introspection(facts, tuple(context.findings), overlaps.private_paths(context, facts))
 
 
 def require(introspection: Introspection) -> SiteFacts:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import combinations, permutations
 
 from django_deploykit import conf
 from django_deploykit.config import findings
 from django_deploykit.config.facts import Hosts, SiteFacts
 from django_deploykit.config.findings import Finding
-from django_deploykit.config.introspect.project import configuration, introspect
+from django_deploykit.config.introspect import overlaps
+from django_deploykit.config.introspect.context import Context
+from django_deploykit.config.introspect.project import Introspection, configuration, introspect
 from django_deploykit.contract import pool_name
 
 
@@ -23,7 +27,7 @@ def introspect_sites() -> tuple[list[SiteFacts], tuple[Finding, ...]]:
     results = introspect_each(sites)
     facts = [result.facts for result in results if result.facts]
     found = [*configuration(), *(one for result in results for one in result.findings)]
-    return facts, (*found, *_conflicts(facts))
+    return facts, (*found, *_conflicts(facts), *_exposed(results))
 
 
 def _conflicts(sites: list[SiteFacts]) -> tuple[Finding, ...]:
@@ -47,6 +51,18 @@ def _conflict(site: SiteFacts, other: SiteFacts) -> list[str]:
     if site.prefix == other.prefix and not (site.routes and other.routes):
         return [f"{pair} have the same hosts and the same prefix {site.prefix!r}."]
     return [*_shared_urls(site, other, pair), *_lost(site, other), *_lost(other, site)]
+
+
+def _exposed(results: list[Introspection]) -> Iterator[Finding]:
+    """What one site serves to anybody, and another one keeps to itself. What is private to both,
+    as a common environment, the first one's own findings name."""
+    for one, other in permutations(results, 2):
+        if one.facts and other.facts:
+            context = Context({"ROOT_FILES": one.facts.root_files})
+            private = [found for found in other.private if found not in one.private]
+            overlaps.check_beside(context, one.facts, other.facts, private)
+            for found in context.findings:
+                yield replace(found, setting=f"{one.facts.name}: {found.setting}")
 
 
 def _processes(site: SiteFacts) -> set[str]:

@@ -20,8 +20,10 @@ _SERVE = """
     from django.core.management import call_command
 
     if __name__ == "__main__":
-        # Each question names its policy: one without gets an error.
-        call_command("runauthorizer", bind=<<bind>>, policy="", realm=<<realm>>)
+        # Each question names its policy and its site: one without gets an error.
+        call_command(
+            "runauthorizer", bind=<<bind>>, policy="", realm=<<name>>, site=<<name>>
+        )
 """
 
 
@@ -43,7 +45,7 @@ class AuthorizerRenderer(Renderer):
 
     def render(self) -> Rendered:
         site = site_of(self.plan, self.name)
-        values = {"bind": str(self.address(site)), "realm": site.name}
+        values = {"bind": str(self.address(site)), "name": site.name}
         lines = bootstrapped(self.plan, site, _SERVE, **values)
         return launcher.rendered(self.plan, without_files(site), self._file_name(site), lines)
 

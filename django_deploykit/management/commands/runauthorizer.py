@@ -41,6 +41,11 @@ class Command(BaseCommand):
             "Empty: nobody, and the answer is an error.",
         )
         parser.add_argument("--realm", default="Restricted", help="What a password prompt says.")
+        parser.add_argument(
+            "--site",
+            default="",
+            help=f"The site that the web server has to name ({contract.SITE_KEY}); default: any.",
+        )
         parser.add_argument("--threads", type=int, default=8, help="Default %(default)s.")
         parser.add_argument(
             "--token-file", type=Path, help="File of a token that the web server has to show."
@@ -59,7 +64,7 @@ class Command(BaseCommand):
         if options["policy"]:
             authenticator().rule(options["policy"])
         token = _token(options["token_file"])
-        authorizer = Authorizer(options["policy"], options["realm"], token)
+        authorizer = Authorizer(options["policy"], options["realm"], token, options["site"])
         if options["threads"] < 1:
             raise CommandError("--threads: at least 1", returncode=MISTAKE)
         threads = options["threads"]

@@ -19,5 +19,7 @@ bootstrap(
 from django.core.management import call_command
 
 if __name__ == "__main__":
-    # Each question names its policy: one without gets an error.
-    call_command("runauthorizer", bind='127.0.0.1:9010', policy="", realm='shop')
+    # Each question names its policy and its site: one without gets an error.
+    call_command(
+        "runauthorizer", bind='127.0.0.1:9010', policy="", realm='shop', site='shop'
+    )

@@ -53,19 +53,12 @@ def server_level(plan: Plan) -> list[Node]:
 
 def rules(site: SiteFacts, area: Area) -> list[Node]:
     """The authorizer's 401, 403 and way to the login page are what the client gets."""
-    key, setting = contract.AUTH_POLICY_KEY, area.setting
-    said = f'"{key}={area.policy}"'
+    setting = area.setting
     return [
         directive("AuthType", Raw("Basic"), why="it has to be one; the authorizer decides"),
         directive("AuthName", site.name, why="one prompt for all areas of a site"),
-        directive(
-            "SetEnvIf",
-            Raw("Request_URI"),
-            Raw("^"),
-            Raw(said),
-            why="said to the authorizer: no header of a client arrives under this name",
-            setting=setting,
-        ),
+        _said(contract.AUTH_POLICY_KEY, area.policy, setting),
+        _said(contract.SITE_KEY, site.name, setting),
         directive("CGIPassAuth", Raw("On"), why="the authorizer sees passwords, and cookies"),
         *_no_further(site),
         directive(
@@ -79,6 +72,12 @@ def rules(site: SiteFacts, area: Area) -> list[Node]:
         directive("AuthzSendForbiddenOnFailure", Raw("On"), why="no prompt for who is known"),
         block("RequireAll", children=_all(area), why="all of these", setting=setting),
     ]
+
+
+def _said(key: str, value: str, setting: str) -> Node:
+    why = "said to the authorizer: no header of a client arrives under this name"
+    said = Raw(f'"{key}={value}"')
+    return directive("SetEnvIf", Raw("Request_URI"), Raw("^"), said, why=why, setting=setting)
 
 
 def _all(area: Area) -> list[Node]:

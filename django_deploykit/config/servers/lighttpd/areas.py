@@ -50,15 +50,18 @@ def _area(
     why = f"only for those for whom the policy {area.policy!r} holds"
     children = [
         *content.guarded(plan, site, mount, secure),
-        array("setenv.set-environment", [_policy(area)], "said to the authorizer"),
+        array("setenv.set-environment", _told(site, area), "said to the authorizer"),
         array("fastcgi.server", [_authorizer(plan, site)], why, area.setting),
     ]
     files = when(URL, f"^{regex(area.url)}", children, why, area.setting)
     return (content.hidden(mount), files)
 
 
-def _policy(area: Area) -> Node:
-    return pair(contract.AUTH_POLICY_KEY, area.policy, why="who may pass", setting=area.setting)
+def _told(site: SiteFacts, area: Area) -> list[Node]:
+    return [
+        pair(contract.AUTH_POLICY_KEY, area.policy, why="who may pass", setting=area.setting),
+        pair(contract.SITE_KEY, site.name, why="whose users are asked about", setting=area.setting),
+    ]
 
 
 def _authorizer(plan: Plan, site: SiteFacts) -> Node:

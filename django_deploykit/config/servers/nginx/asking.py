@@ -51,6 +51,7 @@ def location(plan: Plan, site: SiteFacts, sites: Sequence[SiteFacts], area: Area
         directive("fastcgi_pass", Raw(_name(site)), why="the authorizer", setting="authorizer"),
         *gateways.without_body(asked, gateways.request(asked, reader, sites)),
         directives.parameter(asked, contract.AUTH_POLICY_KEY, area.policy, setting=area.setting),
+        directives.parameter(asked, contract.SITE_KEY, site.name, setting=area.setting),
         *_conduct(plan),
     ]
     url = contract.asking_url(site.prefix, area.policy)
