@@ -338,6 +338,24 @@ def test_private_directories_are_open_to_the_server_alone(
     assert modes[str(tmp_path / "media")] == "0755"
 
 
+@pytest.mark.parametrize("choice", ["protected", "none"])
+def test_closed_uploads_are_not_looked_into(
+    choice: str, deploy: Deploy, settings: Any, tmp_path: Path
+) -> None:
+    """No file at any URL where uploads that are not public, or a cache, lie among such files."""
+    settings.DEPLOYKIT = {"SITE": {"MEDIA": choice}}
+    settings.MEDIA_ROOT, settings.MEDIA_URL = str(tmp_path / "media"), "/media/"
+    done = deploy("nginx", "--set", "static_lookup=file")
+    assert done.status
+    assert f"uploaded files that are not public ({str(tmp_path / 'media')!r})" in done.stderr
+    settings.MEDIA_ROOT = ""
+    assert deploy("nginx", "--set", "static_lookup=file").status == 0
+    backend = "django.core.cache.backends.filebased.FileBasedCache"
+    settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": tmp_path / "cache"}}
+    done = deploy("nginx", "--set", "static_lookup=file")
+    assert f"holds a cache ({str(tmp_path / 'cache')!r})" in done.stderr
+
+
 def test_json_says_how_files_compare(deploy: Deploy, tmp_path: Path) -> None:
     """With --check, stdout is still one JSON document, and holds the state of each file."""
     args = ["apache", "--output", str(tmp_path / "deploy"), "--format", "json"]

@@ -99,8 +99,10 @@ def _contained(site: SiteFacts) -> SiteFacts:
         static=site.static and replace(site.static, mounts=_mounts(site, site.static.mounts)),
         admin_static=site.admin_static and _mounts(site, (site.admin_static,))[0],
         media=site.media and _mounts(site, (site.media,))[0],
+        closed_uploads=site.closed_uploads and _moved(site, site.closed_uploads),
         protected=_mounts(site, site.protected),
         databases=tuple(_moved(site, path) for path in site.databases),
+        caches=tuple(_moved(site, path) for path in site.caches),
         root_files=tuple(replace(file, path=_moved(site, file.path)) for file in site.root_files),
         tls=site.tls and replace(site.tls, key=_moved(site, site.tls.key)),
     )

@@ -12,7 +12,8 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Application:
-    """The code to run: dotted names, and where it lies on disk.
+    """The code to run: dotted names, and where it lies on disk. ``elsewhere`` is what of it lies
+    neither in ``root`` nor in the interpreter's own directories.
 
     ``wsgi_file`` is there only if a server can load that very file, run as a script: it binds
     the name ``application``, imports nothing relative to itself, and names these settings.
@@ -23,6 +24,7 @@ class Application:
     wsgi_file: Path | None
     asgi: str | None
     root: Path
+    elsewhere: tuple[Path, ...] = ()
     env_file: Path | None = None
     debug: bool = False
 
@@ -160,7 +162,11 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class SiteFacts:
-    """Everything about one site that a web server must know."""
+    """Everything about one site that a web server must know.
+
+    ``media`` are uploads that it hands to anybody; those that it does not lie in
+    ``closed_uploads``.
+    """
 
     name: str
     application: Application
@@ -175,12 +181,14 @@ class SiteFacts:
     documents: Path | None = None
     static: StaticFiles | None = None
     media: Mount | None = None
+    closed_uploads: Path | None = None
     protected: tuple[Mount, ...] = ()
     stores: tuple[str, ...] = ()
     areas: tuple[Area, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
     login_url: str = ""
     databases: tuple[Path, ...] = ()
+    caches: tuple[Path, ...] = ()
     database_servers: tuple[DatabaseServer, ...] = ()
     root_files: tuple[RootFile, ...] = ()
     tls: Tls | None = None
@@ -192,6 +200,11 @@ class SiteFacts:
     environ: tuple[tuple[str, str], ...] = ()
     admin_static: Mount | None = None
     whitenoise: bool = False
+
+    @property
+    def uploads(self) -> Path | None:
+        """The directory in which this machine keeps uploads, whoever may read them."""
+        return self.media.directory if self.media else self.closed_uploads
 
     @property
     def has_endpoints(self) -> bool:

@@ -165,10 +165,15 @@ def _private_problem(plan: Plan, site: SiteFacts, root: Path) -> str:
 def _private(plan: Plan, site: SiteFacts, root: Path | None) -> list[tuple[str, Path]]:
     """What no lookup of files may reach; uploads are safe where their own URL comes first."""
     home = plan.deployment.python_home or site.interpreter.prefix
-    found = [("the application's code", site.application.root), ("the interpreter", home)]
+    code = site.application.root, *site.application.elsewhere
+    found = [("the application's code", path) for path in code]
+    found.append(("the interpreter", home))
     found += [("protected files", mount.directory) for mount in site.protected]
     found += [("guarded files", area.directory) for area in site.areas if area.directory]
     found += [("the database", path) for path in site.databases]
+    found += [("a cache", path) for path in site.caches]
+    if site.closed_uploads:
+        found.append(("uploaded files that are not public", site.closed_uploads))
     if site.application.env_file:
         found.append(("the environment file", site.application.env_file))
     if site.tls:

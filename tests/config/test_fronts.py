@@ -71,6 +71,8 @@ PRIVATE: dict[str, dict[str, Any]] = {
     "the database": {"databases": (PUBLIC / "db.sqlite3",)},
     "the key of the certificate": {"tls": replace(TLS, key=PUBLIC / "key.pem")},
     "uploaded files": {"media": mount("/media/", PUBLIC / "uploads", "MEDIA_ROOT")},
+    "uploaded files that are not public": {"closed_uploads": PUBLIC / "media"},
+    "a cache": {"caches": (PUBLIC / "cache",)},
 }
 
 
@@ -86,6 +88,9 @@ def test_neither_code_nor_its_secrets_are_looked_into() -> None:
     facts = public_site()
     code = replace(facts.application, root=PUBLIC, env_file=PUBLIC / ".env")
     with pytest.raises(ChoiceError, match=r"the application's code.*the environment file"):
+        root(replace(facts, application=code))
+    code = replace(facts.application, elsewhere=(PUBLIC / "blog",))
+    with pytest.raises(ChoiceError, match=r"the application's code \('/srv/www/blog'\)"):
         root(replace(facts, application=code))
     with pytest.raises(ChoiceError, match="the interpreter"):
         root(facts, python_home=PUBLIC / "venv")

@@ -52,6 +52,14 @@ def test_writable_directories_come_from_facts() -> None:
     ]
 
 
+def test_uploads_are_written_whoever_may_read_them() -> None:
+    """What the front does not serve is stored all the same, and only once where a view sends it."""
+    private = replace(MEDIA, directory=Path("/srv/shop/private"))
+    for facts in (site(), site(protected=(private,))):
+        lines = unit(replace(facts, closed_uploads=private.directory))
+        assert lines.count("ReadWritePaths=/srv/shop/private") == 1
+
+
 def test_over_tcp_there_is_no_directory() -> None:
     """An address needs neither a directory nor a line for one."""
     deployment = replace(NGINX, socket=Address("127.0.0.1", 9000))

@@ -36,12 +36,26 @@ def test_media_is_not_served_unless_public(choice: str, read: Read, tmp_path: Pa
     deploykit = {"SITE": {"MEDIA": choice}}
     found = read(MEDIA_ROOT=tmp_path / "media", MEDIA_URL="/media/", DEPLOYKIT=deploykit)
     assert facts(found).media is None
+    assert facts(found).closed_uploads == facts(found).uploads == tmp_path / "media"
+
+
+def test_uploads_elsewhere_have_no_directory(read: Read, tmp_path: Path) -> None:
+    """Where another storage keeps them, MEDIA_ROOT need not even exist."""
+    storages = {
+        "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
+    deploykit = {"SITE": {"MEDIA": "none"}}
+    assert facts(read(STORAGES=storages, DEPLOYKIT=deploykit)).uploads is None
+    read_again = read(MEDIA_ROOT=tmp_path / "media", STORAGES=storages, DEPLOYKIT=deploykit)
+    assert facts(read_again).uploads is None
 
 
 def test_media_elsewhere_is_not_served(read: Read, tmp_path: Path) -> None:
     """Uploads with a URL on another host are nobody's here."""
     found = read(MEDIA_ROOT=tmp_path / "media", MEDIA_URL="https://cdn.example/media/")
     assert facts(found).media is None
+    assert facts(found).closed_uploads == tmp_path / "media"
 
 
 def test_options_of_the_storage_win(read: Read, tmp_path: Path) -> None:
@@ -181,6 +195,17 @@ def test_cache_is_never_public(read: Read, tmp_path: Path) -> None:
     caches = {"default": {"BACKEND": backend, "LOCATION": tmp_path / "media" / "cache"}}
     found = read(MEDIA_ROOT=tmp_path / "media", MEDIA_URL="/media/", CACHES=caches)
     assert "the cache" in overlap(found)
+
+
+def test_closed_uploads_are_not_around_static_files(read: Read, tmp_path: Path) -> None:
+    """Whoever uploads could replace them, though nobody else reads what was uploaded."""
+    (tmp_path / "up" / "static").mkdir(parents=True)
+    (tmp_path / "up" / "static" / "a.css").touch()
+    deploykit = {"SITE": {"MEDIA": "none"}}
+    found = read(
+        MEDIA_ROOT=tmp_path / "up", STATIC_ROOT=tmp_path / "up" / "static", DEPLOYKIT=deploykit
+    )
+    assert "overlaps STATIC_ROOT" in overlap(found)
 
 
 def test_private_key_is_never_public(read: Read, tmp_path: Path) -> None:

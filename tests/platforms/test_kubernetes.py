@@ -301,6 +301,13 @@ def test_several_sites_are_refused(target: str) -> None:
         stack.render(stack.plan([site(), site("blog")], DEPLOYMENT))
 
 
+def test_uploads_are_lost_whoever_may_read_them() -> None:
+    """What nobody but Django serves ends with the pod too."""
+    facts = site(closed_uploads=Path("/srv/shop/up"))
+    warnings = written(facts)["kubernetes/shop.yaml"].warnings
+    assert any("MEDIA_ROOT" in text for text in warnings)
+
+
 def test_warnings_of_what_a_pod_would_lose() -> None:
     """Files in a pod, an image of no name, and a gateway that nobody believes."""
     warned = written(

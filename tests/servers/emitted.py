@@ -30,12 +30,14 @@ def front(
     backend: Address | Path,
     *beside: SiteFacts,
     own: str = "",
+    around: str = "",
     **choices: Any,
 ) -> Iterator[Server]:
     """Run the front alone until the block ends; something listens at ``backend`` already, which
     is an address, or with more sites ``beside`` the directory of their sockets.
 
-    ``own`` is what the operator wrote into the file that the emitted one includes.
+    ``own`` is what the operator wrote into the file that the emitted one includes, ``around`` what
+    lighttpd's own configuration says for whatever it serves, before it includes the emitted file.
     """
     port = harness.free_port()
     user = harness.server_user()
@@ -48,6 +50,8 @@ def front(
         deployment = replace(deployment, log_directory=directory / "log", **choices)
         plan = replace(stack.plan([site, *beside], deployment, directory), sockets=sockets)
         *_, process = lay_out(stack, plan, directory, user)  # Not the authorizers of areas.
+        if around:
+            _surround(directory / "lighttpd.conf", around)
         (directory / "deploykit" / site.name).mkdir(parents=True)
         (directory / "deploykit" / site.name / "own.conf").write_text(own)
         with (directory / "log" / "output").open("w") as output:
@@ -60,6 +64,11 @@ def front(
             yield server
         finally:
             harness.stop(running)
+
+
+def _surround(path: Path, text: str) -> None:
+    before, include, after = path.read_text().partition("include ")
+    path.write_text(f"{before}{text}\n{include}{after}")
 
 
 def _wait(server: Server, logs: Path) -> None:

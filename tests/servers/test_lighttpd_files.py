@@ -1,14 +1,17 @@
-"""lighttpd compresses a static file once."""
+"""lighttpd: a static file is compressed once, and no file is ever run."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from django_deploykit.config.values import Address
 from tests import cases
-from tests.servers import emitted, harness
+from tests.servers import backends, emitted, harness
+from tests.servers.harness import Server
 
 
 @pytest.mark.parametrize("coding", ["gzip", "br"])
@@ -30,3 +33,56 @@ def test_a_compressed_file_is_kept(public: Path, coding: str) -> None:
     for answer in (plain, once, again):
         assert answer.headers.get_all("Vary") == ["Accept-Encoding"]
     assert [one.headers["Content-Encoding"] for one in (plain, again)] == [None, coding]
+
+
+# What Debian's 10-cgi, 10-ssi and 15-fastcgi-php say for the whole server, and their like.
+HANDLERS = """
+server.modules += ("mod_cgi", "mod_fastcgi", "mod_scgi", "mod_ssi", "mod_proxy")
+cgi.assign = (".cgi" => "/bin/sh")
+fastcgi.server += (".php" => (("host" => "127.0.0.1", "port" => 9)))
+scgi.server = (".scgi" => (("host" => "127.0.0.1", "port" => 9)))
+proxy.server = (".proxied" => (("host" => "127.0.0.1", "port" => 9)))
+ssi.extension = (".shtml")
+"""
+SCRIPT = b"""#!/bin/sh
+printf 'Content-Type: text/plain\\n\\nran <!--#echo var="SERVER_PORT" -->'
+"""
+FILES = ("x.cgi", "x.php", "x.scgi", "x.proxied", "x.shtml")
+
+
+@pytest.fixture(scope="module", params=["http", "uwsgi", "fastcgi", "scgi"])
+def handling(request: pytest.FixtureRequest, public: Path) -> Iterator[tuple[Server, str]]:
+    """A lighttpd that runs scripts wherever nobody tells it otherwise, and the site's server."""
+    harness.require_lighttpd()
+    home = public / f"handling-{request.param}"
+    for directory in ("static", "media"):
+        (home / directory).mkdir(parents=True)
+        for name in FILES:
+            (home / directory / name).write_bytes(SCRIPT)
+            (home / directory / name).chmod(0o755)
+    media = replace(cases.MEDIA, directory=home / "media")
+    site = cases.site(root=str(home), media=media)
+    with backends.listening(request.param) as backend:
+        where = Address("127.0.0.1", backend.port)
+        with emitted.front("lighttpd", request.param, site, where, around=HANDLERS) as server:
+            yield server, request.param
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("url", ["/media/", "/static/"])
+def test_no_file_is_run(handling: tuple[Server, str], url: str, name: str) -> None:
+    """An upload is a download, whatever the server's own configuration runs elsewhere."""
+    server, _ = handling
+    for path in (name, f"{name}?a"):
+        answer = server.request("GET", f"{url}{path}", [("Host", "example.com")])
+        assert (answer.status, answer.body) == (200, SCRIPT)
+    behind = server.request("GET", f"{url}{name}/more", [("Host", "example.com")])
+    assert behind.status in (403, 404)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_django_answers_its_own_urls(handling: tuple[Server, str], name: str) -> None:
+    """No ending takes a URL from Django either."""
+    server, gateway = handling
+    answer = server.request("GET", f"/page/{name}", [("Host", "example.com")])
+    assert answer.status == 200, gateway

@@ -113,6 +113,27 @@ def test_plain_http_never_leads_to_another_name(secure: SecureServer, host: str)
     assert "Location" not in answer.headers
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost,evil.example",
+        "evil.example,localhost",
+        "localhost, evil.example",
+        "evil.example,a.tenants.test",
+        "evil.example/.tenants.test",
+        "evil.example?.tenants.test",
+        "evil.example#.tenants.test",
+        "evil.example\\.tenants.test",
+        "a@b.tenants.test",
+    ],
+)
+def test_plain_http_leads_to_no_name_that_hides_in_another(secure: SecureServer, host: str) -> None:
+    """The whole header is one name, and has nothing in it that ends a name in a URL."""
+    answer = secure.plain.get("/", ("Host", host))
+    assert answer.status in (400, 403)
+    assert "Location" not in answer.headers
+
+
 @pytest.mark.parametrize("secure", SENDING, ids=str, indirect=True)
 def test_certificate_authorities_are_answered(secure: SecureServer) -> None:
     """ACME's question is answered over plain HTTP."""

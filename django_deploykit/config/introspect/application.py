@@ -6,14 +6,16 @@ import importlib.util
 import stat
 import sys
 import sysconfig
+from collections.abc import Iterator
 from pathlib import Path
 
+from django.apps import apps
 from django.utils.module_loading import import_string
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 from django_deploykit.config import findings
 from django_deploykit.config.facts import Application, Interpreter
-from django_deploykit.config.introspect.context import Context, is_file, real
+from django_deploykit.config.introspect.context import Context, contains, is_file, real
 from django_deploykit.config.introspect.entry import Entry, find_entry
 
 
@@ -29,12 +31,14 @@ def read(context: Context) -> Application:
     if not module:
         message = "the settings were configured by hand and come from no module."
         context.find(findings.NO_APPLICATION, "DJANGO_SETTINGS_MODULE", message)
+    root = _import_root(module)
     return Application(
         settings_module=module,
         wsgi=wsgi,
         wsgi_file=_script(context, entry, wsgi or "", module),
         asgi=asgi,
-        root=_import_root(module),
+        root=root,
+        elsewhere=tuple(_elsewhere(module, root)),
         env_file=_env_file(context),
         debug=settings.DEBUG,
     )
@@ -48,6 +52,12 @@ def interpreter() -> Interpreter:
         version=sys.version_info[:2],
         base=Path(sys.base_prefix),
     )
+
+
+def settings_file(module: str) -> Path | None:
+    """The file of a settings module; None if it has none."""
+    spec = importlib.util.find_spec(module) if module else None
+    return Path(spec.origin) if spec and spec.origin else None
 
 
 def has_whitenoise(context: Context) -> bool:
@@ -104,6 +114,15 @@ def _import_root(module: str) -> Path:
     if spec.submodule_search_locations:
         return real(next(iter(spec.submodule_search_locations))).parent
     return real(spec.origin).parent
+
+
+def _elsewhere(module: str, root: Path) -> Iterator[Path]:
+    """Code of the site that is neither the project's nor installed with the interpreter."""
+    paths = [Path(config.path) for config in apps.get_app_configs()]
+    file = settings_file(module)
+    for path in dict.fromkeys([*paths, *([file] if file else [])]):
+        if not any(contains(home, path) for home in (root, Path(sys.prefix))):
+            yield path.absolute()
 
 
 def _env_file(context: Context) -> Path | None:

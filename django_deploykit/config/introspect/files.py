@@ -15,25 +15,26 @@ from django_deploykit.config.introspect.storages import location, storage, url
 MEDIA_CHOICES = ("none", "protected", "public")
 
 
-def media(context: Context, prefix: str) -> Mount | None:
-    """Uploaded files, if the web server may hand them to anybody."""
+def uploads(context: Context, prefix: str) -> tuple[Mount | None, Path | None]:
+    """Uploaded files that the web server may hand to anybody; else the directory of those that it
+    may not, if they lie on this machine."""
     choice = context.site.get("MEDIA", "public")
     if choice not in MEDIA_CHOICES:
         message = f"{choice!r} is none of {', '.join(MEDIA_CHOICES)}."
         context.find(findings.CONF_TYPE, context.key("MEDIA"), message)
-    if choice != "public" or "default" not in context.settings.STORAGES:
-        return None
-    found = storage(context, "default")
+    found = storage(context, "default") if "default" in context.settings.STORAGES else None
     if found is None:
-        return None
-    path, root = url(context, found, "MEDIA_URL", prefix), location(context, found, "MEDIA_ROOT")
-    if root is None or path is None:
-        return None
-    if not found.is_local:
+        return None, None
+    path = url(context, found, "MEDIA_URL", prefix) if choice == "public" else None
+    root = location(context, found, "MEDIA_ROOT")
+    if path and root and not found.is_local:
         message = "the default storage keeps files elsewhere than in MEDIA_ROOT."
         context.find(findings.MEDIA_SERVED_ELSEWHERE, "STORAGES", message)
-        return None
-    return Mount(url=path, directory=root, setting="MEDIA_ROOT")
+    if root is None or not found.is_local:
+        return None, None
+    if path is None:
+        return None, root
+    return Mount(url=path, directory=root, setting="MEDIA_ROOT"), None
 
 
 def protected(context: Context, prefix: str) -> tuple[Mount, ...]:
@@ -61,6 +62,15 @@ def databases(context: Context) -> tuple[Path, ...]:
         if in_a_file(database) and not in_memory:
             found.append(Path(name.removeprefix("file:").partition("?")[0]).absolute())
     return tuple(found)
+
+
+def caches(context: Context) -> tuple[Path, ...]:
+    """The directories of caches in files, which are code to Django: it unpickles them."""
+    return tuple(
+        Path(str(cache["LOCATION"])).absolute()
+        for cache in context.settings.CACHES.values()
+        if cache.get("BACKEND", "").endswith("FileBasedCache") and cache.get("LOCATION")
+    )
 
 
 def root_files(context: Context) -> tuple[RootFile, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations, product
 from pathlib import Path
@@ -11,6 +10,7 @@ from django.apps import apps
 
 from django_deploykit.config import findings
 from django_deploykit.config.facts import Area, Mount, Pool, SiteFacts
+from django_deploykit.config.introspect.application import settings_file
 from django_deploykit.config.introspect.context import Context, contains
 
 
@@ -20,8 +20,8 @@ def check(context: Context, facts: SiteFacts) -> None:
     private = private_paths(context, facts)
     _check_served(context, facts, facts, private)
     for mount in facts.static.mounts if facts.static else ():
-        if facts.media and _overlap(mount.directory, facts.media.directory):
-            message = f"{str(facts.media.directory)!r} overlaps STATIC_ROOT."
+        if facts.uploads and _overlap(mount.directory, facts.uploads):
+            message = f"{str(facts.uploads)!r} overlaps STATIC_ROOT."
             context.find(findings.OVERLAP, "MEDIA_ROOT", message)
     _check_urls(context, combinations([*public, *facts.protected], 2))
     _check_urls(context, product(guarded, [*public, *facts.protected]))
@@ -142,7 +142,7 @@ def _private_paths(context: Context, facts: SiteFacts) -> Iterator[tuple[str, Pa
     app = facts.application
     yield "the project's code", app.root
     yield "the virtual environment", facts.interpreter.prefix
-    if path := _settings_file(app.settings_module):
+    if path := settings_file(app.settings_module):
         yield "the settings module", path
     for config in apps.get_app_configs():
         yield f"the code of {config.name!r}", Path(config.path)
@@ -156,21 +156,13 @@ def _private_paths(context: Context, facts: SiteFacts) -> Iterator[tuple[str, Pa
         yield _area(mount), mount.directory
     for path in facts.databases:
         yield f"the database {str(path)!r}", path
-    for path in _cache_directories(context):
+    for path in facts.caches:
         yield f"the cache {str(path)!r}, whose files are code to Django", path
-    if facts.media is None and context.settings.MEDIA_ROOT:
-        yield "uploaded files that are not public", Path(context.settings.MEDIA_ROOT).absolute()
-
-
-def _settings_file(module: str) -> Path | None:
-    spec = importlib.util.find_spec(module) if module else None
-    return Path(spec.origin) if spec and spec.origin else None
-
-
-def _cache_directories(context: Context) -> Iterator[Path]:
-    for cache in context.settings.CACHES.values():
-        if cache.get("BACKEND", "").endswith("FileBasedCache") and cache.get("LOCATION"):
-            yield Path(str(cache["LOCATION"])).absolute()
+    closed = "uploaded files that are not public"
+    if facts.closed_uploads:
+        yield closed, facts.closed_uploads
+    if facts.uploads is None and context.settings.MEDIA_ROOT:
+        yield closed, Path(context.settings.MEDIA_ROOT).absolute()
 
 
 def _check_urls(

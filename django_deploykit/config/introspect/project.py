@@ -104,6 +104,7 @@ def _read(context: Context) -> SiteFacts:
     hosts = names.hosts(context)
     tls = security.tls(context)
     interpreter = application.interpreter()
+    media, closed_uploads = files.uploads(context, prefix)
     return SiteFacts(
         name=names.site_name(context, app),
         application=app,
@@ -118,13 +119,15 @@ def _read(context: Context) -> SiteFacts:
         documents=files.documents(context),
         static=static.static(context, prefix),
         admin_static=static.admin_static(context, prefix),
-        media=files.media(context, prefix),
+        media=media,
+        closed_uploads=closed_uploads,
         protected=files.protected(context, prefix),
         stores=sendfile.stores(context),
         areas=areas.areas(context, prefix),
         endpoints=urls.endpoints(context, prefix),
         login_url=urls.login_url(context, prefix),
         databases=files.databases(context),
+        caches=files.caches(context),
         database_servers=databases.servers(context),
         root_files=files.root_files(context),
         tls=tls,

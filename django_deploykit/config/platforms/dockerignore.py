@@ -59,13 +59,14 @@ class DockerignoreRenderer(Renderer):
 
     def _paths(self, site: SiteFacts) -> Iterator[tuple[Path, str]]:
         yield from ((path, "DATABASES") for path in site.databases)
+        yield from ((path, "CACHES") for path in site.caches)
         yield from ((one.directory, one.setting) for one in site.protected)
         if site.application.env_file:
             yield site.application.env_file, "DEPLOYKIT['SITE']['ENV_FILE']"
         if site.tls:
             yield site.tls.key, guideline.SETTING
-        if site.media:
-            yield site.media.directory, site.media.setting
+        if site.uploads:
+            yield site.uploads, "MEDIA_ROOT"
         for mount in self.plan.static_mounts(site):
             if mount.setting == "STATIC_ROOT" and not mount.directory.is_relative_to(ENVIRONMENT):
                 yield mount.directory, mount.setting

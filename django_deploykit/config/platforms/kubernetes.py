@@ -174,7 +174,7 @@ class KubernetesRenderer(Renderer):
 
     def _warnings(self, site: SiteFacts) -> list[str]:
         lost = {
-            "MEDIA_ROOT": [site.media] if site.media else [],
+            "MEDIA_ROOT": [site.uploads] if site.uploads else [],
             "DEPLOYKIT['SITE']['PROTECTED']": site.protected,
             "DATABASES": site.databases,
         }

@@ -30,6 +30,9 @@ from django_deploykit.config.values import Address
 _UNCLEAR = "%(00|[^0-9A-Fa-f]|.[^0-9A-Fa-f]|.?$)"
 
 _SECURE = "{ ssl_fc }"
+# The whole header: req.hdr would take what stands behind a comma for another value, and an
+# allowed name before it for the name.
+_HOST = "req.fhdr(host)"
 
 
 def sections(plan: Plan) -> list[tuple[Directive, list[Node]]]:
@@ -117,7 +120,7 @@ def _where(address: Address) -> list[str]:
 def _names(found: list[Group]) -> Iterator[Node]:
     for group in found:
         names = "|".join(map(_name, group.hosts.names))
-        test = Raw(f"req.hdr(host) -i -m reg {quoted(f'^(?:{names})(?::[0-9]+)?$')}")
+        test = Raw(f"{_HOST} -i -m reg {quoted(f'^(?:{names})(?::[0-9]+)?$')}")
         why, setting = "the names of a site, with any port", group.hosts.setting
         if group.hosts.anything:
             test, why = Raw("always_true"), "any name, as ALLOWED_HOSTS says"
@@ -125,7 +128,9 @@ def _names(found: list[Group]) -> Iterator[Node]:
 
 
 def _name(name: str) -> str:
-    return rf"(?:[^:]+\.)?{regex(name[1:])}" if name.startswith(".") else regex(name)
+    """A pattern for a name; below a suffix there is nothing that would end a name in a URL, as
+    Django has it too (``django.http.request.host_validation_re``)."""
+    return rf"(?:[a-z0-9.-]+\.)?{regex(name[1:])}" if name.startswith(".") else regex(name)
 
 
 def _urls(sites: tuple[SiteFacts, ...]) -> Iterator[Node]:
@@ -191,7 +196,7 @@ def _scheme(plan: Plan, group: Group) -> Iterator[Node]:
     suffix = "" if port == 443 else f":{port}"
     condition = f"if host_{group.name} !{_SECURE}{f' !{exempt}' if patterns else ''}"
     why, setting = "the name is one of this host's; path and query stay", group.hosts.setting
-    name = Raw(r'set-var(txn.name) req.hdr(host),regsub(":[0-9]+\$","")')
+    name = Raw(rf'set-var(txn.name) {_HOST},regsub(":[0-9]+\$","")')
     yield directive("http-request", name, why="the name without its port")
     words = Raw(f"redirect code 301 location https://%[var(txn.name)]{suffix}%[pathq] {condition}")
     yield directive("http-request", words, why=why, setting=setting)

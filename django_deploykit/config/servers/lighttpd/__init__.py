@@ -139,7 +139,9 @@ class LighttpdRenderer(Renderer):
             found.append("mod_openssl")
         if self.plan.asking():
             found.append(areas.MODULE)
-        return [*dict.fromkeys([*found, gateway.module(self.plan)]), "mod_accesslog"]
+        # Each name that takes a handler away needs its module, or is unknown.
+        found += [gateway.module(self.plan), *gateway.HANDLERS]
+        return [*dict.fromkeys(found), "mod_accesslog"]
 
     def _compresses(self) -> bool:
         return any(self.plan.static_mounts(site) for site in self.plan.sites)

@@ -27,6 +27,15 @@ _MODULES = {
     "scgi": "mod_scgi",
     "cgi": "mod_cgi",
 }
+# What runs or hands on a file by its ending, wherever the server's own configuration says so
+# (Debian's 15-fastcgi-php), and by which name of each module. Conditions inherit it.
+HANDLERS = {
+    "mod_fastcgi": "fastcgi.server",
+    "mod_cgi": "cgi.assign",
+    "mod_scgi": "scgi.server",
+    "mod_proxy": "proxy.server",
+    "mod_ssi": "ssi.extension",
+}
 # Every spelling of a header's name is listed, and each dash doubles their number.
 _MOST_DASHES = 7
 _NOT_KEPT = "the application server; no connection to it is kept"

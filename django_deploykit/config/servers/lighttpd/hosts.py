@@ -10,7 +10,7 @@ from django_deploykit.config.facts import Tls
 from django_deploykit.config.fronts import Group, exempt_patterns, groups
 from django_deploykit.config.path_hosts import each_name, in_path
 from django_deploykit.config.plan import Plan
-from django_deploykit.config.servers.lighttpd import content, vhost_path
+from django_deploykit.config.servers.lighttpd import content, gateway, vhost_path
 from django_deploykit.config.servers.lighttpd.addresses import certificate, sockets
 from django_deploykit.config.servers.lighttpd.dialect import (
     HOST,
@@ -29,6 +29,7 @@ from django_deploykit.config.syntax.lighttpd import regex
 from django_deploykit.config.syntax.nodes import (
     Block,
     Comment,
+    Directive,
     Node,
     Raw,
     Substitution,
@@ -92,7 +93,17 @@ def _pattern(group: Group) -> str:
 
 
 def _named(group: Group, children: list[Node], why: str) -> Block:
-    return when(HOST, _pattern(group), children, why, group.hosts.setting)
+    inside = [*_without_handlers(children), *children]
+    return when(HOST, _pattern(group), inside, why, group.hosts.setting)
+
+
+def _without_handlers(children: list[Node]) -> list[Node]:
+    """Nothing of the host is run by its ending, nor handed on, but for what it says itself: where
+    it has no files, Django's own line stands right there, and a name is set once in a condition."""
+    why = "what the server's own configuration runs is not this site's: an upload may be x.php"
+    said = {node.name for node in children if isinstance(node, Directive)}
+    names = [name for name in gateway.HANDLERS.values() if name not in said]
+    return [directive(name, NOTHING, why=why) for name in names]
 
 
 def _site(plan: Plan, group: Group, *, secure: bool, certificates: bool = False) -> Block:

@@ -113,4 +113,15 @@ def redirect(plan: Plan, group: Group) -> Node:
     why = "the name is one of this host's; path and query stay as they came"
     url = Raw(f"https://$host{suffix}$request_uri")
     go = directive("return", 301, url, why=why, setting=group.hosts.setting)
-    return block("location", "/", children=[go], why="every other path")
+    return block("location", "/", children=[*_no_name(group), go], why="every other path")
+
+
+def _no_name(group: Group) -> list[Node]:
+    """Below a suffix, nginx takes nearly every character for a part of the name. Django does not
+    (``django.http.request.host_validation_re``)."""
+    if not group.hosts.suffixes:
+        return []
+    why, setting = "'evil.example?.example.com' would lead to another host", group.hosts.setting
+    refusal = directive("return", 400, why=why, setting=setting)
+    test = Raw(r'($host !~ "^(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])$")')
+    return [block("if", test, children=[refusal], why=why, setting=setting)]
