@@ -19,7 +19,7 @@ from django.views.debug import ExceptionReporter
 from django_deploykit.auth import authorizer, fastcgi
 from django_deploykit.auth.authorizer import Authorizer
 from django_deploykit.auth.sockets import listening
-from django_deploykit.management.commands import runauthorizer
+from django_deploykit.management import authorizer as command
 from tests.auth import fastcgi_client as fcgi
 from tests.auth.conftest import PASSWORD, basic, serving, user
 from tests.auth.fastcgi_client import Record, ask
@@ -421,7 +421,7 @@ def test_what_is_no_socket_stays(tmp_path: Path) -> None:
     """A path that is somebody's file is refused, and the file is still there."""
     path = tmp_path / "precious.txt"
     path.write_text("precious")
-    with pytest.raises(OSError, match="in use"), runauthorizer._bound(str(path)):
+    with pytest.raises(OSError, match="in use"), command._bound(str(path)):
         pass
     assert path.read_text() == "precious"
 
@@ -429,8 +429,8 @@ def test_what_is_no_socket_stays(tmp_path: Path) -> None:
 def test_who_ends_leaves_the_socket_to_who_came_after(tmp_path: Path) -> None:
     """One that still answers its last requests, while the next one listens already."""
     path = str(tmp_path / "a.sock")
-    with runauthorizer._bound(path) as draining:
-        later = runauthorizer._bound(path)
+    with command._bound(path) as draining:
+        later = command._bound(path)
         listener = later.__enter__()
     with socket.socket(socket.AF_UNIX) as visitor:
         visitor.connect(path)
@@ -438,6 +438,18 @@ def test_who_ends_leaves_the_socket_to_who_came_after(tmp_path: Path) -> None:
     listener.close()
     draining.close()
     assert not Path(path).exists()
+
+
+@pytest.mark.parametrize("words", [["runauthorizer"], ["deployauth", "alice"]])
+def test_a_project_without_users(words: list[str], tmp_path: Path) -> None:
+    """One that only names several sites has none: it is told so, and where they are."""
+    without = "INSTALLED_APPS = ['django_deploykit']\nMIDDLEWARE = []\n"
+    project = start_project(tmp_path / "server", f"{without}TEMPLATES = []\n")
+    project.write("shop/urls.py", "urlpatterns = []\n")
+    done = project.manage(*words)
+    assert done.returncode == 2
+    assert "'django.contrib.auth' is not there" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def _handed(listener: socket.socket, project: Project, *more: str) -> subprocess.Popen[str]:
