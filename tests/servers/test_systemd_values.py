@@ -230,9 +230,9 @@ def test_rotated_directories(tmp_path: Path) -> None:
             (tmp_path / "logs" / name / "shop-access.log").write_text("a request\n")
 
     def spell(number: int, name: str, setting: str) -> str:
-        pattern = Glob(f"{tmp_path}/logs/{name}/shop")
+        path = Glob(f"{tmp_path}/logs/{name}/shop-access.log")
         rules: list[Node] = [directive("rotate", Raw("1"), why=WHY)]
-        node = block("-*.log", pattern, children=rules, why=WHY, setting=setting)
+        node = block(logrotate.FILES, path, children=rules, why=WHY, setting=setting)
         return lines(cast(Dialect, logrotate), node)
 
     written, text = attempt(names, spell, rf'{UNSPEAKABLE}|[*?\[\]{{}}\\"]')
