@@ -106,6 +106,17 @@ def test_data_that_http_would_change_is_refused() -> None:
         rendered(site(environ=(("BRANCH", " north"),)))
 
 
+def test_data_without_a_value_is_no_header() -> None:
+    """HAProxy refuses an empty header; a client's is taken away, and Django finds ''."""
+    facts = site(environ=(("BRANCH", ""),))
+    text = rendered(facts).text
+    assert f"del-header {contract.data_header('BRANCH')}\n" in text
+    assert f"set-header {contract.data_header('BRANCH')}" not in text
+    harness.require("haproxy", installed.binary())
+    case = Case(sites=(facts,))
+    validate(case.stack(HaproxyRenderer), case.plan(HaproxyRenderer))
+
+
 def test_any_host_is_answered_where_settings_say_so() -> None:
     """ALLOWED_HOSTS = ["*"] leaves nobody to refuse."""
     text = rendered(site(hosts=Hosts(names=("*",)))).text

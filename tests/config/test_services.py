@@ -123,10 +123,19 @@ def test_the_time_to_stop_is_longer_than_a_request() -> None:
 
 
 def test_alone_it_needs_no_privilege_for_port_80() -> None:
-    """systemd listens, so gunicorn is never root."""
+    """systemd listens, so gunicorn is never root. On one socket for both, a client of IPv4 would be
+    called ``::ffff:192.0.2.1``, which no list of addresses has."""
     socket = rendered(site(), target="gunicorn")["django-shop.socket"].text
-    assert "ListenStream=80\n" in socket
+    both = "ListenStream=0.0.0.0:80\nListenStream=[::]:80\nBindIPv6Only=ipv6-only\n"
+    assert both in socket
     assert "SocketGroup" not in socket
+
+
+def test_a_stated_address_is_the_only_one() -> None:
+    """Nothing is said of the other protocol."""
+    deployment = replace(NGINX, listen=(Address("::1", 8080),))
+    socket = rendered(site(), deployment, target="gunicorn")["django-shop.socket"].text
+    assert "ListenStream=[::1]:8080\nBacklog=" in socket
 
 
 @pytest.mark.parametrize("target", ["systemd-service", "systemd-socket"])

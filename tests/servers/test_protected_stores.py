@@ -104,6 +104,12 @@ def store(authority: trustme.CA) -> Iterator[Store]:
                 ("ETag", '"of the store"'),
                 ("Set-Cookie", "store=yes"),
                 ("X-Amz-Request-Id", "of the store"),
+                ("Strict-Transport-Security", "max-age=31536000; of the store"),
+                ("Alt-Svc", 'h3=":9"; of the store'),
+                ("Clear-Site-Data", '"cookies", of the store'),
+                ("X-XSS-Protection", "1; of the store"),
+                ("NEL", '{"report_to": "of the store"}'),
+                ("Report-To", '{"group": "of the store"}'),
                 ("X-Accel-Redirect", "/.deploykit-store/1"),
                 ("Location", f"http://elsewhere.example/?{SECRET}"),
             ):

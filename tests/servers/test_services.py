@@ -145,7 +145,7 @@ def test_logs_are_rotated(tmp_path: Path, front: str) -> None:
     harness.require("logrotate", Path("/usr/sbin/logrotate").exists())
     logs, called = tmp_path / "logs", tmp_path / "called"
     logs.mkdir(mode=0o755)
-    for name in ("shop-access.log", "shop-error.log", "other.log"):
+    for name in ("shop-access.log", "shop-error.log", "shop-x-access.log", "other.log"):
         (logs / name).write_text("a line\n")
     # The command that reaches a real front is recorded here, and not run.
     (tmp_path / "invoke-rc.d").write_text(f'#!/bin/sh\necho "$@" >> {called}\n')
@@ -163,6 +163,7 @@ def test_logs_are_rotated(tmp_path: Path, front: str) -> None:
     assert made == [
         *("other.log", "shop-access.log", "shop-access.log.1"),
         *("shop-error.log", "shop-error.log.1"),
+        "shop-x-access.log",  # Of a site 'shop-x', which may have rules of its own.
     ]
     assert (logs / "shop-access.log").read_text() == ""
     assert (logs / "shop-access.log").stat().st_mode & 0o777 == 0o640

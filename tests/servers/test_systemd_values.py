@@ -5,18 +5,24 @@ A value comes back byte for byte, or it was refused with the name of its setting
 
 from __future__ import annotations
 
+import contextlib
 import re
+import socket
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import pytest
 
+from django_deploykit.config.stack import resolve
 from django_deploykit.config.syntax import logrotate, systemd, tmpfiles
 from django_deploykit.config.syntax.nodes import Glob, Node, Option, Raw, block, directive
 from django_deploykit.config.syntax.printer import Dialect, print_lines
+from django_deploykit.config.values import Address
 from django_deploykit.exceptions import UnrepresentableValue
+from tests.cases import DEPLOYMENT, site
 from tests.servers import harness, manager
 from tests.servers.manager import UNITS, Manager
 from tests.syntax import hostile
@@ -39,6 +45,15 @@ MARKS = (
     "import os; [os.close(os.open(b'/srv/values/' + name + b'/mark', os.O_CREAT))"
     " for name in os.listdir(b'/srv/values')]"
 )
+
+PEERS = """
+import os, select, socket
+found = [socket.socket(fileno=3 + number) for number in range(int(os.environ['LISTEN_FDS']))]
+while True:
+    for one in select.select(found, [], [])[0]:
+        with one.accept()[0] as peer:
+            peer.sendall(peer.getpeername()[0].encode())
+"""
 
 
 @pytest.fixture(scope="module")
@@ -202,6 +217,39 @@ def test_sockets(system: Manager) -> None:
     assert made == set(written.values())
 
 
+def test_clients_of_both_protocols_keep_their_addresses(system: Manager) -> None:
+    """A port for every address is two sockets, and each client is called as it is."""
+    port = harness.free_port()
+    stack = resolve("gunicorn")
+    plan = stack.plan([site()], replace(DEPLOYMENT, listen=(Address("", port),)), VALUES)
+    (unit,) = [one for one in stack.render(plan) if one.filename.endswith(".socket")]
+    name = Path(unit.filename).stem
+    system.path(UNITS / f"{name}.socket").write_text(unit.text)
+    system.path(VALUES / "peers.py").write_text(PEERS)
+    start = f"ExecStart=/usr/bin/python3 -I {VALUES}/peers.py"
+    service = f"[Unit]\nDefaultDependencies=no\n[Service]\n{start}\n"
+    system.path(UNITS / f"{name}.service").write_text(service)
+    system.run("systemctl", "daemon-reload")
+    system.run("systemctl", "start", f"{name}.socket")
+    hosts = ["127.0.0.1", *(["::1"] if _has_ipv6() else [])]
+    try:
+        assert [_peer(host, port) for host in hosts] == hosts
+    finally:
+        system.run("systemctl", "stop", f"{name}.socket", f"{name}.service")
+
+
+def _has_ipv6() -> bool:
+    with contextlib.suppress(OSError), socket.create_server(("::1", 0), family=socket.AF_INET6):
+        return True
+    return False
+
+
+def _peer(host: str, port: int) -> str:
+    """What the service behind a socket calls whoever connects there."""
+    with socket.create_connection((host, port), timeout=30) as connection:
+        return connection.makefile("rb").read().decode()
+
+
 def test_temporary_directories(tmp_path: Path) -> None:
     """systemd-tmpfiles makes every directory by its own name."""
     harness.require("systemd-tmpfiles", Path("/usr/bin/systemd-tmpfiles").exists())
@@ -230,9 +278,9 @@ def test_rotated_directories(tmp_path: Path) -> None:
             (tmp_path / "logs" / name / "shop-access.log").write_text("a request\n")
 
     def spell(number: int, name: str, setting: str) -> str:
-        pattern = Glob(f"{tmp_path}/logs/{name}/shop")
+        path = Glob(f"{tmp_path}/logs/{name}/shop-access.log")
         rules: list[Node] = [directive("rotate", Raw("1"), why=WHY)]
-        node = block("-*.log", pattern, children=rules, why=WHY, setting=setting)
+        node = block(logrotate.FILES, path, children=rules, why=WHY, setting=setting)
         return lines(cast(Dialect, logrotate), node)
 
     written, text = attempt(names, spell, rf'{UNSPEAKABLE}|[*?\[\]{{}}\\"]')

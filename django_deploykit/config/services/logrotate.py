@@ -18,6 +18,8 @@ from django_deploykit.config.syntax.nodes import Comment, Glob, Node, Raw, block
 from django_deploykit.config.syntax.printer import Dialect, print_lines
 
 dialect = cast(Dialect, logrotate)
+# As the fronts name them; lighttpd has one error log for all hosts.
+_KINDS = ("access", "error")
 
 
 class LogrotateRenderer(Renderer):
@@ -49,10 +51,10 @@ class LogrotateRenderer(Renderer):
         ]
 
     def _logs(self, name: str) -> Node:
-        pattern = Glob(f"{self.deployment.log_directory}/{name}")
+        """By name: a pattern would take those of a site whose name begins alike."""
         return block(
-            "-*.log",
-            pattern,
+            logrotate.FILES,
+            *(Glob(f"{self.deployment.log_directory}/{name}-{kind}.log") for kind in _KINDS),
             children=self._rules(),
             why="the logs of this host",
             setting="log_directory",

@@ -69,7 +69,8 @@ class SystemdSocketRenderer(Renderer):
     def _socket(self, site: SiteFacts, service: Service) -> list[Node]:
         addresses, setting = self._addresses(site, service), _setting(service)
         nodes: list[Node] = [
-            *(_listen(address, setting) for address in addresses),
+            *(node for address in addresses for node in _listen(address, setting)),
+            *_apart(addresses),
             directive("Backlog", limits.BACKLOG, why="a full queue of a unix socket is a 502"),
         ]
         if not any(isinstance(address, Path) for address in addresses):
@@ -92,7 +93,23 @@ def _setting(service: Service) -> str:
     return "authorizer" if service.address else ""
 
 
-def _listen(address: Path | Address, setting: str) -> Node:
+def _listen(address: Path | Address, setting: str) -> list[Node]:
     setting = setting or ("listen" if isinstance(address, Address) else "socket")
-    # A port without an address means every one, of IPv4 and IPv6.
-    return directive("ListenStream", str(address).removeprefix("*:"), why="where", setting=setting)
+    return [
+        directive("ListenStream", where, why="where", setting=setting)
+        for where in _spellings(address)
+    ]
+
+
+def _spellings(address: Path | Address) -> list[str]:
+    """Every address means those of IPv6 too; systemd leaves them out where the kernel has none."""
+    if isinstance(address, Address) and not address.host:
+        return [f"0.0.0.0:{address.port}", f"[::]:{address.port}"]
+    return [str(address)]
+
+
+def _apart(addresses: Sequence[Path | Address]) -> list[Node]:
+    if not any(isinstance(one, Address) and not one.host for one in addresses):
+        return []
+    why = "on one socket for both, a client of IPv4 would have an address of IPv6"
+    return [directive("BindIPv6Only", "ipv6-only", why=why, setting="listen")]

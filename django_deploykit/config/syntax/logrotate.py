@@ -1,7 +1,7 @@
-"""The grammar of logrotate(8): patterns of files and, in braces, what happens to those files.
+"""The grammar of logrotate(8): files and, in braces, what happens to those files.
 
-Patterns are split into words as a shell would, and then searched for wildcards; scripts are lines
-up to ``endscript``.
+Files are patterns, which are split into words as a shell would, and then searched for wildcards;
+scripts are lines up to ``endscript``.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ name = "logrotate's configuration"
 
 # What encloses a script, in place of braces.
 SCRIPT = "postrotate"
+# What encloses rules for files, which stand before the brace.
+FILES = "files"
 
 
 def argument(argument: Argument, directive: str) -> str:
@@ -36,8 +38,9 @@ def statement(name: str, arguments: list[str]) -> str:
 
 
 def opening(name: str, arguments: list[str]) -> str:
-    """``name`` is a script, or the end of a pattern whose beginning is literal."""
-    return name if name == SCRIPT else f'"{"".join(arguments)}{name}" {{'
+    if name == SCRIPT:
+        return name
+    return " ".join([*(f'"{path}"' for path in arguments), "{"])
 
 
 def closing(name: str) -> str:

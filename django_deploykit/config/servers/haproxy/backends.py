@@ -159,6 +159,8 @@ def _told(site: SiteFacts) -> Iterator[Node]:
         if value != value.strip():
             reason = "blanks at its ends do not survive"
             raise UnrepresentableValue(value, "a header of HTTP", reason, setting)
+        if not value:
+            continue  # HAProxy refuses an empty one; the frontend has taken away a client's.
         header = Raw(f"set-header {contract.data_header(name)}")
         yield directive("http-request", header, Format(value), why=why, setting=setting)
     if not site.needs_authorization:

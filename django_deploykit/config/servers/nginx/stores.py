@@ -30,6 +30,15 @@ _ABOUT_THE_STORE = (
     "X-Amz-Storage-Class",
     "X-Amz-Version-Id",
 )
+# What a browser takes for the word of the whole site.
+_ABOUT_THE_HOST = (
+    "Alt-Svc",
+    "Clear-Site-Data",
+    "NEL",
+    "Report-To",
+    "Strict-Transport-Security",
+    "X-XSS-Protection",
+)
 _IGNORED = (contract.ACCEL_HEADER, "X-Accel-Limit-Rate", "X-Accel-Buffering", "X-Accel-Charset")
 _FAILURES = "301 302 303 304 307 308 400 401 403 405 409 411 412 416 429 500 501 502 503 504"
 
@@ -151,7 +160,7 @@ def _verified(origin: str) -> list[Node]:
 def _answer(site: SiteFacts) -> list[Node]:
     why, silent = "the store's own says nothing to clients", "its messages hold the signed URL"
     errors = [Raw(code) for code in _FAILURES.split()]
-    hidden = (*_DJANGOS, *_SAID, *_ABOUT_THE_STORE)
+    hidden = (*_DJANGOS, *_SAID, *_ABOUT_THE_STORE, *_ABOUT_THE_HOST)
     return [
         *(directive("proxy_hide_header", name, why=why) for name in hidden),
         directive("proxy_ignore_headers", *_IGNORED, why="a store orders nothing here"),
