@@ -176,9 +176,10 @@ SENDFILE_KEY = "DEPLOYKIT_SENDFILE"
 # that knows one site's users, whom another site's front may ask by mistake.
 SITE_KEY = "DEPLOYKIT_SITE"
 
-# Who can send a protected file, as SENDFILE["BACKEND"] names them; "stream" is Python itself.
+# Who can send a protected file, as SENDFILE["BACKEND"] names them; the first is Python itself.
+STREAM_BACKEND = "stream"
 SENDFILE_BACKENDS = (
-    "stream",
+    STREAM_BACKEND,
     "nginx",
     "lighttpd",
     "mod_xsendfile-0.12",

@@ -35,7 +35,7 @@ class Group:
 
 
 def groups(sites: tuple[SiteFacts, ...]) -> list[Group]:
-    """Sort sites by their host names. Raise ChoiceError if their certificates differ."""
+    """Sort sites by their host names. Raise ChoiceError if what holds for a host differs."""
     ordered = sorted(sites, key=lambda site: site.hosts.names)
     found = []
     for _, same in groupby(ordered, key=lambda site: site.hosts.names):
@@ -43,8 +43,20 @@ def groups(sites: tuple[SiteFacts, ...]) -> list[Group]:
         if len({site.tls for site in members}) > 1:
             names = ", ".join(site.name for site in members)
             raise ChoiceError(f"{names}: sites with the same hosts need the same SITE['TLS'].")
+        _check_hsts(members)
         found.append(Group(members[0].hosts, members[0].tls, members))
     return found
+
+
+def _check_hsts(members: tuple[SiteFacts, ...]) -> None:
+    """A browser keeps one such header for a host, whichever site has sent it."""
+    values = {site.name: site.headers.hsts for site in members if site.headers.hsts}
+    if len(set(values.values())) > 1:
+        said = ", ".join(f"{name!r} has {value!r}" for name, value in values.items())
+        raise ChoiceError(
+            f"SECURE_HSTS_SECONDS: {said}. Sites with the same hosts need the same SECURE_HSTS_*: "
+            "a browser keeps one for the whole host."
+        )
 
 
 def file_name(plan: Plan) -> str:

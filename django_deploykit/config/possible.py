@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import product
 
 from django_deploykit import contract
 from django_deploykit.config.deployment import Deployment
@@ -28,6 +29,7 @@ def check(
     if answers:
         _check_backends(target, gateway, deployment)
         _check_path_hosts(target, gateway, deployment)
+        _check_addresses(sites, deployment)
     if answers or target.protocols or target.runs_app_server:
         _check_pools(target, gateway, sites, deployment)
 
@@ -60,6 +62,18 @@ def _check_backends(target: type[Renderer], gateway: str, deployment: Deployment
         )
     if deployment.sticky and len(deployment.backends) < 2:
         raise ChoiceError("sticky: there is one application server. Name more in 'backends'.")
+
+
+def _check_addresses(sites: Sequence[SiteFacts], deployment: Deployment) -> None:
+    """An address speaks plain HTTP or TLS, not both."""
+    if not any(site.tls for site in sites):
+        return
+    for one, other in product(deployment.listen, deployment.tls_listen):
+        if one.port == other.port and (one.host == other.host or not (one.host and other.host)):
+            raise ChoiceError(
+                f"listen and tls_listen: '{one}' and '{other}' are the same address, which speaks "
+                "HTTP or HTTPS. Give each a port of its own, such as 80 and 443."
+            )
 
 
 def _check_path_hosts(target: type[Renderer], gateway: str, deployment: Deployment) -> None:

@@ -141,7 +141,7 @@ BACKENDS = {
         ),
     )
 }
-STREAM = "stream"
+STREAM = contract.STREAM_BACKEND
 
 
 def of(request: HttpRequest, policy: Policy) -> Backend | None:

@@ -12,11 +12,14 @@ import pytest
 import trustme
 
 from django_deploykit.config.access import group_name, server_account
-from django_deploykit.config.facts import Hosts, Limits, SiteFacts
+from django_deploykit.config.facts import Area, Hosts, Limits, SiteFacts
 from django_deploykit.config.plan import Plan
 from django_deploykit.config.renderer import Access, Needs
 from django_deploykit.config.servers.apache import ApacheRenderer, installed
+from django_deploykit.config.servers.apache.dialect import dialect
+from django_deploykit.config.servers.apache.private import _listen as listen_privately
 from django_deploykit.config.syntax.nodes import Block, Directive
+from django_deploykit.config.syntax.printer import print_lines
 from django_deploykit.config.values import Address
 from django_deploykit.exceptions import ChoiceError, UnrepresentableValue
 from django_deploykit.run.validate import validate
@@ -384,3 +387,52 @@ def test_other_urls_belong_to_nobody(path: str, known: bool) -> None:
     )
     pattern = arguments("RedirectMatch", facts)[-1][1]
     assert bool(re.search(str(pattern), path)) is not known
+
+
+def test_no_address_of_ipv6_is_the_name_of_a_host() -> None:
+    """httpd would not start with one; beside another name it is an alias, without brackets."""
+    for names, first in ((("[::1]",), "shop.invalid"), (("example.com", "[::1]"), "example.com")):
+        facts = site(hosts=Hosts(names=names), tls=TLS)
+        said = [args[0] for args in arguments("ServerName", facts)]
+        assert first in said
+        assert not any("[" in str(name) for name in said)
+        assert "ServerAlias ::1" in text(facts)
+        assert '"https://[::1]/"' in text(facts)
+
+
+@pytest.mark.parametrize("gateway", ["mod_wsgi", "http"])
+def test_an_area_at_the_root_leaves_certificate_authorities_alone(gateway: str) -> None:
+    """On plain HTTP what an area asks for is taken back for their URL, further down."""
+    area = Area(url="/", policy="staff", setting="AUTH_AREAS")
+    said = text(
+        site(areas=(area,), tls=TLS, redirect_exempt=("^health/$",)), gateway=gateway
+    ).partition("<VirtualHost *:443>")[0]
+    guard, answers = said.rindex("<Location />\n"), said.rindex("acme-challenge>")
+    assert guard < answers
+    opened = said[answers:].partition("</Location>")[0]
+    assert "Require all granted" in opened
+    assert ("AuthType None" in opened) is (gateway == "http")
+
+
+def _listened_to(config: str) -> list[str]:
+    return re.findall(r"^Listen (.*)$", config, re.MULTILINE)
+
+
+def test_an_address_at_the_distributions_port_is_a_virtual_host_alone() -> None:
+    """Debian's ports.conf listens on 80 and 443 at every address: a second Listen would fail."""
+    choices = {
+        "listen": (Address("192.0.2.1", 80), Address("192.0.2.1", 8080)),
+        "tls_listen": (Address("192.0.2.1", 443),),
+    }
+    facts = site(tls=TLS)
+    assert _listened_to(text(facts, **choices)) == ["192.0.2.1:8080"]
+    assert "<VirtualHost 192.0.2.1:80 192.0.2.1:8080>" in text(facts, **choices)
+    private = print_lines(listen_privately(plan(facts, **choices)), dialect)
+    said = "".join(f"{line.text}\n" for line in private)
+    assert _listened_to(said) == ["192.0.2.1:80", "192.0.2.1:443"]
+
+
+def test_nobody_listens_twice() -> None:
+    """An address of a port at which every address is listened to has no Listen of its own."""
+    found = (Address("", 8080), Address("127.0.0.1", 8080), Address("127.0.0.1", 8081))
+    assert _listened_to(text(site(), listen=found)) == ["8080", "127.0.0.1:8081"]

@@ -8,9 +8,13 @@ from typing import Any
 
 import pytest
 
-from django_deploykit.config.facts import Hosts, Mount, SiteFacts, StaticFiles
-from django_deploykit.config.fronts import files_root
+from django_deploykit.config.deployment import Deployment
+from django_deploykit.config.facts import Hosts, Mount, SecurityHeaders, SiteFacts, StaticFiles
+from django_deploykit.config.fronts import files_root, groups
+from django_deploykit.config.registry import renderers
 from django_deploykit.config.servers.nginx import NginxRenderer
+from django_deploykit.config.stack import Stack
+from django_deploykit.config.values import Address
 from django_deploykit.exceptions import ChoiceError
 from tests.cases import TLS, Case, site
 
@@ -129,3 +133,36 @@ def test_nothing_to_look_for(facts: dict[str, Any], reason: str) -> None:
     """Where something else decides, the choice is refused with the reason."""
     with pytest.raises(ChoiceError, match=reason):
         root(replace(public_site(), **facts))
+
+
+def test_sites_of_one_host_say_one_thing_about_https() -> None:
+    """A browser keeps one such header for a host. Two that differ are refused with both; a site
+    without one leaves it to its neighbour."""
+    said = {"a": "max-age=60", "b": "max-age=3600; includeSubDomains", "c": None}
+    sites = {
+        name: site(name, prefix=f"/{name}", tls=TLS, headers=SecurityHeaders(hsts=value))
+        for name, value in said.items()
+    }
+    with pytest.raises(ChoiceError, match=r"SECURE_HSTS_SECONDS: 'a' has .*60', 'b' has .*3600;"):
+        groups((sites["a"], sites["b"]))
+    assert len(groups((sites["a"], sites["c"]))) == 1
+
+
+@pytest.mark.parametrize("target", ["apache", "nginx", "lighttpd", "haproxy"])
+@pytest.mark.parametrize(
+    ("listen", "tls_listen"),
+    [
+        (Address("127.0.0.1", 8443), Address("127.0.0.1", 8443)),
+        (Address("", 8443), Address("127.0.0.1", 8443)),
+        (Address("127.0.0.1", 443), Address("", 443)),
+    ],
+)
+def test_no_address_speaks_http_and_https(
+    target: str, listen: Address, tls_listen: Address
+) -> None:
+    """An address that is in both choices is refused, where there is TLS."""
+    deployment = Deployment(listen=(listen,), tls_listen=(Address("::1", 1), tls_listen))
+    stack = Stack(renderers()[target], "http")
+    with pytest.raises(ChoiceError, match=r"listen and tls_listen: .*443"):
+        stack.check(deployment, [site(tls=TLS)])
+    stack.check(deployment, [site()])

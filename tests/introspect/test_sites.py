@@ -186,7 +186,9 @@ _KEEPS = {
         "holds the private key"
     ),
     "DEPLOYKIT = {{'SITE': {{'PROTECTED': {{'/p/': '{held}'}}}}}}": "holds the protected directory",
-    "DEPLOYKIT = {{'SITE': {{'PROTECTED': {{'/p/': '{above}'}}}}}}": "lies in a protected directory",
+    "DEPLOYKIT = {{'SITE': {{'PROTECTED': {{'/p/': '{above}'}}}}}}": (
+        "lies in a protected directory, DEPLOYKIT['SITE']['PROTECTED']"
+    ),
     "DEPLOYKIT = {{'SITE': {{'AUTH_AREAS': {{'/p/': {{'POLICY': 'active', 'DIRECTORY': "
     "'{held}'}}}}}}}}": "holds the area '/p/'",
 }

@@ -135,6 +135,23 @@ def test_a_document_of_one_site_is_no_other_ones(with_files: Server) -> None:
             assert (answer.status, b"of the" in answer.body) == (404, False), asked
 
 
+@pytest.mark.parametrize("gateway", ["mod_wsgi", "scgi"])
+def test_a_document_beside_routes(public: Path, gateway: str) -> None:
+    """A site that answers its routes alone, without DOCUMENTS, still redirects to its files; any
+    other URL belongs to nobody."""
+    home = public / f"document-{gateway}"
+    home.mkdir()
+    (home / "document").write_text("of the shop")
+    said = {"ROUTES": ["/send/"], "PROTECTED": {"/files/": str(home)}}
+    more = f'DEPLOYKIT = {{"SITE": {said!r}}}\n'
+    project = small_projects.make(public / f"beside-routes-{gateway}", {"shop": more})
+    (project.directory / "shop/urls.py").write_text(FILES)
+    stack = "apache" if gateway == "mod_wsgi" else proxying("apache", "scgi")[0]
+    with harness.deployrun(project, *chosen(stack).arguments) as server:
+        assert server.get("/send/").body == b"of the shop"
+        assert [server.get(url).status for url in ("/files/document", "/other")] == [404, 404]
+
+
 def test_no_other_url_leads_to_a_document(public: Path) -> None:
     """Not even that of static files whose directory came to hold it, be they another site's."""
     harness.require_apache()

@@ -13,7 +13,10 @@ from pathlib import Path
 import pytest
 import trustme
 
-from tests.servers import harness, small_projects
+from django_deploykit.config.facts import Area, Hosts, Tls
+from django_deploykit.config.values import Address
+from tests import cases
+from tests.servers import emitted, harness, small_projects
 from tests.servers.harness import Server
 from tests.servers.stacks import Stack, chosen, fronts, proxying
 
@@ -228,6 +231,97 @@ def test_each_name_has_its_certificate(public: Path, param: str | Stack) -> None
             assert (seen["name"], seen["secure"]) == (name, True)
         with pytest.raises(ssl.SSLError):
             _ask_by_name(port, context, "three.example.test")
+
+
+_EXEMPT = """
+ALLOWED_HOSTS = ["localhost"]
+SECURE_REDIRECT_EXEMPT = ["^send/$"]
+DEPLOYKIT = {{
+    "SITE": {{
+        "TLS": {{"CERTIFICATE": {pem!r}, "KEY": {pem!r}, "ACME_WEBROOT": {home!r}}},
+        "PROTECTED": {{"/files/": {home!r}}},
+    }}
+}}
+"""
+_SEND = """
+from django.urls import path
+
+from django_deploykit.sendfile import sendfile
+
+urlpatterns = [path("send/", lambda request: sendfile(request, "document"))]
+"""
+
+
+@pytest.mark.parametrize("gateway", ["mod_wsgi", "scgi"])
+def test_a_protected_file_on_an_exempt_path(public: Path, gateway: str) -> None:
+    """Plain HTTP has no place that Apache could redirect to: Django sends the file there."""
+    stack = chosen("apache" if gateway == "mod_wsgi" else proxying("apache", "scgi")[0])
+    home = public / f"exempt-{gateway}"
+    home.mkdir()
+    (home / "document").write_text("a document")
+    issued = trustme.CA().issue_cert("localhost")
+    issued.private_key_and_cert_chain_pem.write_to_path(str(public / f"{gateway}.pem"))
+    settings = _EXEMPT.format(pem=str(public / f"{gateway}.pem"), home=str(home))
+    project = small_projects.make(public / f"exempt-{gateway}-project", {"exempt": settings})
+    (project.directory / "exempt/urls.py").write_text(_SEND)
+    listen = "--set", f"tls_listen=127.0.0.1:{harness.free_port()}"
+    with harness.deployrun(project, *stack.arguments, *listen) as server:
+        answer = server.get("/send/")
+        assert (answer.status, answer.body) == (200, b"a document")
+        assert "X-Sendfile" not in answer.headers
+        assert server.get("/files/document").status == 301
+
+
+@pytest.fixture(scope="module")
+def doors(public: Path) -> Iterator[tuple[Server, int]]:
+    """Apache's two doors for a site that also has an IPv6 address, and an area at its root; the
+    authorizer is away."""
+    harness.require_apache()
+    home = public / "doors"
+    (home / "static").mkdir(parents=True)
+    (home / ".well-known/acme-challenge").mkdir(parents=True)
+    (home / ".well-known/acme-challenge/token").write_text("answer")
+    issued = trustme.CA().issue_cert("example.com")
+    issued.private_key_and_cert_chain_pem.write_to_path(str(home / "cert.pem"))
+    facts = cases.site(
+        root=str(home),
+        hosts=Hosts(names=("[::1]", "example.com")),
+        tls=Tls(certificate=home / "cert.pem", key=home / "cert.pem", acme_webroot=home),
+        areas=(Area(url="/", policy="active", setting="AUTH_AREAS"),),
+        redirect_exempt=("^health/$",),
+    )
+    secure = Address("127.0.0.1", harness.free_port())
+    nobody = Address("127.0.0.1", harness.free_port())
+    choices = {"tls_listen": (secure,), "authorizer": nobody}
+    with emitted.front("apache", "scgi", facts, home / "nobody.sock", **choices) as server:
+        yield server, secure.port
+
+
+@pytest.mark.parametrize("host", ["[::1]", "[::1]:8080", "example.com"])
+def test_an_ipv6_address_is_a_name_like_any_other(doors: tuple[Server, int], host: str) -> None:
+    """In a Host header it has brackets, and in Apache's list of names none; redirects keep them."""
+    server, port = doors
+    answer = server.get("/page/", ("Host", host))
+    assert answer.status == 301
+    name = host.removesuffix(":8080")
+    assert answer.location == f"https://{name}:{port}/page/"
+    assert server.get("/page/", ("Host", "[::2]")).status == 403
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    for asked, status in ((host, 500), ("[::2]", 403)):  # The authorizer is away.
+        connection = HTTPSConnection("127.0.0.1", port, timeout=30, context=context)
+        connection.request("GET", "/page/", headers={"Host": asked})
+        assert connection.getresponse().status == status
+        connection.close()
+
+
+def test_certificate_authorities_need_no_password(doors: tuple[Server, int]) -> None:
+    """Not even where an area of the site holds everything, and exempt paths are guarded."""
+    host = "Host", "example.com"
+    answer = doors[0].get("/.well-known/acme-challenge/token", host)
+    assert (answer.status, answer.body) == (200, b"answer")
+    assert doors[0].get("/.well-known/acme-challenge/other", host).status == 404
+    assert doors[0].get("/health/", host).status == 500  # The authorizer is away.
 
 
 def _ask_by_name(port: int, context: ssl.SSLContext, host: str) -> dict[str, object]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.apache.dialect import Version
 from django_deploykit.config.syntax.nodes import Comment, Node, Raw, block, directive
@@ -12,16 +14,28 @@ _DISTRIBUTION_PORTS = (80, 443)
 
 
 def listen(plan: Plan, addresses: tuple[Address, ...], choice: str) -> list[Node]:
-    """The addresses for which no distribution's own configuration listens."""
+    """The addresses at whose ports no distribution's own configuration listens."""
     why = "the server's own configuration listens only on 80 and 443"
-    own = [one for one in addresses if one.host or one.port not in _DISTRIBUTION_PORTS]
-    nodes: list[Node] = [
-        directive("Listen", Raw(str(one).removeprefix("*:")), setting=choice, why=why)
-        for one in own
-    ]
+    own = [one for one in addresses if one.port not in _DISTRIBUTION_PORTS]
+    nodes = listening(own, why, choice)
     if not Version.of(plan.deployment).modern:
         nodes += _name_virtual_host(addresses, choice)
     return [Comment(f"Addresses ({choice})"), *nodes] if nodes else []
+
+
+def left_to_distribution(addresses: tuple[Address, ...]) -> list[Address]:
+    """Those at ports where it listens, at every address: a second Listen for one would fail."""
+    return [one for one in addresses if one.port in _DISTRIBUTION_PORTS]
+
+
+def listening(addresses: Sequence[Address], why: str, choice: str = "") -> list[Node]:
+    """A Listen for each, but for those that one for every address of the port includes."""
+    every = {one.port for one in addresses if not one.host}
+    return [
+        directive("Listen", Raw(str(one).removeprefix("*:")), setting=choice, why=why)
+        for one in dict.fromkeys(addresses)
+        if not one.host or one.port not in every
+    ]
 
 
 def _name_virtual_host(addresses: tuple[Address, ...], choice: str) -> list[Node]:

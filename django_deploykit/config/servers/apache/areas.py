@@ -134,7 +134,7 @@ def warnings(plan: Plan) -> list[str]:
 
 
 def _rules(plan: Plan, site: SiteFacts, area: Area) -> list[Node]:
-    if site in plan.asking():
+    if site.name in plan.authorizers:
         return asking.rules(site, area)
     setting = area.setting
     return [

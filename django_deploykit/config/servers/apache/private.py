@@ -9,6 +9,7 @@ from django_deploykit.config.access import group_name
 from django_deploykit.config.plan import Plan
 from django_deploykit.config.renderer import Foreground, Rendered
 from django_deploykit.config.servers.apache import areas, gateways, installed
+from django_deploykit.config.servers.apache.addresses import left_to_distribution, listening
 from django_deploykit.config.servers.apache.dialect import Version, dialect, refuse
 from django_deploykit.config.syntax.nodes import Glob, Node, block, directive
 from django_deploykit.config.syntax.printer import print_lines
@@ -100,14 +101,12 @@ def _no_python_in_children(plan: Plan) -> Iterator[Node]:
         yield directive("WSGIRestrictEmbedded", "On", why=why)
 
 
-def _listen(plan: Plan) -> Iterator[Node]:
+def _listen(plan: Plan) -> list[Node]:
     """Ports 80 and 443, which the site leaves to the distribution's configuration."""
     addresses = plan.deployment.listen
     if any(site.tls for site in plan.sites):
         addresses += plan.deployment.tls_listen
-    for address in addresses:
-        if not address.host and address.port in (80, 443):
-            yield directive("Listen", address.port, why=_WHY)
+    return listening(left_to_distribution(addresses), _WHY)
 
 
 def _defaults(plan: Plan, directory: Path) -> Iterator[Node]:

@@ -48,6 +48,14 @@ def stated(plan: Plan, site: SiteFacts) -> list[Node]:
     ]
 
 
+def streamed(plan: Plan) -> list[Node]:
+    """What tells the runtime of a host without these places that Python sends the files itself."""
+    if not redirects(plan):
+        return []
+    why = "only the other host has a place for protected files, so that Django sends them here"
+    return [directive("SetEnv", contract.SENDFILE_KEY, contract.STREAM_BACKEND, why=why)]
+
+
 def areas(plan: Plan, site: SiteFacts) -> list[Node]:
     """The internal URLs: 404 for every client, the file for Django's redirects."""
     if not redirects(plan) or not site.protected:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from django_deploykit.config import tls as guideline
-from django_deploykit.config.facts import Tls
+from django_deploykit.config.facts import Area, Tls
 from django_deploykit.config.fronts import Group, exempt_patterns
 from django_deploykit.config.path_hosts import in_path
 from django_deploykit.config.plan import Plan
-from django_deploykit.config.servers.apache import gateways, urls
+from django_deploykit.config.servers.apache import gateways, protected, urls
 from django_deploykit.config.servers.apache.addresses import virtual_host
 from django_deploykit.config.servers.apache.dialect import Version, grant
 from django_deploykit.config.servers.apache.logs_and_limits import limits, logs, timeouts
-from django_deploykit.config.servers.apache.names import bare, spellings
+from django_deploykit.config.servers.apache.names import naming, spellings
 from django_deploykit.config.syntax.nodes import Comment, Glob, Node, Raw, block, directive
 
 _ACME_URL = "/.well-known/acme-challenge/"
@@ -28,20 +30,14 @@ def redirects(plan: Plan, group: Group, tls: Tls) -> list[Node]:
         for node in _redirect_host(plan, group, tls, [name], f"https://{name}{suffix}/")
     ]
     for name in (*group.hosts.suffixes, *(["*"] if group.hosts.anything else [])):
-        names = spellings(name) if name != "*" else [f"{group.name}.invalid", "*"]
-        nodes += _redirect_host(plan, group, tls, names, None, suffix)
+        nodes += _redirect_host(plan, group, tls, spellings(name), None, suffix)
     return nodes
 
 
 def _redirect_host(
     plan: Plan, group: Group, tls: Tls, names: list[str], target: str | None, port: str = ""
 ) -> list[Node]:
-    setting = group.hosts.setting
-    first, *aliases = names
-    children: list[Node] = [directive("ServerName", first, why="plain HTTP", setting=setting)]
-    if aliases:
-        why = "its other spellings"
-        children.append(directive("ServerAlias", *map(bare, aliases), why=why, setting=setting))
+    children = naming(group, names, "plain HTTP", "its other spellings")
     children += [*logs(plan, group), *timeouts(), *_acme(plan, tls)]
     children += _exempt_applications(in_path(plan, group, secure=False), group)
     children.append(Comment("Everything else is on HTTPS."))
@@ -51,7 +47,7 @@ def _redirect_host(
         children += _same_name_redirect(group, port)
     why = "plain HTTP leads to HTTPS"
     return [
-        Comment(f"Plain HTTP for {first}"),
+        Comment(f"Plain HTTP for {names[0]}"),
         virtual_host(plan.deployment.listen, children, why),
     ]
 
@@ -81,12 +77,36 @@ def _acme(plan: Plan, tls: Tls) -> list[Node]:
 def _exempt_applications(plan: Plan, group: Group) -> list[Node]:
     if not any(site.redirect_exempt for site in group.sites):
         return []
+    if protected.redirects(plan):  # Here is no place that Apache could redirect to.
+        sites = tuple(replace(site, protected=()) for site in group.sites)
+        group = replace(group, sites=sites)
     return [
         Comment("Some paths stay on plain HTTP (SECURE_REDIRECT_EXEMPT)."),
         *limits(plan),
+        *protected.streamed(plan),
         *gateways.of(plan).hygiene(plan, group.sites),
         *urls.django(plan, group, [_ACME_URL]),
+        *_acme_for_anybody(plan, group),
     ]
+
+
+def _acme_for_anybody(plan: Plan, group: Group) -> list[Node]:
+    """No area asks a certificate authority for a password; what stands further down wins."""
+    found = [(site, one) for site in group.sites for one in site.areas if _holds_acme(one)]
+    if not found:
+        return []
+    setting, why = found[0][1].setting, "a certificate authority has no password"
+    asked = any(site.name in plan.authorizers for site, _ in found)
+    nobody = [directive("AuthType", Raw("None"), why=why, setting=setting)] if asked else []
+    children = [*nobody, *grant(Version.of(plan.deployment), why, setting)]
+    return [
+        Comment("Certificate authorities are asked for nothing."),
+        block("Location", Glob(_ACME_URL.rstrip("/")), children=children, why=why, setting=setting),
+    ]
+
+
+def _holds_acme(area: Area) -> bool:
+    return _ACME_URL.startswith(area.url) or area.url.startswith(_ACME_URL)
 
 
 def _not_exempt(group: Group) -> str:

@@ -17,7 +17,7 @@ def answered_here(plan: Plan, group: Group) -> list[Node]:
     for site in group.sites:
         nodes += [*_slash(plan, site), *content.serve(plan, site)]
         nodes += areas.files(plan, site)
-    return [*nodes, *_nothing_else(group)]
+    return [*nodes, *_nothing_else(plan, group)]
 
 
 def django_and_own(plan: Plan, group: Group) -> list[Node]:
@@ -90,12 +90,12 @@ def _slash(plan: Plan, site: SiteFacts) -> list[Node]:
     ]
 
 
-def _nothing_else(group: Group) -> list[Node]:
+def _nothing_else(plan: Plan, group: Group) -> list[Node]:
     """404 for URLs that belong to nobody, instead of the distribution's welcome page."""
     whole = any(not site.prefix and not site.routes for site in group.sites)
     if whole or any(site.documents for site in group.sites):
         return []
-    known = sorted({url.rstrip("/") for site in group.sites for url in _known_urls(site)})
+    known = sorted({url.rstrip("/") for site in group.sites for url in _known_urls(plan, site)})
     outermost = [url for url in known if not any(url.startswith(f"{up}/") for up in known)]
     why = "otherwise the distribution's own pages would show"
     return [
@@ -104,10 +104,12 @@ def _nothing_else(group: Group) -> list[Node]:
     ]
 
 
-def _known_urls(site: SiteFacts) -> list[str]:
+def _known_urls(plan: Plan, site: SiteFacts) -> list[str]:
     urls = [mount.url for mount in (site.static.mounts if site.static else ())]
     urls += [site.media.url] if site.media else []
     urls += [area.url for area in site.areas]
+    if protected.redirects(plan):  # A redirect within Apache is a URL like any other.
+        urls += [mount.url for mount in site.protected]
     return [*_mounts(site), *urls, *(file.url for file in site.root_files)]
 
 
