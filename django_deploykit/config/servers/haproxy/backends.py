@@ -79,17 +79,18 @@ def warnings(plan: Plan) -> list[str]:
     """What a distribution's own haproxy.cfg says that does not fit."""
     return [
         f"socket: a chroot in haproxy.cfg (Debian: /var/lib/haproxy) keeps HAProxy from "
-        f"{str(one.where)!r}. Take it out there, or use TCP: {_over_tcp(part)}."
+        f"{str(one.where)!r}. Take it out there{_over_tcp(plan, part)}."
         for part in plan.each()
         for one in part.backends(*part.sites)
         if isinstance(one.where, Path)
     ]
 
 
-def _over_tcp(plan: Plan) -> str:
-    if plan.pool:
-        return f"{plan.pool.setting}['socket'] = '127.0.0.1:8001'"
-    return "--set socket=127.0.0.1:8000"
+def _over_tcp(plan: Plan, part: Plan) -> str:
+    """The other way, where there is one: several sites cannot share an address."""
+    if part.pool:
+        return f", or use TCP: {part.pool.setting}['socket'] = '127.0.0.1:8001'"
+    return "" if len(plan.sites) > 1 else ", or use TCP: --set socket=127.0.0.1:8000"
 
 
 def _conduct(plan: Plan, site: SiteFacts) -> Iterator[Node]:
