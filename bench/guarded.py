@@ -75,10 +75,10 @@ ANSWER = record(6, SAID) + record(6) + record(3, bytes(8))
 
 class Command(BaseCommand):
     def add_arguments(self, parser):
-        for name in ("--bind", "--policy", "--realm"):
+        for name in ("--bind", "--policy", "--realm", "--site"):
             parser.add_argument(name)
 
-    def handle(self, bind, policy, realm, **options):
+    def handle(self, bind, policy, realm, site, **options):
         if bind.startswith("/"):
             listener = socket.socket(socket.AF_UNIX)
             listener.bind(bind)
