@@ -447,18 +447,7 @@ def test_pipe_is_plain(fresh: Project) -> None:
 def test_a_pipe_that_nobody_reads(fresh: Project, args: list[str]) -> None:
     """Whoever has read enough, as `head` does, ends the command without a word, as a program that
     SIGPIPE ends."""
-    reading, writing = os.pipe()
-    os.close(reading)
-    done = subprocess.run(
-        [sys.executable, "manage.py", "deployconfig", *args],
-        cwd=fresh.directory,
-        env=fresh.environment(),
-        stdout=writing,
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
-    os.close(writing)
+    done = fresh.manage_unread("deployconfig", *args)
     assert done.returncode == 128 + signal.SIGPIPE
     said = done.stderr.splitlines()
     assert [line for line in said if not line.startswith(("warning: ", "note: "))] == []

@@ -58,27 +58,26 @@ def test_media_elsewhere_is_not_served(read: Read, tmp_path: Path) -> None:
     assert facts(found).closed_uploads == tmp_path / "media"
 
 
-def test_options_of_the_storage_win(read: Read, tmp_path: Path) -> None:
-    """The storage's own location and base_url are where uploads really are."""
-    options = {"location": tmp_path / "uploads", "base_url": "/uploads/"}
+def storages(directory: Path, base_url: str) -> dict[str, Any]:
+    """STORAGES whose default one has a place and a URL of its own."""
+    options = {"location": directory / "uploads", "base_url": base_url}
     backend = "django.core.files.storage.FileSystemStorage"
     static = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-    storages = {"default": {"BACKEND": backend, "OPTIONS": options}, "staticfiles": static}
-    media = facts(read(STORAGES=storages)).media
+    return {"default": {"BACKEND": backend, "OPTIONS": options}, "staticfiles": static}
+
+
+def test_options_of_the_storage_win(read: Read, tmp_path: Path) -> None:
+    """The storage's own location and base_url are where uploads really are."""
+    media = facts(read(STORAGES=storages(tmp_path, "/uploads/"))).media
     assert media == Mount(url="/uploads/", directory=tmp_path / "uploads", setting="MEDIA_ROOT")
 
 
 def test_an_option_may_lack_its_last_slash(read: Read, tmp_path: Path) -> None:
     """Django adds it to the storage's own base_url, though not to MEDIA_URL."""
-    options = {"location": tmp_path / "uploads", "base_url": "/uploads"}
-    backend = "django.core.files.storage.FileSystemStorage"
-    static = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-    storages = {"default": {"BACKEND": backend, "OPTIONS": options}, "staticfiles": static}
-    media = facts(read(STORAGES=storages)).media
+    media = facts(read(STORAGES=storages(tmp_path, "/uploads"))).media
     assert media
     assert media.url == "/uploads/"
-    options["base_url"] = "/"
-    found = read(STORAGES=storages)
+    found = read(STORAGES=storages(tmp_path, "/"))
     assert "STORAGES: '/' would take the whole site" in messages(found)
 
 

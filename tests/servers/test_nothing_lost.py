@@ -53,7 +53,7 @@ BEHIND = {
     "haproxy/http/gunicorn": (),
 }
 # granian takes a worker that dies in the first 5.5 seconds of its life for a loop of crashes, and
-# ends, for systemd to start it again. On a busy machine, a reload returns while the last one starts.
+# ends, for systemd to start it again. On a busy machine, a reload is over while one still starts.
 GROWN_UP = {"lighttpd/http/granian": 6}
 # Where the front itself starts Python. Of Apache's own, a reload ends processes.
 STARTED = {"apache/fcgid/flup": FLUP, "apache/cgi/cgi": (), "lighttpd/cgi/cgi": ()}
