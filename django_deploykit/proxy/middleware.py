@@ -69,8 +69,8 @@ class TrustedProxyMiddleware:
             request.deploykit = self._door.enter(request)
         except Refused as refused:
             if refused.status != HTTPStatus.NOT_FOUND or not self._door.hides_paths:
-                # The page that says so has URLs too.
-                set_script_prefix(request.META["SCRIPT_NAME"])
+                if request.META["SCRIPT_NAME"] != mount:  # The page that says so has URLs too.
+                    set_script_prefix(request.META["SCRIPT_NAME"])
                 raise SuspiciousOperation(str(refused)) from None
             # Nothing is believed of it any more; that is decided, and said to later middleware.
             request.deploykit = self._door.enter(request)
