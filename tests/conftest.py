@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.urls import get_script_prefix, set_script_prefix
 
 from tests.servers import harness, table
 
@@ -57,3 +59,11 @@ def _connections_are_left_alone(
     test has opened in this process: Django would, and pytest-django refuses."""
     if "db" not in request.fixturenames and request.node.get_closest_marker("django_db") is None:
         monkeypatch.setattr(BaseDatabaseWrapper, "close_if_unusable_or_obsolete", lambda self: None)
+
+
+@pytest.fixture(autouse=True)
+def _prefix_is_left_alone() -> Iterator[None]:
+    """Django's handlers leave a request's prefix to the next one, which may be another test's."""
+    before = get_script_prefix()
+    yield
+    set_script_prefix(before)

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from django.core.handlers.wsgi import WSGIHandler
-from django.urls import get_script_prefix, set_script_prefix
 
 from django_deploykit import wsgi
 from django_deploykit.handlers.behind import behind_front
@@ -31,14 +30,6 @@ DISGUISES = [
     [("Script-Name", "x"), ("SCRIPT_NAME", "/public")],
     [("SCRIPT_NAME", "/"), ("SCRIPT_NAME", "/public"), ("SCRIPT-NAME", "")],
 ]
-
-
-@pytest.fixture(autouse=True)
-def prefix() -> Iterator[None]:
-    """Django's handler leaves a request's prefix to the next one, which may be another test's."""
-    before = get_script_prefix()
-    yield
-    set_script_prefix(before)
 
 
 def environ(target: str, *headers: Header) -> dict[str, Any]:
