@@ -35,7 +35,7 @@ _APPLICATION = """
             raise ValueError("as it should")
         if path == "/left":
             print("left", file=environ["wsgi.errors"], flush=True)
-            time.sleep(0.5)
+            time.sleep(0.5)  # Meanwhile, the client leaves.
             print("worked on", file=environ["wsgi.errors"], flush=True)
             start_response("200 OK", [])
             return [b"for nobody"]
