@@ -33,8 +33,10 @@ from django_deploykit.config.servers.lighttpd import installed as lighttpd
 from django_deploykit.config.servers.nginx import installed as nginx
 from tests.servers import harness
 
-# So much one terminal and a few daemons make.
-_IDLE = 0.5
+# Of one processor: so much a terminal and a few daemons take.
+_IDLE = 0.2
+_LOOK_SECONDS = 3
+_BUSY = "processors busy before"
 RESULTS = Path(__file__).parent / "results"
 # What the package says of a whole run: nothing else may change it.
 CITED = harness.ROOT / "django_deploykit" / "config" / measured.FILE
@@ -123,15 +125,15 @@ def _measured(wanted: tuple[Row, ...], pace: Pace) -> Report:
         more = hellos if name == "proxy" else ()
         sections[TITLES[name]] = _other(name, [*words, *more])
     sources = {side.name: side.source for row in wanted for side in (row.ours, row.theirs)}
-    return Report(head, sections, results, sources, _warning(float(head["load average before"])))
+    return Report(head, sections, results, sources, _warning(float(head[_BUSY])))
 
 
-def _warning(load_average: float) -> str:
+def _warning(busy: float) -> str:
     """What is to be thought of figures from a machine that did something else besides."""
-    if load_average <= _IDLE:
+    if busy <= _IDLE:
         return ""
     return (
-        f"The machine was busy with something else (load average {load_average} before this run): "
+        f"The machine was busy with something else ({busy} processors before this run): "
         "requests/s and p99 say little, and CPU only what its spread leaves."
     )
 
@@ -168,15 +170,29 @@ def _machine() -> dict[str, str]:
         **{name: _dotted(one.fill(Deployment()).server_version) for name, one in fronts.items()},
         **{name: _version(name) for name in _PACKAGES},
     }
-    busy = f"{os.getloadavg()[2]:.1f}"
     return {
         "cores": str(os.cpu_count()),
         "processor": _processor(),
-        "load average before": busy,
+        _BUSY: f"{_busy(_LOOK_SECONDS):.1f}",
         "Python": platform.python_version(),
         "Django": django.__version__,
         **{name: found for name, found in versions.items() if found},
     }
+
+
+def _busy(seconds: float) -> float:
+    """How many processors something else keeps busy now; a load average knows of what is over."""
+    began, before = time.monotonic(), _ticks()
+    time.sleep(seconds)
+    passed = (time.monotonic() - began) * os.sysconf("SC_CLK_TCK")
+    return (_ticks() - before) / passed
+
+
+def _ticks() -> int:
+    """Those of all processors that were not idle (proc(5): user, nice, system, idle, iowait, …)."""
+    words = Path("/proc/stat").read_text(encoding="ascii").partition("\n")[0].split()[1:9]
+    taken = [int(word) for word in words]
+    return sum(taken) - taken[3] - taken[4]
 
 
 def _processor() -> str:

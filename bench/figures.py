@@ -38,8 +38,15 @@ class Figure:
         return shown <= self.goal if self.at_most else shown >= self.goal
 
     def because(self, remark: str) -> Figure:
-        """The same with the reason for which it misses its goal, if it does."""
-        return replace(self, remark=remark) if self.holds is False else self
+        """The same with the reason for which it misses its goal, if it does. Where none is known,
+        it is worth saying that some rounds met it."""
+        if self.holds is not False:
+            return self
+        return replace(self, remark=remark or ("some rounds met it" if self._was_met() else ""))
+
+    def _was_met(self) -> bool:
+        best = self.low if self.at_most else self.high
+        return best is not None and bool(replace(self, ratio=best).holds)
 
 
 class Spread(TypedDict):

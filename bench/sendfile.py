@@ -241,7 +241,7 @@ def _figure(label: str, taken: dict[str, list[float]], goal: float, streams: boo
         return figure.because("Python sends it: only mod_xsendfile could over this gateway")
     if best < goal:
         return figure.because("the file and an empty answer of Django's take longer than that")
-    return figure
+    return figure.because("")
 
 
 def _streams(stack: Stack, more: str) -> bool:

@@ -85,8 +85,35 @@ def test_the_worst_restart_is_seen() -> None:
     measured = results(*((OURS, sample(1, rate)) for rate in (100, 45, 110)))
     measured.add(rows.NGINX, VIEW, None, "it did not start")
     worst, missing = rounds.steadiness(measured)
-    assert (worst.ratio, worst.holds) == (0.45, False)
+    assert (worst.ratio, worst.holds, worst.remark) == (0.45, False, "of 3 restarts")
     assert missing.remark.endswith("it did not start")
+
+
+def test_a_restart_in_which_everything_cost_more_says_so() -> None:
+    """The machine was slower then: no worker waited while another had all the requests."""
+    measured = results(*((OURS, sample(cost, 100 / cost)) for cost in (1, 2, 1)))
+    worst = next(rounds.steadiness(measured))
+    assert (worst.ratio, worst.holds) == (0.5, False)
+    assert worst.remark == "of 3 restarts; a page took as much more processor time in the worst"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "at_most", "remark"),
+    [
+        (0.7, 0.8, False, ""),
+        (0.7, 0.9, False, "some rounds met it"),
+        (0.9, 1.2, True, "some rounds met it"),
+        (1.0, 1.2, True, ""),
+    ],
+)
+def test_what_misses_its_goal_for_no_known_reason(
+    low: float, high: float, at_most: bool, remark: str
+) -> None:
+    """That the rounds lie on both sides of it is worth knowing."""
+    ratio = 1.1 if at_most else 0.75
+    figure = Figure("a row", CPU, ratio, low, high, goal=0.9, at_most=at_most)
+    assert figure.because("").remark == remark
+    assert figure.because("a reason").remark == "a reason"
 
 
 def test_a_hello_of_each_of_our_stacks_is_known() -> None:
