@@ -90,6 +90,9 @@ class Conf:
 
 SECTIONS = ("AUTH", "DEPLOYMENT", "IDENTITY", "PROXY", "SENDFILE", "SITE", "SITES")
 
+# The prefix that this process was told by the script that started it (handlers/startup.py).
+_told_prefix: str | None = None
+
 
 def read() -> Conf:
     """Read ``settings.DEPLOYKIT``; absent means empty. Never raises: see ``Conf.unusable``."""
@@ -113,6 +116,25 @@ def read() -> Conf:
     # And of this one, in sendfile/policy.py.
     sendfile = _mapping(top.get("SENDFILE", {}), "DEPLOYKIT['SENDFILE']", SENDFILE_KEYS, unusable)
     return Conf(site, deployment, each, tuple(unusable), proxy, identity, auth, sendfile)
+
+
+def tell_prefix(prefix: str) -> None:
+    """Make ``prefix`` the one by which this process is reached, whatever settings say."""
+    global _told_prefix
+    _told_prefix = prefix
+
+
+def prefix() -> str:
+    """The URL prefix by which the web server knows this site, without a slash at its end.
+
+    It is the one that the script was written with, as the server's own files were: SITES may
+    replace what the site's settings say. Without such a script it is FORCE_SCRIPT_NAME, which no
+    emitted configuration contradicts; else SITE["PREFIX"].
+    """
+    if _told_prefix is not None:
+        return _told_prefix
+    forced = settings.FORCE_SCRIPT_NAME
+    return str((read().site.get("PREFIX") if forced is None else forced) or "").rstrip("/")
 
 
 def complaints(place: str) -> list[str]:

@@ -125,6 +125,30 @@ def test_prefix_comes_before_the_first_look(prefix: str, expected: list[str], ho
     assert run(home, script) == [expected[0], *expected]
 
 
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [("", "/old"), (", prefix='/new'", "/new"), (", prefix=''", "")],
+    ids=["nothing", "another", "none"],
+)
+def test_prefix_names_protected_files(said: str, expected: str, home: Path) -> None:
+    """The server's files were written with the script, and have its prefix, whatever SITE says:
+    SITES may replace it."""
+    with (home / "one.py").open("a") as settings:
+        settings.write(
+            "DEPLOYKIT = {'SITE': {'PREFIX': '/old', 'PROTECTED': {'/files/': '/srv/files'}},\n"
+            "    'SENDFILE': {'STORES': ['https://files.example']}}\n"
+        )
+    script = f"""
+        bootstrap('one'{said})
+        import json
+        from django_deploykit.sendfile import policy
+        found = policy.read()
+        print(json.dumps([found.roots[0].url, found.stores[0][1]]))
+    """
+    names = [f"{expected}/files/", contract.store_url(expected, 0)]
+    assert run(home, script) == names
+
+
 def test_prefix_comes_before_whitenoise(home: Path) -> None:
     """WhiteNoise, which keeps the URL it starts with, finds files below the prefix."""
     (home / "style.css").write_text("p {}")

@@ -174,7 +174,7 @@ class SiteFacts:
     hosts: Hosts
     prefix: str = ""
     prefix_setting: str = "FORCE_SCRIPT_NAME"
-    prefix_is_forced: bool = True
+    prefix_is_known: bool = True
     routes: tuple[str, ...] = ()
     pools: tuple[Pool, ...] = ()
     websockets: tuple[str, ...] = ()

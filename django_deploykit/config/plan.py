@@ -143,9 +143,9 @@ class Plan:
     def uses_emitted_script(self, site: SiteFacts) -> bool:
         """Tell whether the emitted script is needed: whenever files are written, and wherever
         the project's own wsgi.py would not do: it forces no settings module, reads no
-        environment file and knows no prefix that settings leave out. With WhiteNoise it does
-        not know any: that reads STATIC_URL before the first request has brought the prefix, and
-        Django keeps what it read."""
+        environment file and knows no prefix that settings leave out, or SITES replaces. With
+        WhiteNoise it does not know any: that reads STATIC_URL before the first request has brought
+        the prefix, and Django keeps what it read."""
         return bool(
             self.directory
             or self.stands_alone
@@ -154,7 +154,8 @@ class Plan:
             or len(self.sites) > 1
             or site.application.env_file
             or (site.application.wsgi and not site.application.wsgi_file)
-            or (site.prefix and (site.whitenoise or not site.prefix_is_forced))
+            or not site.prefix_is_known
+            or (site.prefix and site.whitenoise)
         )
 
     def static_mounts(self, site: SiteFacts) -> tuple[Mount, ...]:

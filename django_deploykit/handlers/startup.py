@@ -24,14 +24,19 @@ _failure: tuple[BaseException, TracebackType | None] | None = None
 
 
 def bootstrap(
-    settings_module: str, *, env_file: str | None = None, prefix: str = "", stack: str = ""
+    settings_module: str,
+    *,
+    env_file: str | None = None,
+    prefix: str | None = None,
+    stack: str = "",
 ) -> None:
     """Assign DJANGO_SETTINGS_MODULE, read ``env_file`` and set Django up.
 
     ``env_file`` holds ``NAME=value`` lines, which do not replace variables that are already
-    set. ``prefix`` is the URL prefix without a slash at its end; unless settings force one, it
-    becomes FORCE_SCRIPT_NAME. ``stack`` names the emitted stack. A site with protected files gets
-    the middleware that hands them over, if it does not list it.
+    set. ``prefix`` is the URL prefix of the web server's own files, without a slash at its end and
+    "" for none; left out, it is what settings say. Protected files are named by it; unless settings
+    force one, it becomes FORCE_SCRIPT_NAME. ``stack`` names the emitted stack. A site with
+    protected files gets the middleware that hands them over, if it does not list it.
 
     Call it again for the same module as often as you like. Raise ImproperlyConfigured if the
     interpreter already belongs to another site. If the first call failed, raise its original
@@ -53,7 +58,7 @@ def bootstrap(
         raise
 
 
-def _set_up(settings_module: str, env_file: str | None, prefix: str, stack: str) -> None:
+def _set_up(settings_module: str, env_file: str | None, prefix: str | None, stack: str) -> None:
     if apps.ready and os.environ.get("DJANGO_SETTINGS_MODULE") != settings_module:
         raise ImproperlyConfigured(
             f"Django is already set up for {os.environ.get('DJANGO_SETTINGS_MODULE')!r}; "
@@ -65,6 +70,8 @@ def _set_up(settings_module: str, env_file: str | None, prefix: str, stack: str)
     if env_file is not None:
         with Path(env_file).open(encoding="utf-8") as lines:
             environ.Env.read_env(lines)
+    if prefix is not None:
+        conf.tell_prefix(prefix)
     if prefix and settings.FORCE_SCRIPT_NAME is None:
         settings.FORCE_SCRIPT_NAME = prefix  # WhiteNoise, for one, knows of no other prefix.
     said = conf.read()

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cache
 from urllib.parse import quote
 
-from django.conf import settings
 from django.core.signals import setting_changed
 from django.dispatch import receiver
 
@@ -32,7 +31,7 @@ def read() -> Policy:
     """Read DEPLOYKIT. Values of a wrong type count as absent: the checks complain of them."""
     found = conf.read()
     protected, inline = found.site.get("PROTECTED", {}), found.sendfile.get("INLINE", ())
-    prefix = str(found.site.get("PREFIX", settings.FORCE_SCRIPT_NAME) or "").rstrip("/")
+    prefix = conf.prefix()
     pairs = protected.items() if isinstance(protected, Mapping) else ()
     return Policy(
         roots=tuple(

@@ -94,12 +94,13 @@ def test_the_script_that_is_loaded(changes: dict[str, object], expected: Path) -
     assert plan.script(plan.sites[0]) == expected
 
 
-@pytest.mark.parametrize("forced", [True, False])
-def test_an_unforced_prefix_needs_the_emitted_script(forced: bool) -> None:
-    """Only settings with FORCE_SCRIPT_NAME know their prefix by themselves."""
-    facts = site(prefix="/shop", prefix_is_forced=forced)
+@pytest.mark.parametrize("prefix", ["/shop", ""])
+@pytest.mark.parametrize("known", [True, False])
+def test_an_unknown_prefix_needs_the_emitted_script(known: bool, prefix: str) -> None:
+    """Settings may not know it: without FORCE_SCRIPT_NAME, or where SITES takes it away."""
+    facts = site(prefix=prefix, prefix_is_known=known)
     plan = apache(replace(CASES["minimal"], sites=(facts,)))
-    assert plan.uses_emitted_script(facts) is not forced
+    assert plan.uses_emitted_script(facts) is not known
 
 
 def test_longer_urls_come_first() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from django_deploykit.config.introspect import introspect
 from tests.introspect.conftest import Read
 from tests.introspect.looking import facts, ids, messages
 
@@ -52,14 +53,24 @@ def test_prefix_of_force_script_name(forced: str | None, expected: str, read: Re
     """The prefix has no slash at its end, however Django's setting is written."""
     found = read(FORCE_SCRIPT_NAME=forced, STATIC_URL="static/")
     assert facts(found).prefix == expected
-    assert facts(found).prefix_is_forced is (forced is not None)
+    assert facts(found).prefix_is_known
 
 
 def test_prefix_of_site_needs_no_force_script_name(site: Read) -> None:
     """SITE['PREFIX'] alone says where the server mounts the site."""
     found = facts(site(PREFIX="/app"))
-    assert (found.prefix, found.prefix_is_forced) == ("/app", False)
+    assert (found.prefix, found.prefix_is_known) == ("/app", False)
     assert found.prefix_setting == "DEPLOYKIT['SITE']['PREFIX']"
+
+
+@pytest.mark.parametrize(("forced", "known"), [(None, False), ("", True)])
+def test_a_prefix_that_sites_take_away_is_not_known(
+    forced: str | None, known: bool, read: Read
+) -> None:
+    """The site's own settings name its protected files by the prefix that they say."""
+    read(FORCE_SCRIPT_NAME=forced, DEPLOYKIT={"SITE": {"PREFIX": "/app"}})
+    found = facts(introspect({"PREFIX": ""}))
+    assert (found.prefix, found.prefix_is_known) == ("", known)
 
 
 def test_equal_prefixes_agree(read: Read) -> None:

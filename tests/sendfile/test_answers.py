@@ -571,6 +571,16 @@ def test_s23_what_has_no_url_in_a_store_is_read_by_python(
     assert body(answer) == (b"" if fetched else b"far away")
 
 
+def test_a_forced_prefix_names_files(
+    private: Path, client: Client, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SITES may replace SITE["PREFIX"], and then agrees with FORCE_SCRIPT_NAME."""
+    monkeypatch.setenv(contract.STACK_KEY, "nginx/http")
+    site = {**settings.DEPLOYKIT["SITE"], "PREFIX": "/old"}
+    settings.DEPLOYKIT, settings.FORCE_SCRIPT_NAME = {"SITE": site}, "/new"
+    assert handed(get(client, "report.txt")) == "/new/private/report.txt"
+
+
 def test_what_a_server_sends_is_not_opened(private: Path, stack: str, client: Client) -> None:
     """A file that is handed over is looked at; only one that Python sends is open meanwhile."""
     name = os.path.realpath(private / "report.txt")

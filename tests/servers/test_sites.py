@@ -135,6 +135,35 @@ def test_a_document_of_one_site_is_no_other_ones(with_files: Server) -> None:
             assert (answer.status, b"of the" in answer.body) == (404, False), asked
 
 
+INHERITED = {"shop": "/shop", "blog": "/blog", "home": ""}
+
+
+@pytest.mark.parametrize("front", ["apache", "nginx"])
+def test_a_document_below_another_prefix(public: Path, front: str) -> None:
+    """Sites with one PREFIX in settings that they share, which SITES replaces, each name their own
+    documents to the server."""
+    home = public / f"inherited-{front}"
+    made = {}
+    for name in INHERITED:
+        (home / name).mkdir(parents=True)
+        (home / name / "document").write_text(f"of the {name}")
+        said = {"PREFIX": "/shop", "PROTECTED": {"/files/": str(home / name)}}
+        made[name] = f'DEPLOYKIT = {{"SITE": {said!r}}}\n'
+    sites = {
+        name: {"settings": f"{name}.settings", "prefix": prefix}
+        for name, prefix in INHERITED.items()
+    }
+    made["shop"] += f'DEPLOYKIT["SITES"] = {sites!r}\n'
+    project = small_projects.make(home / "project", made)
+    for name in INHERITED:
+        (project.directory / name / "urls.py").write_text(FILES)
+    stack = "apache" if front == "apache" else proxying(front, "http")[0]
+    with harness.deployrun(project, *chosen(stack).arguments) as server:
+        for name, prefix in INHERITED.items():
+            assert server.get(f"{prefix}/send/").body == f"of the {name}".encode()
+            assert server.get(f"{prefix}/files/document").status == 404
+
+
 @pytest.mark.parametrize("gateway", ["mod_wsgi", "scgi"])
 def test_a_document_beside_routes(public: Path, gateway: str) -> None:
     """A site that answers its routes alone, without DOCUMENTS, still redirects to its files; any

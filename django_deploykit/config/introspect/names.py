@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from django_deploykit import conf
 from django_deploykit.config import findings
 from django_deploykit.config.facts import Application, Hosts
 from django_deploykit.config.introspect.context import Context
@@ -54,6 +55,12 @@ def prefix(context: Context) -> tuple[str, str]:
         message = f"{value!r} contradicts FORCE_SCRIPT_NAME = {forced!r}."
         context.find(findings.PREFIX_CONFLICT, setting, message)
     return clean, setting
+
+
+def is_known(context: Context, prefix: str) -> bool:
+    """Tell whether the project goes by ``prefix`` without being told: Django by FORCE_SCRIPT_NAME,
+    protected files by SITE["PREFIX"] too, which that of SITES, even "", may replace."""
+    return context.settings.FORCE_SCRIPT_NAME is not None or not (prefix or conf.prefix())
 
 
 def _host_values(context: Context) -> tuple[Sequence[Any], str]:

@@ -112,7 +112,7 @@ def _read(context: Context) -> SiteFacts:
         hosts=hosts,
         prefix=prefix,
         prefix_setting=prefix_setting,
-        prefix_is_forced=context.settings.FORCE_SCRIPT_NAME is not None,
+        prefix_is_known=names.is_known(context, prefix),
         routes=urls.routes(context),
         pools=pools.pools(context, prefix),
         websockets=websockets.websockets(context, app.asgi),
