@@ -13,6 +13,7 @@ from django.views import View
 from django.views.generic.detail import SingleObjectMixin
 
 from django_deploykit.sendfile import links, sendfile
+from django_deploykit.sendfile.roots import MISSING
 from django_deploykit.sendfile.signals import file_denied
 
 
@@ -50,9 +51,14 @@ class ProtectedFileView(View):
         elif self._is_permitted(request):
             name = self.get_download_name()
         else:
-            file_denied.send(sender=type(self), request=request, view=self)
-            return self.handle_no_permission()
+            return self._refuse(request)
         return sendfile(request, self.get_file(), self.attachment, name, self.mimetype)
+
+    def _refuse(self, request: HttpRequest) -> HttpResponseBase:
+        file_denied.send(sender=type(self), request=request, view=self)
+        if self.missing_is_404:  # Here: an access mixin brings a handle_no_permission() of its own.
+            raise Http404(MISSING)
+        return self.handle_no_permission()
 
     def _is_permitted(self, request: HttpRequest) -> bool:
         """The answer of ``has_file_permission``, unless it would have to be awaited."""
@@ -68,10 +74,8 @@ class ProtectedFileView(View):
         return bool(answer)
 
     def handle_no_permission(self) -> HttpResponseBase:
-        """The login page for whoever has not logged in, and 403, or 404, for everybody else."""
+        """The login page for whoever has not logged in, and 403 for everybody else."""
         user = getattr(self.request, "user", None)
-        if self.missing_is_404:
-            raise Http404("There is no such file.")
         if user is None or user.is_authenticated:
             raise PermissionDenied
         # Only here: it needs django.contrib.auth, which not every project has.

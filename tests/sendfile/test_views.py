@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.contrib.auth.mixins import LoginRequiredMixin
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied, SuspiciousFileOperation
 from django.core.files.base import ContentFile
@@ -88,6 +89,17 @@ def test_s17_permission_comes_before_the_file(private: Path) -> None:
     hidden = type("Hidden", (Refused,), {"missing_is_404": True})
     with pytest.raises(Http404, match="There is no such file"):
         ask(hidden)
+
+
+@pytest.mark.parametrize("user", [USER, AnonymousUser()], ids=["somebody", "nobody"])
+def test_s17_an_access_mixin_does_not_tell_what_is_there(private: Path, user: Any) -> None:
+    """S17: Django's mixins answer by a method of the same name, which knows of no 404."""
+    hidden = type("Hidden", (LoginRequiredMixin, Refused), {"missing_is_404": True})
+    if user is USER:
+        with pytest.raises(Http404, match="There is no such file"):
+            ask(hidden)
+    else:  # Told before anybody asks which file it is.
+        assert ask(hidden, user=user).url == "/accounts/login/?next=/file/"
 
 
 class Later(Report):
