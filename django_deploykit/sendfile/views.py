@@ -47,18 +47,28 @@ class ProtectedFileView(View):
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if self.signed_links and links.is_signed(request):
-            name: str | None = links.filename(request) or self.get_download_name()
+            name: str | None = self._name_in_link(request) or self.get_download_name()
         elif self._is_permitted(request):
             name = self.get_download_name()
         else:
             return self._refuse(request)
         return sendfile(request, self.get_file(), self.attachment, name, self.mimetype)
 
+    def _name_in_link(self, request: HttpRequest) -> str:
+        try:
+            return links.filename(request)
+        except PermissionDenied:
+            self._tell_of_refusal(request)
+            raise
+
     def _refuse(self, request: HttpRequest) -> HttpResponseBase:
-        file_denied.send(sender=type(self), request=request, view=self)
+        self._tell_of_refusal(request)
         if self.missing_is_404:  # Here: an access mixin brings a handle_no_permission() of its own.
             raise Http404(MISSING)
         return self.handle_no_permission()
+
+    def _tell_of_refusal(self, request: HttpRequest) -> None:
+        file_denied.send(sender=type(self), request=request, view=self)
 
     def _is_permitted(self, request: HttpRequest) -> bool:
         """The answer of ``has_file_permission``, unless it would have to be awaited."""

@@ -148,10 +148,12 @@ def test_signals_tell_of_both(private: Path) -> None:
         ask(Report).close()
         with pytest.raises(PermissionDenied):
             ask(Refused)
+        with pytest.raises(PermissionDenied):
+            ask(Linked, "/file/?signed=x")
     finally:
         for signal in (file_served, file_denied):
             signal.disconnect(write_down)
-    assert told == ["stream", "denied"]
+    assert told == ["stream", "denied", "denied"]
 
 
 class Linked(Refused):
