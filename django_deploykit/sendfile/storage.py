@@ -12,6 +12,11 @@ from django.urls import reverse
 from django_deploykit.sendfile import policy
 
 
+class _NoURL(ValueError, AttributeError):
+    """No URL leads to a file. Of Django's storages that is a ValueError; its forms, and the
+    serializers of REST framework, take only AttributeError for it (django.forms.widgets)."""
+
+
 class ProtectedStorage(FileSystemStorage):
     """Files in a directory of SITE["PROTECTED"], readable for the site's own user and group.
 
@@ -37,7 +42,7 @@ class ProtectedStorage(FileSystemStorage):
     def url(self, name: str | None) -> str:
         """The URL of the view. Raise ValueError where there is none: no file has one of its own."""
         if not self._url_name:
-            raise ValueError("A protected file has no URL: link to the view that sends it.")
+            raise _NoURL("A protected file has no URL: link to the view that sends it.")
         return reverse(self._url_name, args=[name])
 
 

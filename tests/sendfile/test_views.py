@@ -18,9 +18,11 @@ from django.core.exceptions import ImproperlyConfigured, PermissionDenied, Suspi
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, InMemoryStorage
 from django.db import models
+from django.forms import modelform_factory
 from django.http import Http404
 from django.test import RequestFactory
 from django.urls import path, reverse
+from rest_framework.serializers import ModelSerializer
 
 from django_deploykit.sendfile import file_denied, file_served, links, sendfile
 from django_deploykit.sendfile.fields import ProtectedFileField, ProtectedImageField
@@ -265,6 +267,17 @@ def test_fields_keep_their_files_in_the_protected_directory(private: Path) -> No
     for empty in ("", "missing.txt", "../secret.txt"):
         with pytest.raises(Http404):
             sendfile(RequestFactory().get("/"), Thing(file=empty).file)
+
+
+def test_forms_and_serializers_do_without_a_url(private: Path) -> None:
+    """What Django and REST framework make of a model shows no link, and is no error."""
+    thing, names = Thing(file="report.txt", image="report.txt"), ["file", "image"]
+    form = modelform_factory(Thing, fields=names)(instance=thing).as_p()
+    assert form.count('type="file"') == 2
+    assert "href" not in form
+    meta = type("Meta", (), {"model": Thing, "fields": names})
+    serializer: Any = type("Things", (ModelSerializer,), {"Meta": meta})
+    assert serializer(thing).data == {"file": None, "image": None}
 
 
 def test_a_migration_holds_no_path(private: Path) -> None:
