@@ -146,9 +146,14 @@ def _from_elsewhere(storage: Storage, name: str) -> ProtectedFile:
         return _measured(stream, name)
     known = f"{name}\0{modified.timestamp()}\0{stream.size}"
     etag = f'"{hashlib.sha256(known.encode()).hexdigest()[:32]}"'
+    date = int(modified.timestamp())
+    if getattr(storage, "gzip", False):
+        # What django-storages has packed, it unpacks while it is read: the size is that of the
+        # packed file, which is all that a web server could fetch.
+        return _measured(stream, name)._replace(etag=etag, modified=date)
     base = os.path.basename(name)
     url = partial(storage.url, name)
-    return ProtectedFile(stream, base, stream.size, etag, int(modified.timestamp()), url=url)
+    return ProtectedFile(stream, base, stream.size, etag, date, url=url)
 
 
 def _measured(stream: Any, name: str) -> ProtectedFile:

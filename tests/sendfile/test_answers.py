@@ -571,6 +571,18 @@ def test_s23_what_has_no_url_in_a_store_is_read_by_python(
     assert body(answer) == (b"" if fetched else b"far away")
 
 
+def test_s23_what_a_storage_unpacks_is_read_by_python(
+    private: Path, client: Client, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S23: nginx would send the packed bytes, as a file of another name and type."""
+    monkeypatch.setenv(contract.STACK_KEY, "nginx/http")
+    monkeypatch.setattr(Remote, "says", "https://files.example/a?sig=1")
+    monkeypatch.setattr(Remote, "gzip", True, raising=False)
+    settings.DEPLOYKIT = {**settings.DEPLOYKIT, "SENDFILE": {"STORES": ["https://files.example"]}}
+    answer = client.get("/remote/")
+    assert (handed(answer), body(answer)) == (None, b"far away")
+
+
 def test_a_forced_prefix_names_files(
     private: Path, client: Client, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

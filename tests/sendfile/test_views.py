@@ -7,6 +7,7 @@ import subprocess
 import sys
 from asyncio import Future
 from datetime import timedelta
+from gzip import GzipFile, compress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied, SuspiciousFileOperation
-from django.core.files.base import ContentFile
+from django.core.files.base import ContentFile, File
 from django.core.files.storage import FileSystemStorage, InMemoryStorage
 from django.db import models
 from django.forms import modelform_factory
@@ -368,6 +369,32 @@ def test_a_storage_elsewhere_is_streamed(private: Path) -> None:
     assert sendfile(again, (storage, "far.txt")).status_code == 304
     with pytest.raises(Http404):
         sendfile(RequestFactory().get("/"), (storage, "missing"))
+    for answer in (first, part):
+        answer.close()
+
+
+class Packing(InMemoryStorage):
+    """Unpacks what it reads, and knows the size of what it keeps, as django-storages does."""
+
+    gzip = True
+
+    def open(self, name: str, mode: str = "rb") -> Any:
+        kept = super().open(name, mode)
+        found = File(GzipFile(fileobj=kept))  # type: ignore[arg-type,type-var]
+        found.size = kept.size
+        return found
+
+
+def test_a_storage_that_packs_is_read_to_the_end(private: Path) -> None:
+    """The length is that of what is sent, however small it is where it is kept."""
+    storage = Packing()
+    storage.save("far.txt", ContentFile(compress(CONTENT)))
+    first: Any = sendfile(RequestFactory().get("/"), (storage, "far.txt"))
+    assert (body(first), first["Content-Length"]) == (CONTENT, str(len(CONTENT)))
+    part: Any = sendfile(RequestFactory().get("/", HTTP_RANGE="bytes=-6"), (storage, "far.txt"))
+    assert (part.status_code, body(part)) == (206, CONTENT[-6:])
+    again = RequestFactory().get("/", HTTP_IF_NONE_MATCH=first["ETag"])
+    assert sendfile(again, (storage, "far.txt")).status_code == 304
     for answer in (first, part):
         answer.close()
 
