@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import IO, Any, NamedTuple, cast
 
-from django.core.exceptions import SuspiciousFileOperation
+from django.core.exceptions import SuspiciousFileOperation, SuspiciousOperation
 from django.core.files import File
 from django.core.files.storage import InMemoryStorage, Storage
 from django.db.models.fields.files import FieldFile
@@ -140,7 +140,7 @@ def _from_elsewhere(storage: Storage, name: str) -> ProtectedFile:
     try:
         stream = storage.open(name)
         modified = storage.get_modified_time(name)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, SuspiciousOperation) as error:
         raise NoSuchFile from error
     except NotImplementedError:
         return _measured(stream, name)

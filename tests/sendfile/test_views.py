@@ -17,7 +17,7 @@ from django.contrib.auth.mixins import LoginRequiredMixin
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied, SuspiciousFileOperation
 from django.core.files.base import ContentFile, File
-from django.core.files.storage import FileSystemStorage, InMemoryStorage
+from django.core.files.storage import FileSystemStorage, InMemoryStorage, Storage
 from django.db import models
 from django.forms import modelform_factory
 from django.http import Http404
@@ -420,12 +420,14 @@ def test_a_view_of_an_object(private: Path) -> None:
         ask(Objects, pk=2)
 
 
-def test_suspicious_names_are_missing_ones(private: Path) -> None:
+@pytest.mark.parametrize("kind", [FileSystemStorage, InMemoryStorage])
+def test_suspicious_names_are_missing_ones(private: Path, kind: type[Storage]) -> None:
     """A storage calls them suspicious, and Django would answer 400: a difference that tells."""
+    storage = kind(str(private))
     with pytest.raises(SuspiciousFileOperation):
-        FileSystemStorage(private).path("../secret.txt")
+        storage.open("../secret.txt")
     with pytest.raises(Http404):
-        sendfile(RequestFactory().get("/"), (FileSystemStorage(private), "../secret.txt"))
+        sendfile(RequestFactory().get("/"), (storage, "../secret.txt"))
 
 
 def test_the_doors_open_without_accounts(tmp_path: Path) -> None:
