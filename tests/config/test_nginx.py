@@ -16,7 +16,7 @@ import trustme
 
 from django_deploykit import contract
 from django_deploykit.config.deployment import Deployment
-from django_deploykit.config.facts import Hosts, Limits, SiteFacts
+from django_deploykit.config.facts import Hosts, Limits, Mount, SiteFacts
 from django_deploykit.config.renderer import Rendered
 from django_deploykit.config.servers.nginx import NginxRenderer
 from django_deploykit.config.values import Address
@@ -170,6 +170,44 @@ def test_long_host_names_are_announced() -> None:
     name = f"{'a' * 40}.example.com"
     warnings = rendered(site(hosts=Hosts(names=(name,)))).warnings
     assert [f"'{name}'" in warning for warning in warnings] == [True]
+
+
+def _of_long_names(letter: str, number: int, certificate: Path, logs: Path) -> NginxRenderer:
+    """A project of so many sites, with names that are as long as they may be."""
+    facts: dict[str, Any] = {
+        "hosts": Hosts(names=(f"{letter}.example.com",)),
+        "tls": replace(TLS, certificate=certificate, key=certificate),
+        "redirect_exempt": ("^send/$",),
+        "websockets": ("/ws/",),
+    }
+    mounts = [Mount(url=f"/{n}/files/", directory=logs, setting="S") for n in range(number)]
+    sites = tuple(
+        site(f"{letter * 31}{n}", prefix=f"/{n}", protected=(mount,), **facts)
+        for n, mount in enumerate(mounts)
+    )
+    plan = Case(sites=sites, gateway="http", app_server="uvicorn").plan(NginxRenderer)
+    ports = [(Address("127.0.0.1", harness.free_port()),) for _ in range(2)]
+    here: dict[str, Any] = {"listen": ports[0], "tls_listen": ports[1], "log_directory": logs}
+    return NginxRenderer(replace(plan, deployment=replace(plan.deployment, **here)))
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("number", [1, 2])
+def test_files_lie_side_by_side(number: int, certificate: Path, tmp_path: Path) -> None:
+    """Two projects of as many sites in an nginx whose tables have their usual size: no name comes
+    twice, and none is too long."""
+    harness.require("nginx", shutil.which("nginx") or shutil.which("/usr/sbin/nginx"))
+    one, other = (_of_long_names(letter, number, certificate, tmp_path) for letter in "ab")
+    run = one.foreground(tmp_path, None)
+    text = run.files["nginx.conf"].replace("server_names_hash_bucket_size 512;", "")
+    (tmp_path / "nginx.conf").write_text(text)
+    for name in ("run", "log", "nginx"):
+        (tmp_path / name).mkdir()
+    together = one.render().text + other.render().text
+    (tmp_path / one.render().filename).write_text(together)
+    done = subprocess.run(run.check, capture_output=True, text=True, check=False)
+    assert [line for line in done.stderr.splitlines() if "[" in line] == []
+    assert "syntax is ok" in done.stderr
 
 
 def test_a_limit_below_djangos_own_is_announced() -> None:

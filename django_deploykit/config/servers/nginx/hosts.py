@@ -6,7 +6,7 @@ from pathlib import Path
 
 from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.facts import Tls
-from django_deploykit.config.fronts import Group, file_name, groups
+from django_deploykit.config.fronts import Group, groups
 from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.nginx import (
     asking,
@@ -17,7 +17,7 @@ from django_deploykit.config.servers.nginx import (
     upstreams,
     websockets,
 )
-from django_deploykit.config.servers.nginx.dialect import shared_name
+from django_deploykit.config.servers.nginx.dialect import own_name, shared_name
 from django_deploykit.config.servers.nginx.locations import django, locations, shared_passing
 from django_deploykit.config.syntax.nodes import (
     Comment,
@@ -46,7 +46,7 @@ def http_level(plan: Plan) -> list[Node]:
         *websockets.upgrade_maps(plan),
         *content.maps(plan),
         Comment("Logs"),
-        directive("log_format", shared_name(file_name(plan)), Raw(f"'{_LOG_FORMAT}'"), why=why),
+        directive("log_format", shared_name(own_name(plan)), Raw(f"'{_LOG_FORMAT}'"), why=why),
     ]
 
 
@@ -71,7 +71,7 @@ def _catch_all(plan: Plan, found: list[Group], certified: Tls | None) -> list[No
     why = "a name that nobody can have (RFC 6761), and no other file"
     children = [
         *_listen(plan, secure=bool(certified)),
-        directive("server_name", Raw(f"{file_name(plan)}.unknown-host.invalid"), why=why),
+        directive("server_name", Raw(f"{own_name(plan)}.invalid"), why=why),
         *(tls.refusal(plan, certified) if certified else []),
         *_parsing(),
         *_timeouts(),
@@ -182,7 +182,7 @@ def _logs(plan: Plan, group: Group) -> list[Node]:
         directive(
             "access_log",
             str(directory / f"{name}-access.log"),
-            shared_name(file_name(plan)),
+            shared_name(own_name(plan)),
             why="one log for each host",
             setting="log_directory",
         ),

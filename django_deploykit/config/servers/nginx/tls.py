@@ -6,10 +6,10 @@ import re
 
 from django_deploykit.config import tls as guideline
 from django_deploykit.config.facts import SiteFacts, Tls
-from django_deploykit.config.fronts import Group, exempt_patterns, file_name
+from django_deploykit.config.fronts import Group, exempt_patterns
 from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.nginx import gateways
-from django_deploykit.config.servers.nginx.dialect import Version, shared_name
+from django_deploykit.config.servers.nginx.dialect import Version, own_name, shared_name
 from django_deploykit.config.syntax.nodes import Comment, Node, Raw, block, directive
 
 _ADDRESS = re.compile(r"\[.*\]|[0-9.]+")
@@ -28,7 +28,7 @@ def rules(plan: Plan) -> list[Node]:
     """What the guideline says; in the first host of an address it decides for all of them."""
     why = guideline.WHY
     curves = guideline.curves(plan.deployment.openssl_version)
-    cache = Raw(f"shared:{shared_name(file_name(plan))}:10m")
+    cache = Raw(f"shared:{shared_name(own_name(plan))}:10m")
     return [
         Comment(f"TLS: {why}"),
         directive("ssl_protocols", "TLSv1.2", "TLSv1.3", why=why),

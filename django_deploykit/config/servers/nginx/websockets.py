@@ -45,7 +45,7 @@ def _connection_map(plan: Plan, site: SiteFacts) -> Node:
         directive("default", "upgrade", why="RFC 9110 7.8"),
         directive('""', "close", why=CLOSED),
     ]
-    where = _upgrade(plan, site), _upgrade(plan, site, "connection")
+    where = _upgrade(plan, site), _upgrade(plan, site, "closing")
     return block("map", *where, children=children, why="it goes with Upgrade")
 
 
@@ -60,5 +60,5 @@ def upgrading(plan: Plan, site: SiteFacts) -> list[Node]:
     why = "what the client may ask for at this URL; see the maps"
     return [
         header("Upgrade", _upgrade(plan, site), why),
-        header("Connection", _upgrade(plan, site, "connection"), why),
+        header("Connection", _upgrade(plan, site, "closing"), why),
     ]
