@@ -19,7 +19,7 @@ from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.facts import Hosts, Limits, Mount, SiteFacts
 from django_deploykit.config.renderer import Rendered
 from django_deploykit.config.servers.nginx import NginxRenderer
-from django_deploykit.config.values import Address
+from django_deploykit.config.values import Address, addresses
 from django_deploykit.exceptions import ChoiceError, UnrepresentableValue
 from django_deploykit.run.validate import validate
 from tests.cases import CASES, TLS, Case, produced, site
@@ -170,6 +170,23 @@ def test_long_host_names_are_announced() -> None:
     name = f"{'a' * 40}.example.com"
     warnings = rendered(site(hosts=Hosts(names=(name,)))).warnings
     assert [f"'{name}'" in warning for warning in warnings] == [True]
+
+
+@pytest.mark.parametrize(
+    ("stated", "said"),
+    [
+        ("80", ["80", "[::]:80"]),
+        ("80,[::]:80", ["80", "[::]:80"]),
+        ("0.0.0.0:80,[0::0]:80,80", ["80", "[::]:80"]),
+        ("0.0.0.0:80", ["0.0.0.0:80"]),
+        ("80,127.0.0.1:80,[::]:81", ["80", "[::]:80", "127.0.0.1:80", "[::]:81"]),
+    ],
+)
+def test_no_address_comes_twice(stated: str, said: list[str]) -> None:
+    """nginx does not start with an address that a server has twice, and a port alone is two."""
+    lines = rendered(site(), listen=addresses(stated)).text.splitlines()
+    found = [line.split()[1].rstrip(";") for line in lines if line.startswith("    listen ")]
+    assert found == said * 2  # The host for unknown names, and that of the site.
 
 
 def _of_long_names(letter: str, number: int, certificate: Path, logs: Path) -> NginxRenderer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from pathlib import Path
 
 from django_deploykit.config.deployment import Deployment
@@ -154,12 +155,19 @@ def _listen(plan: Plan, *, secure: bool, default: bool = False) -> list[Node]:
     if default:
         words.append("default_server")
     setting = "tls_listen" if secure else "listen"
+    everywhere = [one.port for one in addresses if not one.host]
     nodes: list[Node] = [
         directive("listen", Raw(where), *map(Raw, words), why=setting, setting=setting)
         for address in addresses
+        if not (_is_every(address) and address.port in everywhere)
         for where in _spellings(address)
     ]
     return [*nodes, *(tls.http2(plan) if secure else [])]
+
+
+def _is_every(address: Address) -> bool:
+    """Whether it is every address of IPv4, or of IPv6, by name: 0.0.0.0 or ::."""
+    return bool(address.host) and ipaddress.ip_address(address.host).is_unspecified
 
 
 def _spellings(address: Address) -> list[str]:
