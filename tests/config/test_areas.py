@@ -240,6 +240,16 @@ def test_nginx_asks_django_where_it_can() -> None:
     assert not [name for name in files if "authorizer" in name]
 
 
+def test_a_question_is_no_websocket() -> None:
+    """It is asked about a request that may be one, of a site that takes some at any URL."""
+    facts = replace(GUARDED, websockets=("/",))
+    stack = resolve("nginx", "http", "uvicorn")
+    text = stack.render(stack.plan([facts], NGINX, DIRECTORY))[0].text
+    asked = text.partition("location = /auth/staff/ {")[2].partition("\n    }")[0]
+    assert "proxy_set_header Connection close;" in asked
+    assert "Upgrade" not in asked
+
+
 def test_nginx_guards_files_alone() -> None:
     """What Django answers it leaves to Django."""
     with pytest.raises(ChoiceError, match="nginx guards files alone"):

@@ -107,7 +107,8 @@ def _asked(plan: Plan, site: SiteFacts, sites: tuple[SiteFacts, ...], area: Area
     """The endpoint reads the password, and which request it is about; never what a client says."""
     if site in plan.asking():
         return asking.location(plan, site, sites, area)
-    reader = replace(site, needs_authorization=True)
+    # A question is never a websocket, whatever the client asks for.
+    reader = replace(site, needs_authorization=True, websockets=())
     why = "only nginx asks, about a request that it holds"
     url = _endpoint(plan, site, area).url
     plan = plan.at(site, url)
