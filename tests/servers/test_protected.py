@@ -78,6 +78,8 @@ def header(request):
     '''Hand over by a header of one's own, as code may that knows nothing of the package.'''
     response = HttpResponse("own")
     response[request.GET["header"]] = request.GET["value"]
+    if "cached" in request.GET:
+        response["Cache-Control"] = "public, max-age=600"
     return response
 """
 URLS = """
@@ -305,6 +307,20 @@ def test_s15_packed_files_stay_packed(protected: Protected) -> None:
     assert answer.body == b"\x1f\x8b packed"
     assert answer.headers["Content-Encoding"] is None
     assert answer.headers["Content-Type"] == "application/gzip"
+
+
+NGINX = [(stack, "") for stack in EVERY_NAME if stack.target == "nginx"][:1]
+
+
+@pytest.mark.parametrize("protected", NGINX, ids=_label, indirect=True)
+def test_s16_no_cache_keeps_an_error(protected: Protected) -> None:
+    """S16: where a file is away when nginx looks, the error is kept for no time at all."""
+    protected.write(b"here", b"here")
+    for name, status, more in (("here", 200, []), ("gone", 404, ["no-store"])):
+        asked = f"?header=X-Accel-Redirect&value=/files%2520of%2520nobody/{name}&cached"
+        answer = protected.server.get(f"/header/{asked}")
+        assert answer.status == status
+        assert answer.headers.get_all("Cache-Control") == ["public, max-age=600", *more]
 
 
 AWKWARD = [

@@ -21,6 +21,7 @@ from tests.servers.harness import Server
 from tests.servers.stacks import STACKS
 
 CONTENT = bytes(range(256)) * 300
+_ENCRYPTION = "X-Amz-Server-Side-Encryption"
 SECRET = "0123456789abcdef-signature"
 TLS_STORES = ("files", "other", "own")
 SETTINGS = """
@@ -64,6 +65,8 @@ def send(request, name):
     response = sendfile(request, (Store(), bytes.fromhex(name).decode()))
     response.set_cookie("seen", "yes")
     response["X-Robots-Tag"] = "noindex"
+    if request.GET:
+        response["Cache-Control"] = "public, max-age=31536000"
     return response
 
 
@@ -100,10 +103,15 @@ def store(authority: trustme.CA) -> Iterator[Store]:
                 ("Content-Length", str(len(body))),
                 ("Content-Type", "text/html"),
                 ("Content-Disposition", "inline"),
+                ("Content-Encoding", "gzip"),
                 ("Cache-Control", "public"),
                 ("ETag", '"of the store"'),
                 ("Set-Cookie", "store=yes"),
                 ("X-Amz-Request-Id", "of the store"),
+                (f"{_ENCRYPTION}-Aws-Kms-Key-Id", "arn:aws:kms:of the store"),
+                (f"{_ENCRYPTION}-Bucket-Key-Enabled", "of the store"),
+                ("X-Goog-Hash", "of the store"),
+                ("X-Ms-Copy-Source", "of the store"),
                 ("Strict-Transport-Security", "max-age=31536000; of the store"),
                 ("Alt-Svc", 'h3=":9"; of the store'),
                 ("Clear-Site-Data", '"cookies", of the store'),
@@ -172,14 +180,16 @@ def _named(authority: trustme.CA) -> ssl.SSLContext:
 
 
 class _Names(socketserver.BaseRequestHandler):
-    """A name server by which every name is this machine (RFC 1035)."""
+    """A name server by which every name is this machine (RFC 1035), at two addresses. The stores
+    listen at the second one alone."""
 
     def handle(self) -> None:
         question, connection = self.request
-        is_address = question.endswith(b"\0\x01\0\x01")
-        head = question[:2] + b"\x81\x80\0\x01" + bytes([0, is_address]) + bytes(4)
-        found = b"\xc0\x0c\0\x01\0\x01\0\0\0\x3c\0\x04\x7f\0\0\x01" if is_address else b""
-        connection.sendto(head + question[12:] + found, self.client_address)
+        asks_ipv4 = question.endswith(b"\0\x01\0\x01")
+        addresses = (b"\x7f\0\0\x02", b"\x7f\0\0\x01") if asks_ipv4 else ()
+        head = question[:2] + b"\x81\x80\0\x01" + bytes([0, len(addresses)]) + bytes(4)
+        found = [b"\xc0\x0c\0\x01\0\x01\0\0\0\x3c\0\x04" + one for one in addresses]
+        connection.sendto(head + question[12:] + b"".join(found), self.client_address)
 
 
 @pytest.fixture(scope="module")
@@ -187,10 +197,10 @@ def authority() -> trustme.CA:
     return trustme.CA()
 
 
-@pytest.fixture(scope="module")
-def stored(store: Store, authority: trustme.CA) -> Iterator[Server]:
-    """A site behind nginx."""
-    stack = STACKS["nginx/uwsgi/uwsgi"]
+@pytest.fixture(scope="module", params=["nginx/http/gunicorn", "nginx/uwsgi/uwsgi"])
+def stored(request: pytest.FixtureRequest, store: Store, authority: trustme.CA) -> Iterator[Server]:
+    """A site behind nginx, over HTTP too, where much of what holds for Django stands around."""
+    stack = STACKS[request.param]
     stack.require()
     others = {f"{name}.pdf": f"https://{name}.test:{store.secure}" for name in TLS_STORES}
     others |= {"down": "http://127.0.0.1:1"}
@@ -237,7 +247,8 @@ def test_s23_the_store_is_asked_what_django_signed(server: Server, store: Store)
 
 
 def test_s23_the_client_sees_what_django_said(server: Server) -> None:
-    """S23: nothing of the store's, nor of the URL; S14: what Django says of a file arrives."""
+    """S23: nothing of the store's, nor of the URL; S14: what Django says of a file arrives; S15:
+    nobody is told to unpack it."""
     said = server.get(_url("a.pdf")).headers
     assert said.get_all("Content-Type") == ["application/pdf"]
     assert said.get_all("Content-Disposition") == ['attachment; filename="a.pdf"']
@@ -245,6 +256,7 @@ def test_s23_the_client_sees_what_django_said(server: Server) -> None:
     assert said.get_all("Content-Security-Policy") == ["default-src 'none'"]
     assert said.get_all("X-Content-Type-Options") == ["nosniff"]
     assert said.get_all("X-Robots-Tag") == ["noindex"]
+    assert said["Content-Encoding"] is None
     assert said.get_all("Last-Modified") == ["Fri, 02 Jan 2026 00:00:00 GMT"]
     assert [one.partition("=")[0] for one in said.get_all("Set-Cookie") or []] == ["seen"]
     assert "of the store" not in str(said)
@@ -267,6 +279,12 @@ def test_s23_a_store_proves_its_name(server: Server, store: Store) -> None:
     assert {name.lower(): value for name, value in headers.items()} == {
         "host": f"files.test:{store.secure}"
     }
+
+
+def test_s23_a_store_has_several_addresses(server: Server, store: Store) -> None:
+    """S23: while one is away, another one is asked, whichever gateway leads to Django."""
+    assert {server.get(_url("files.pdf")).status for _ in range(30)} == {200}
+    assert len(store.asked) == 30
 
 
 def test_s18_django_compares_validators(server: Server, store: Store) -> None:
@@ -307,6 +325,15 @@ def test_s23_an_error_of_the_store_says_nothing(server: Server, name: str, seen:
     assert SECRET.encode() not in answer.body
     assert SECRET not in str(answer.headers)
     assert SECRET not in _logged(server, f"GET {_url(name)}")
+
+
+@pytest.mark.parametrize(("name", "seen"), [("404", 404), ("500", 502), ("down", 502)])
+def test_s16_no_cache_keeps_an_error(server: Server, name: str, seen: int) -> None:
+    """S16: what Django said of the file holds for the file alone."""
+    cached = "public, max-age=31536000"
+    assert server.get(f"{_url('a.pdf')}?cached").headers.get_all("Cache-Control") == [cached]
+    answer = server.get(f"{_url(name)}?cached")
+    assert (answer.status, answer.headers.get_all("Cache-Control")) == (seen, [cached, "no-store"])
 
 
 def _logged(server: Server, line: str) -> str:

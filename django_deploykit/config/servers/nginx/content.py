@@ -32,7 +32,8 @@ _SANDBOX = "sandbox; default-src 'none'"
 
 
 def maps(plan: Plan) -> list[Node]:
-    """The values of headers that depend on a file's name or type; they stand at http level."""
+    """The values of headers that depend on a file's name or type, or on the status of an answer;
+    they stand at http level."""
     nodes: list[Node] = []
     if any(site.static and site.static.hashed for site in plan.sites):
         nodes += [
@@ -51,11 +52,17 @@ def maps(plan: Plan) -> list[Node]:
             Comment("An uploaded page or drawing must not act in the site's name."),
             _map(plan, "$sent_http_content_type", "sandbox", active, "MEDIA_ROOT"),
         ]
+    if any(site.protected for site in plan.sites):
+        errors, setting = {"default": "", "~^[45]": "no-store"}, "DEPLOYKIT['SITE']['PROTECTED']"
+        nodes += [
+            Comment("What Django said of a protected file is not for an error in its place."),
+            _map(plan, "$status", "refusal", errors, setting),
+        ]
     return nodes
 
 
 def _map(plan: Plan, source: str, name: str, values: dict[str, str], setting: str) -> Node:
-    why = "one header for some files, another or none for the rest"
+    why = "one header for some answers, another or none for the rest"
     children: list[Node] = [
         directive(nginx.literal(key), value, why=why, setting=setting)
         for key, value in values.items()
@@ -74,7 +81,7 @@ def serve(plan: Plan, site: SiteFacts, hsts: list[Node]) -> list[Node]:
         *_root_files(site, hsts),
         *_static(plan, site, hsts),
         *_media(plan, site, hsts),
-        *protected.locations(site, hsts),
+        *protected.locations(plan, site, hsts),
         *stores.locations(plan, site, hsts),
         *_documents(site, hsts),
     ]

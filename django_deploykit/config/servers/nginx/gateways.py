@@ -123,7 +123,7 @@ def _over_http(plan: Plan, site: SiteFacts, sites: Sequence[SiteFacts]) -> list[
     refused = [name for name in contract.CLIENT_FORBIDDEN_HEADERS if name not in true]
     refused += [contract.data_header(name) for name in sorted(others)]
     nodes += [header(name, "", why) for name in refused]
-    return [*nodes, *_credentials(site), *_hash_size()]
+    return [*nodes, *_credentials(site), *hash_size()]
 
 
 _EDGE = (
@@ -150,8 +150,9 @@ def _credentials(site: SiteFacts) -> list[Node]:
     return [header(name, "", why, "REST_FRAMEWORK") for name in (*kept, "Proxy-Authorization")]
 
 
-def _hash_size() -> list[Node]:
-    why = "room for the headers above; nginx warns where it is too small"
+def hash_size() -> list[Node]:
+    """Room for the names of headers that are said or hidden over HTTP."""
+    why = "room for the headers above; nginx warns, or does not start, where it is too small"
     return [
         directive("proxy_headers_hash_max_size", 2048, why=why),
         directive("proxy_headers_hash_bucket_size", 128, why=why),

@@ -7,18 +7,23 @@ from __future__ import annotations
 
 from django_deploykit import contract
 from django_deploykit.config.facts import Mount, SiteFacts
+from django_deploykit.config.plan import Plan
+from django_deploykit.config.servers.nginx.dialect import variable
 from django_deploykit.config.syntax.nodes import Comment, Node, Option, Raw, block, directive
 
+# nginx keeps the Cache-Control of Django too; beside it, this one wins (RFC 9111 5.2.2.5).
+REFUSED = "an error is not to be kept for as long as Django said of the file"
 
-def locations(site: SiteFacts, hsts: list[Node]) -> list[Node]:
+
+def locations(plan: Plan, site: SiteFacts, hsts: list[Node]) -> list[Node]:
     """One internal location for each protected directory."""
     if not site.protected:
         return []
     remark = "Protected files: Django decides, and names the file in a header of its response."
-    return [Comment(remark), *(_location(mount, hsts) for mount in site.protected)]
+    return [Comment(remark), *(_location(plan, mount, hsts) for mount in site.protected)]
 
 
-def _location(mount: Mount, hsts: list[Node]) -> Node:
+def _location(plan: Plan, mount: Mount, hsts: list[Node]) -> Node:
     directory = str(mount.directory).rstrip("/")
     setting, tag = mount.setting, "Django's own is in its place, which changes with every file"
     children = [
@@ -37,6 +42,7 @@ def _location(mount: Mount, hsts: list[Node]) -> Node:
         directive("etag", "off", why=tag),
         *hsts,
         *map(_kept, contract.KEPT_HEADERS),
+        directive("add_header", "Cache-Control", variable(plan, "refusal"), "always", why=REFUSED),
     ]
     why = "the internal name of a protected directory; both sides end in a slash"
     return block("location", Raw("^~"), mount.url, children=children, why=why, setting=setting)

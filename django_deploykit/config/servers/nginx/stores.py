@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from django_deploykit import contract
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.plan import Plan
+from django_deploykit.config.servers.nginx import gateways, protected
 from django_deploykit.config.servers.nginx.dialect import variable
 from django_deploykit.config.syntax.nodes import Argument, Comment, Node, Raw, block, directive
 from django_deploykit.exceptions import ChoiceError
@@ -19,16 +20,73 @@ _SETTING = "DEPLOYKIT['SENDFILE']['STORES']"
 # Debian's; whoever answers for another host must not get what was signed for this one.
 _TRUSTED = "/etc/ssl/certs/ca-certificates.crt"
 _SAID = (*contract.KEPT_HEADERS, "Last-Modified")
-# Not the store's affair: nginx has them from Django already.
-_DJANGOS = ("Cache-Control", "Content-Disposition", "Content-Type", "Expires", "Set-Cookie")
+# Not the store's affair: nginx has them from Django already. Stores guess a coding by the name
+# (.tar.gz), and it would make a client unpack what is to stay packed.
+_DJANGOS = (
+    "Cache-Control",
+    "Content-Disposition",
+    "Content-Encoding",
+    "Content-Type",
+    "Expires",
+    "Set-Cookie",
+)
+# The names in use by S3, Google, MinIO and Azure: nginx hides none by a pattern.
 _ABOUT_THE_STORE = (
+    "X-Amz-Delete-Marker",
     "X-Amz-Expiration",
     "X-Amz-Id-2",
+    "X-Amz-Missing-Meta",
+    "X-Amz-Mp-Parts-Count",
+    "X-Amz-Object-Lock-Legal-Hold",
+    "X-Amz-Object-Lock-Mode",
+    "X-Amz-Object-Lock-Retain-Until-Date",
     "X-Amz-Replication-Status",
+    "X-Amz-Request-Charged",
     "X-Amz-Request-Id",
+    "X-Amz-Restore",
     "X-Amz-Server-Side-Encryption",
+    "X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id",
+    "X-Amz-Server-Side-Encryption-Bucket-Key-Enabled",
+    "X-Amz-Server-Side-Encryption-Customer-Algorithm",
+    "X-Amz-Server-Side-Encryption-Customer-Key-Md5",
     "X-Amz-Storage-Class",
+    "X-Amz-Tagging-Count",
     "X-Amz-Version-Id",
+    "X-Amz-Website-Redirect-Location",
+    "X-Goog-Component-Count",
+    "X-Goog-Encryption-Algorithm",
+    "X-Goog-Encryption-Key-Sha256",
+    "X-Goog-Encryption-Kms-Key-Name",
+    "X-Goog-Expiration",
+    "X-Goog-Generation",
+    "X-Goog-Hash",
+    "X-Goog-Metageneration",
+    "X-Goog-Storage-Class",
+    "X-Goog-Stored-Content-Encoding",
+    "X-Goog-Stored-Content-Length",
+    "X-Guploader-Uploadid",
+    "X-Minio-Deployment-Id",
+    "X-Ms-Blob-Type",
+    "X-Ms-Client-Request-Id",
+    "X-Ms-Copy-Completion-Time",
+    "X-Ms-Copy-Id",
+    "X-Ms-Copy-Progress",
+    "X-Ms-Copy-Source",
+    "X-Ms-Copy-Status",
+    "X-Ms-Copy-Status-Description",
+    "X-Ms-Creation-Time",
+    "X-Ms-Encryption-Key-Sha256",
+    "X-Ms-Encryption-Scope",
+    "X-Ms-Is-Current-Version",
+    "X-Ms-Last-Access-Time",
+    "X-Ms-Lease-Duration",
+    "X-Ms-Lease-State",
+    "X-Ms-Lease-Status",
+    "X-Ms-Request-Id",
+    "X-Ms-Server-Encrypted",
+    "X-Ms-Tag-Count",
+    "X-Ms-Version",
+    "X-Ms-Version-Id",
 )
 # What a browser takes for the word of the whole site.
 _ABOUT_THE_HOST = (
@@ -76,13 +134,17 @@ def locations(plan: Plan, site: SiteFacts, hsts: list[Node]) -> list[Node]:
         return []
     remark = "Object storage: Django names a file by a signed URL, which no client sees."
     found = [_location(plan, site, number, hsts) for number in range(len(site.stores))]
-    return [Comment(remark), *found, *(_error(site, status) for status in (404, 502))]
+    return [Comment(remark), *found, *(_error(site, status, hsts) for status in (404, 502))]
 
 
-def _error(site: SiteFacts, status: int) -> Node:
+def _error(site: SiteFacts, status: int, hsts: list[Node]) -> Node:
     why = "what a store says of an error is not for clients"
-    answer = directive("return", status, why=why)
-    return block("location", _named(site, status), children=[answer], why=why, setting=_SETTING)
+    children = [
+        *hsts,
+        directive("add_header", "Cache-Control", "no-store", "always", why=protected.REFUSED),
+        directive("return", status, why=why),
+    ]
+    return block("location", _named(site, status), children=children, why=why, setting=_SETTING)
 
 
 def _named(site: SiteFacts, status: int) -> Raw:
@@ -136,6 +198,8 @@ def _request(plan: Plan, origin: str) -> list[Node]:
         _header("Content-Length", "", nothing),
         _header("Range", ranged, "Django has compared If-Range with its own validators"),
     ]
+    again = "a store has several addresses, and a GET may be sent again"
+    nodes.append(directive("proxy_next_upstream", "error", "timeout", why=again))
     if plan.deployment.resolver and not _is_address(origin):
         where = str(plan.deployment.resolver)
         nodes.append(directive("resolver", where, why="who knows the store's address"))
@@ -163,8 +227,10 @@ def _answer(site: SiteFacts) -> list[Node]:
     hidden = (*_DJANGOS, *_SAID, *_ABOUT_THE_STORE, *_ABOUT_THE_HOST)
     return [
         *(directive("proxy_hide_header", name, why=why) for name in hidden),
+        *gateways.hash_size(),
         directive("proxy_ignore_headers", *_IGNORED, why="a store orders nothing here"),
         directive("proxy_redirect", "off", why=why),
+        directive("gzip", "off", why="a part of a compressed file is no compressed part"),
         directive("proxy_max_temp_file_size", 0, why="a large file is not written to disk first"),
         directive("proxy_intercept_errors", "on", why=why),
         directive("error_page", 404, Raw("="), _named(site, 404), why=why),
