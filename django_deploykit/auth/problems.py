@@ -15,7 +15,7 @@ from django.db import connections, router
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils.module_loading import import_string
 
-from django_deploykit import policies
+from django_deploykit import conf, policies
 from django_deploykit.auth.options import PLACE, Options, read
 from django_deploykit.auth.views import AuthRequestView
 
@@ -46,11 +46,9 @@ def settings_problems() -> Iterator[Problem]:
 def deployment_problems() -> Iterator[Problem]:
     """What matters where the site is served."""
     paths = _endpoints()
-    exempt = [re.compile(pattern) for pattern in settings.SECURE_REDIRECT_EXEMPT]
-    for path in paths:
-        if settings.SECURE_SSL_REDIRECT and not any(one.search(path) for one in exempt):
-            message = f"redirects the auth endpoint {path!r}, where a redirect is an error."
-            yield Problem("ENDPOINT_REDIRECTED", "SECURE_SSL_REDIRECT", message)
+    for path in _sent_to_https(paths):
+        message = f"redirects the auth endpoint {path!r}, where a redirect is an error."
+        yield Problem("ENDPOINT_REDIRECTED", "SECURE_SSL_REDIRECT", message)
     if paths and settings.PREPEND_WWW and _COMMON in settings.MIDDLEWARE:
         message = f"redirects the auth endpoint {paths[0]!r}, where a redirect is an error."
         yield Problem("ENDPOINT_REDIRECTED", "PREPEND_WWW", message)
@@ -118,6 +116,15 @@ def _cache_problems(found: Options) -> Iterator[Problem]:
         backend = settings.CACHES[alias].get("BACKEND", "")
         if backend.rpartition(".")[2] in _NOT_SHARED:
             yield Problem("CACHE_NOT_SHARED", place, f"{alias!r} is a {backend!r}.")
+
+
+def _sent_to_https(paths: Iterable[str]) -> Iterator[str]:
+    """The endpoints that SecurityMiddleware redirects: none with SITE["TLS"], for then the emitted
+    server asks about what came over HTTPS, and says so."""
+    if not settings.SECURE_SSL_REDIRECT or conf.read().site.get("TLS"):
+        return
+    exempt = [re.compile(pattern) for pattern in settings.SECURE_REDIRECT_EXEMPT]
+    yield from (path for path in paths if not any(one.search(path) for one in exempt))
 
 
 def _endpoints() -> list[str]:

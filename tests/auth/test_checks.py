@@ -85,6 +85,9 @@ def test_r20_an_endpoint_that_is_redirected(settings: Any) -> None:
         "nginx/",
         "nginx/basic/",
     ]
+    settings.DEPLOYKIT = {"SITE": {"TLS": {"CERTIFICATE": "/c", "KEY": "/k"}}}
+    assert auth_ids(deploy=True) == []  # It is over TLS that the emitted nginx asks.
+    settings.DEPLOYKIT = {}
     settings.SECURE_SSL_REDIRECT = False
     assert auth_ids(deploy=True) == []
     settings.PREPEND_WWW, settings.MIDDLEWARE = True, ["django.middleware.common.CommonMiddleware"]

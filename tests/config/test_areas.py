@@ -250,6 +250,16 @@ def test_a_question_is_no_websocket() -> None:
     assert "Upgrade" not in asked
 
 
+def test_an_exempt_path_opens_no_endpoint() -> None:
+    """nginx asks over TLS; a client that says which URL it means would get an answer."""
+    exempt = replace(GUARDED, tls=TLS, redirect_exempt=("^auth/",))
+    plain = written("nginx", exempt)["nginx/shop.conf"].partition("# The site:")[0]
+    assert "location = /auth/staff/ {\n        return 404;" in plain
+    chosen = {"authorizer": Path(contract.authorizer_path("shop"))}
+    plain = written("nginx", exempt, **chosen)["nginx/shop.conf"].partition("# The site:")[0]
+    assert "location = /" not in plain  # Nobody asks there, and Django answers whom it will.
+
+
 def test_nginx_guards_files_alone() -> None:
     """What Django answers it leaves to Django."""
     with pytest.raises(ChoiceError, match="nginx guards files alone"):

@@ -252,6 +252,14 @@ def test_a_store_that_nginx_cannot_find_is_refused() -> None:
             rendered(site(stores=(told,)))
 
 
+def test_a_store_is_there_on_plain_http_too() -> None:
+    """Where exempt paths are answered: Django names its files there as well."""
+    secure = site(stores=("http://10.0.0.2:9000",), tls=TLS)
+    for exempt, number in (((), 1), (("^send/$",), 2)):
+        text = rendered(replace(secure, redirect_exempt=exempt)).text
+        assert text.count("location = /.deploykit-store/0 {\n        internal;") == number
+
+
 def test_who_a_store_is_has_to_be_proved() -> None:
     """What is signed goes to nobody else who answers at its address."""
     resolver = Address("127.0.0.53", 53)

@@ -252,10 +252,16 @@ urlpatterns = [path("send/", lambda request: sendfile(request, "document"))]
 """
 
 
-@pytest.mark.parametrize("gateway", ["mod_wsgi", "scgi"])
-def test_a_protected_file_on_an_exempt_path(public: Path, gateway: str) -> None:
-    """Plain HTTP has no place that Apache could redirect to: Django sends the file there."""
-    stack = chosen("apache" if gateway == "mod_wsgi" else proxying("apache", "scgi")[0])
+@pytest.mark.parametrize(
+    ("front", "gateway", "refusal"),
+    [("apache", "mod_wsgi", 301), ("apache", "scgi", 301), ("nginx", "http", 404)],
+)
+def test_a_protected_file_on_an_exempt_path(
+    public: Path, front: str, gateway: str, refusal: int
+) -> None:
+    """Plain HTTP has no place that Apache could redirect to: Django sends the file there. nginx has
+    one, which is closed to clients."""
+    stack = chosen("apache" if gateway == "mod_wsgi" else proxying(front, gateway)[0])
     home = public / f"exempt-{gateway}"
     home.mkdir()
     (home / "document").write_text("a document")
@@ -268,8 +274,8 @@ def test_a_protected_file_on_an_exempt_path(public: Path, gateway: str) -> None:
     with harness.deployrun(project, *stack.arguments, *listen) as server:
         answer = server.get("/send/")
         assert (answer.status, answer.body) == (200, b"a document")
-        assert "X-Sendfile" not in answer.headers
-        assert server.get("/files/document").status == 301
+        assert not {"X-Sendfile", "X-Accel-Redirect"} & set(answer.headers)
+        assert server.get("/files/document").status == refusal
 
 
 @pytest.fixture(scope="module")

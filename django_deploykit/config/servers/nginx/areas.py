@@ -47,6 +47,17 @@ def serve(
     return [*nodes, *(_login(plan, site) if site.areas else [])]
 
 
+def closed(plan: Plan, site: SiteFacts) -> list[Node]:
+    """404 at the endpoints of Django's that nginx asks, where a pattern could hand them on."""
+    why = "for nginx alone, which asks over TLS"
+    found = [_endpoint(plan, site, area) for area in site.areas]
+    nothing = directive("return", 404, why=why)
+    return [
+        block("location", Raw("="), url, children=[nothing], why=why)
+        for url in dict.fromkeys(one.url for one in found if one in site.endpoints)
+    ]
+
+
 def _login(plan: Plan, site: SiteFacts) -> list[Node]:
     """Where 401 leads: for a browser the login page, for any other client a prompt.
 

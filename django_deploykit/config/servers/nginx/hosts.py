@@ -6,14 +6,17 @@ import ipaddress
 from pathlib import Path
 
 from django_deploykit.config.deployment import Deployment
-from django_deploykit.config.facts import Tls
+from django_deploykit.config.facts import SiteFacts, Tls
 from django_deploykit.config.fronts import Group, groups
 from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.nginx import (
+    areas,
     asking,
     content,
     gateways,
     pools,
+    protected,
+    stores,
     tls,
     upstreams,
     websockets,
@@ -95,6 +98,8 @@ def _plain(plan: Plan, group: Group, certified: Tls) -> list[Node]:
     children = [*_beginning(plan, group, secure=False), *tls.acme(certified)]
     if exempt:
         children += [*pools.seen_alike(plan, group), *shared_passing(plan, group)]
+        for site in group.sites:
+            children += _only_for_nginx(plan, site)
         children.append(Comment("Some paths stay on plain HTTP (SECURE_REDIRECT_EXEMPT)."))
     for site, pattern, part in exempt:
         why, setting = "no redirect for these paths", "SECURE_REDIRECT_EXEMPT"
@@ -108,6 +113,14 @@ def _plain(plan: Plan, group: Group, certified: Tls) -> list[Node]:
         Comment(f"Plain HTTP for the site: {_names(group)}"),
         block("server", children=children, why=why),
     ]
+
+
+def _only_for_nginx(plan: Plan, site: SiteFacts) -> list[Node]:
+    """What the exempt paths of a site must not open, and what files Django may name at them."""
+    if not site.redirect_exempt:
+        return []
+    closed = areas.closed(plan, site)
+    return [*closed, *protected.locations(plan, site, []), *stores.locations(plan, site, [])]
 
 
 def _host(plan: Plan, group: Group) -> list[Node]:
