@@ -209,14 +209,17 @@ def security_headers(headers: SecurityHeaders) -> list[tuple[str, str, str]]:
     return [(name, value, f"SECURE_{setting}") for name, value, setting in wanted if value]
 
 
-def exempt_patterns(site: SiteFacts) -> list[str]:
+def exempt_patterns(site: SiteFacts, group: Group) -> list[str]:
     """Patterns for what follows the first slash of a path that stays on plain HTTP.
 
     Django searches SECURE_REDIRECT_EXEMPT in the whole path, prefix included, but for that slash
-    (django/middleware/security.py). Raise ChoiceError for a pattern that cannot stand in another.
+    (django/middleware/security.py). What other sites of the group answer below this one is not
+    its own. Raise ChoiceError for a pattern that cannot stand in another.
     """
     below = f"(?={re.escape(site.prefix.lstrip('/'))}/)" if site.prefix else ""
-    return [f"{below}.*(?:{_behind_slash(pattern)})" for pattern in site.redirect_exempt]
+    nested = [one.prefix for one in group.sites if one.prefix.startswith(f"{site.prefix}/")]
+    but = "".join(f"(?!{re.escape(prefix.lstrip('/'))}(?:/|$))" for prefix in sorted(nested))
+    return [f"{below}{but}.*(?:{_behind_slash(pattern)})" for pattern in site.redirect_exempt]
 
 
 def _behind_slash(pattern: str) -> str:

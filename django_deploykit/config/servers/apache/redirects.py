@@ -111,7 +111,7 @@ def _holds_acme(area: Area) -> bool:
 
 def _not_exempt(group: Group) -> str:
     """A pattern for every path that is neither ACME's nor in SECURE_REDIRECT_EXEMPT."""
-    exempt = [pattern for site in group.sites for pattern in exempt_patterns(site)]
+    exempt = [pattern for site in group.sites for pattern in exempt_patterns(site, group)]
     return f"^/(?!{'|'.join([_ACME, *exempt])})"
 
 

@@ -187,7 +187,7 @@ def _scheme(plan: Plan, group: Group) -> Iterator[Node]:
     if not group.tls:
         return
     exempt = f"exempt_{group.name}"
-    patterns = [f"^/{one}" for site in group.sites for one in exempt_patterns(site)]
+    patterns = [f"^/{one}" for site in group.sites for one in exempt_patterns(site, group)]
     for pattern in patterns:
         why, setting = "no redirect for these paths", "SECURE_REDIRECT_EXEMPT"
         test = Raw("path,url_dec -m reg")

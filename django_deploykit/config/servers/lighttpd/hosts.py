@@ -214,7 +214,7 @@ def _acme(tls: Tls) -> Block:
 
 
 def _exempt(plan: Plan, group: Group) -> list[Block]:
-    patterns = [pattern for site in group.sites for pattern in exempt_patterns(site)]
+    patterns = [pattern for site in group.sites for pattern in exempt_patterns(site, group)]
     if not patterns:
         return []
     ordered = sorted(group.sites, key=lambda site: (-len(site.prefix), site.name))

@@ -93,7 +93,7 @@ def _plain(plan: Plan, group: Group, certified: Tls) -> list[Node]:
     exempt = [
         (site, *found)
         for site in group.sites
-        for found in pools.patterns(plan, site, tls.exempt(site))
+        for found in pools.patterns(plan, site, tls.exempt(site, group))
     ]
     children = [*_beginning(plan, group, secure=False), *tls.acme(certified)]
     if exempt:

@@ -102,9 +102,9 @@ def acme(tls: Tls) -> list[Node]:
     ]
 
 
-def exempt(site: SiteFacts) -> list[str]:
+def exempt(site: SiteFacts, group: Group) -> list[str]:
     """Patterns for the paths of SECURE_REDIRECT_EXEMPT, as nginx sees a path."""
-    return [f"^/{pattern}" for pattern in exempt_patterns(site)]
+    return [f"^/{pattern}" for pattern in exempt_patterns(site, group)]
 
 
 def redirect(plan: Plan, group: Group) -> Node:
