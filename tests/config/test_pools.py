@@ -202,6 +202,14 @@ def test_a_chroot_is_told_of_each() -> None:
     assert f"TCP: {SHOP.pools[0].setting}['socket'] = '127.0.0.1:8001'." in second
 
 
+@pytest.mark.parametrize("group", ["%{GLOBAL}", "%{RESOURCE}", "shop"])
+def test_no_pool_is_loaded_where_no_request_is_answered(group: str) -> None:
+    """mod_wsgi takes %{RESOURCE} for the name of an interpreter that nobody asks."""
+    deployment = replace(DEPLOYMENT, application_group=group)
+    said = written(resolve("apache"), deployment=deployment)["apache/shop.conf"].text
+    assert ("WSGIImportScript" in said) is (group != "%{RESOURCE}")
+
+
 def test_addresses_of_pools() -> None:
     """A port is stated with the pool, and with nothing else."""
     facts = replace(SHOP, pools=(pool("/reports/", "reports", socket=Address("127.0.0.1", 9001)),))

@@ -21,6 +21,9 @@ from django_deploykit.exceptions import ChoiceError
 # The oldest mod_wsgi that is still found in a supported distribution.
 ASSUMED: Numbers = (4, 9)
 
+# Interpreters that are only known once there is a request.
+_OF_A_REQUEST = ("%{SERVER}", "%{HOST}", "%{RESOURCE}")
+
 # One process group for all sites, when they share processes as sub-interpreters.
 SHARED_GROUP = "deploykit"
 
@@ -112,7 +115,7 @@ def _process_groups(plan: Plan) -> list[Node]:
 
 def _loaded_at_start(plan: Plan, site: SiteFacts) -> list[Node]:
     """What the alias of a pool, which is a pattern, does not do by itself."""
-    if not plan.pool:
+    if not plan.pool or plan.deployment.application_group in _OF_A_REQUEST:
         return []
     why = "the pool is loaded when the server starts, as its site is, and not by a first request"
     script, where = str(plan.script(site)), groups(plan, plan.name(site))
