@@ -53,7 +53,7 @@ def in_path(plan: Plan, group: Group, *, secure: bool) -> Plan:
 
 def pattern(marker: str) -> str:
     """A pattern for the URLs that no client may ask for, in any case of letters."""
-    return rf"(?i)^/{marker}(?:/|$)"
+    return rf"(?i)^/+{marker}(?:/|$)"
 
 
 def warnings(plan: Plan) -> list[str]:

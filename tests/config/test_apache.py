@@ -291,7 +291,7 @@ def _scope(facts: SiteFacts, *others: SiteFacts) -> re.Pattern[str]:
 @pytest.mark.parametrize(
     ("prefix", "inside", "outside"),
     [
-        ("", ["/", "/x", "/blogger"], ["/blog", "/blog/", "/blog/x"]),
+        ("", ["/", "/x", "/blogger"], ["/blog", "/blog/", "/blog/x", "//blog/x"]),
         ("/shop", ["/shop", "/shop/x"], ["/", "/shopping", "/blog/"]),
         ("/blog/shop", ["/blog/shop/"], ["/blog/", "/blog/shops"]),
     ],
@@ -351,6 +351,19 @@ def test_what_stays_on_plain_http(
 
 
 @pytest.mark.parametrize(
+    ("path", "redirected"),
+    [("/a/webhook", False), ("/blog/webhook", True), ("/blog", True), ("/blogs/webhook", False)],
+)
+def test_a_site_exempts_nothing_of_one_below_it(path: str, redirected: bool) -> None:
+    """A pattern of the site at the root would hold for the pages of another one as well."""
+    facts = site("shop", tls=TLS, redirect_exempt=("webhook",))
+    blog = site("blog", tls=TLS, prefix="/blog")
+    found = arguments("LocationMatch", facts, blog)
+    (args,) = {str(args[0]) for args in found if "acme" in str(args[0])}
+    assert bool(re.search(args, path)) is redirected
+
+
+@pytest.mark.parametrize(
     ("path", "refused"),
     [
         ("/static/.git/config", True),
@@ -358,6 +371,8 @@ def test_what_stays_on_plain_http(
         ("/static/a.b/c", False),
         ("/static/.well-known/x", False),
         ("/elsewhere/.env", False),
+        ("//static/.git/config", True),
+        ("/static//.git/config", True),
     ],
 )
 def test_dot_files_do_not_exist(path: str, refused: bool) -> None:
@@ -385,8 +400,35 @@ def test_other_urls_belong_to_nobody(path: str, known: bool) -> None:
         static=site().static,
         root_files=CASES["whitenoise"].sites[0].root_files,
     )
-    pattern = arguments("RedirectMatch", facts)[-1][1]
+    ((pattern, nowhere),) = arguments("AliasMatch", facts)
     assert bool(re.search(str(pattern), path)) is not known
+    assert not Path(str(nowhere)).exists()
+    assert text(facts).index("AliasMatch") > text(facts).index("IncludeOptional")
+
+
+@pytest.mark.parametrize(
+    ("path", "refused"),
+    [("/.git/config", True), ("/api/v1/repo/.gitignore", False), ("/api/.env", True)],
+)
+def test_dot_files_of_the_documents_are_not_djangos(path: str, refused: bool) -> None:
+    """Beside Django's routes there are no such files; what Django makes of such a URL is its own
+    matter."""
+    facts = site(static=None, routes=("/api/v1/",), documents=Path("/srv/www"))
+    (args,) = arguments("RedirectMatch", facts)
+    assert bool(re.search(str(args[1]), path)) is refused
+
+
+def test_a_compressed_twin_lies_where_the_plain_file_does() -> None:
+    """The admin's files are in its package, and collectstatic's twins are not."""
+    static = CASES["whitenoise"].sites[0].static
+    assert static is not None
+    facts = site(static=replace(static, hashed=False))
+    rules = arguments("RewriteRule", facts, admin_static="alias")
+    patterns = [str(args[0]) for args in rules if "admin/" not in str(args[1])]
+    assert patterns
+    for pattern in patterns:
+        assert not re.search(pattern, "/static/admin/css/base.css")
+        assert re.search(pattern, "/static/site.css")
 
 
 def test_no_address_of_ipv6_is_the_name_of_a_host() -> None:
@@ -415,7 +457,7 @@ def test_an_area_at_the_root_leaves_certificate_authorities_alone(gateway: str) 
 
 
 def _listened_to(config: str) -> list[str]:
-    return re.findall(r"^Listen (.*)$", config, re.MULTILINE)
+    return re.findall(r"^\s*Listen (.*)$", config, re.MULTILINE)
 
 
 def test_an_address_at_the_distributions_port_is_a_virtual_host_alone() -> None:

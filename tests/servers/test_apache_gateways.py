@@ -6,6 +6,8 @@ The emitted configuration stands before a recording application: no Django corre
 from __future__ import annotations
 
 import contextlib
+import signal
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +17,12 @@ import pytest
 
 from django_deploykit import contract
 from django_deploykit.config.facts import Hosts, Mount
+from django_deploykit.config.servers.apache import ApacheRenderer
+from django_deploykit.config.servers.apache.addresses import listen
 from django_deploykit.config.servers.apache.workers import SPEAKS
 from django_deploykit.config.syntax.nodes import Raw, directive
 from django_deploykit.config.values import Address
-from tests.cases import site
+from tests.cases import CASES, site
 from tests.servers import backends, emitted, harness
 from tests.servers.apache_process import apache
 from tests.servers.backends import Backend
@@ -211,6 +215,49 @@ def test_an_existing_site_below_django(gateway: str) -> None:
             assert len(other.requests) == 1
             for url in ("/", "/old", "/oldest/", "/x/old/file"):
                 assert running.server.get(url).text == "from the application"
+
+
+_BESIDE = f"""{_EXISTING}
+<IfModule proxy_module>
+    ProxyPass /gone/ !
+    ProxyPass /handled/ !
+</IfModule>
+Redirect permanent /gone/ /new/
+<Location /handled/>
+    SetHandler server-status
+    Require all granted
+</Location>
+"""
+
+
+@pytest.mark.parametrize("gateway", SPEAKS)
+def test_directives_of_ones_own_beside_a_prefix(gateway: str) -> None:
+    """What belongs to no site is the operator's, in whatever way: 404 is for the rest."""
+    with backends.listening(gateway) as other:
+        other.answer = b"Status: 200 OK\r\nX-Other: yes\r\n\r\nfrom the other server"
+        own = _BESIDE % (SPEAKS[gateway].scheme, other.port)
+        with front(gateway, own=own, prefix="/app") as running:
+            ask = running.server.request
+            assert ask("GET", "/old/file").text == CONTENT
+            assert ask("GET", "/older/x").text == "from the other server"
+            assert ask("GET", "/gone/x").location == "http://localhost/new/x"
+            assert ask("GET", "/app/").text == "from the application"
+            for url in ("/", "/old", "/x/app/", "/application/", "/nonexistent"):
+                for method in ("GET", "HEAD", "POST"):
+                    assert ask(method, url).status == 404
+
+
+def test_two_files_name_the_same_address(tmp_path: Path) -> None:
+    """Each project writes its own file, and httpd would not start with two of the same Listen."""
+    harness.require_apache()
+    address = Address("127.0.0.1", harness.free_port())
+    nodes = listen(CASES["minimal"].plan(ApacheRenderer), (address,), "listen")
+    with apache(tmp_path, [*nodes, *nodes]) as server:
+        for again in (False, True):
+            if again:
+                server.process.send_signal(signal.SIGUSR1)
+            with socket.create_connection(("127.0.0.1", address.port), timeout=5):
+                pass
 
 
 @pytest.mark.parametrize("gateway", SPEAKS)

@@ -15,10 +15,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from django_deploykit.config.facts import Area
+from django_deploykit import contract
+from django_deploykit.config.facts import Area, Mount
 from django_deploykit.config.values import Address
 from tests import cases
-from tests.servers import emitted, harness
+from tests.servers import backends, emitted, harness
 from tests.servers.guarded import Guarded, basic, guarded, is_secret
 from tests.servers.harness import Response, Server
 from tests.servers.stacks import STACKS, Stack, proxying
@@ -404,6 +405,34 @@ def test_staff_of_one_site_are_nobody_to_another(
                 headers = ("Host", "example.com"), basic("alice")
                 answer = server.get("/staff/1.txt", *headers)
                 assert (answer.status, is_secret(answer)) == (status, status == 200), name
+
+
+def test_an_area_does_not_ask_about_what_django_names(people: Guarded, public: Path) -> None:
+    """The password was taken away before Django was asked, and would be missed at a second
+    question; Apache's redirect is one request of the client's."""
+    stack = proxying("apache", "scgi")[0]
+    stack.require()
+    where = Address("127.0.0.1", harness.free_port())
+    held = people.project.directory / "files/staff"
+    facts = cases.site(
+        "shop",
+        root=str(public / "named"),
+        areas=(Area(url="/documents/", policy="staff", setting="AUTH_AREAS"),),
+        protected=(Mount(url="/documents/files/", directory=held, setting="PROTECTED"),),
+    )
+    with (
+        _emitted_authorizer(people, stack, public / "home-named", str(where)),
+        backends.listening("scgi") as django,
+    ):
+        named = f"{contract.SCGI_REDIRECT_HEADER}: /documents/files/1.txt"
+        django.answer = f"Status: 200 OK\r\n{named}\r\n\r\n".encode()
+        behind = Address("127.0.0.1", django.port)
+        with emitted.front("apache", "scgi", facts, behind, authorizer=where) as server:
+            host = "Host", "example.com"
+            assert is_secret(server.get("/documents/7/", host, basic("alice")))
+            assert server.get("/documents/7/", host).status in (302, 401)
+            for who in ((), (basic("alice"),)):
+                assert server.get("/documents/files/1.txt", host, *who).status == 404
 
 
 _SITES = """

@@ -68,6 +68,14 @@ def regex(text: str) -> str:
     return re.sub(r"([^A-Za-z0-9_/:@ \u0080-\U0010ffff-])", r"\\\1", text)
 
 
+def path_regex(url: str) -> str:
+    """Escape the path of a URL; any number of slashes is one, as for Alias and ProxyPass.
+
+    A pattern sees them all before httpd 2.4.39, and where MergeSlashes is off (CVE-2019-0220).
+    """
+    return regex(url).replace("/", "/+")
+
+
 def comment(text: str) -> str:
     """Spell a comment line; a trailing backslash would swallow the line below."""
     _refuse_unspeakable(text)

@@ -11,7 +11,7 @@ from django_deploykit.config.fronts import AS_DJANGO, HASHED, security_headers
 from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.apache import protected
 from django_deploykit.config.servers.apache.dialect import Version, grant, refuse
-from django_deploykit.config.syntax.apache import regex
+from django_deploykit.config.syntax.apache import path_regex, regex
 from django_deploykit.config.syntax.nodes import (
     Comment,
     Format,
@@ -41,7 +41,21 @@ def serve(plan: Plan, site: SiteFacts) -> list[Node]:
         *_static(plan, site),
         *_media(plan, site),
         *protected.areas(plan, site),
-        *_documents(plan, site),
+    ]
+
+
+def documents(plan: Plan, site: SiteFacts, but: str) -> list[Node]:
+    """What else there is on its host; ``but`` is a pattern for paths that are not its own."""
+    if site.documents is None:
+        return []
+    setting = "DEPLOYKIT['SITE']['DOCUMENTS']"
+    why = "answers every URL that is not Django's"
+    children = _security_headers(site.headers)
+    return [
+        Comment("Documents"),
+        _no_dot_files("/", setting, but),
+        directive("DocumentRoot", str(site.documents), why=why, setting=setting),
+        _directory(plan, site.documents, setting, children),
     ]
 
 
@@ -74,9 +88,10 @@ def _static(plan: Plan, site: SiteFacts) -> list[Node]:
     if site.static is None:
         return []
     nodes: list[Node] = [Comment("Static files")]
-    for mount in plan.static_mounts(site):
+    mounts = plan.static_mounts(site)
+    for mount in mounts:
         nodes += [
-            *_twin_rules(plan, site.static, mount),
+            *_twin_rules(plan, site.static, mount, mounts),
             _no_dot_files(mount.url, mount.setting),
             _alias(mount),
             _directory(
@@ -176,20 +191,6 @@ def _by_directory(files: Iterable[RootFile]) -> list[tuple[Path, list[RootFile]]
     return sorted(grouped.items())
 
 
-def _documents(plan: Plan, site: SiteFacts) -> list[Node]:
-    if site.documents is None:
-        return []
-    setting = "DEPLOYKIT['SITE']['DOCUMENTS']"
-    why = "answers every URL that is not Django's"
-    children = _security_headers(site.headers)
-    return [
-        Comment("Documents"),
-        _no_dot_files("/", setting),
-        directive("DocumentRoot", str(site.documents), why=why, setting=setting),
-        _directory(plan, site.documents, setting, children),
-    ]
-
-
 def _alias(mount: Mount) -> Node:
     why = "served by Apache; both sides end in a slash, so that no other path is reached"
     target = f"{str(mount.directory).rstrip('/')}/"
@@ -232,8 +233,8 @@ def _serving(plan: Plan) -> list[Node]:
     return [directive("SetHandler", "default-handler", why=why)]
 
 
-def _no_dot_files(url: str, setting: str) -> Node:
-    pattern = rf"^{regex(url)}(?:.*/)?\.(?!well-known/)"
+def _no_dot_files(url: str, setting: str, but: str = "") -> Node:
+    pattern = rf"^{but}{path_regex(url)}(?:.*/)?\.(?!well-known/)"
     why = "names with a leading dot (.git, .env) do not exist for a client"
     return directive("RedirectMatch", 404, pattern, why=why, setting=setting)
 
@@ -250,7 +251,9 @@ def _security_headers(headers: SecurityHeaders) -> list[Node]:
     ]
 
 
-def _twin_rules(plan: Plan, static: StaticFiles, mount: Mount) -> list[Node]:
+def _twin_rules(
+    plan: Plan, static: StaticFiles, mount: Mount, mounts: Iterable[Mount]
+) -> list[Node]:
     """Answer with ``style.css.br`` or ``.gz`` where the client takes it and the file exists.
 
     The first rule that holds is the last one that is looked at: ``PT`` implies ``L``.
@@ -262,11 +265,18 @@ def _twin_rules(plan: Plan, static: StaticFiles, mount: Mount) -> list[Node]:
         directive("RewriteEngine", "On", why="chooses the compressed twins", setting="STORAGES"),
     ]
     for ending in static.twins:
-        nodes += _twin_rule(ending, mount)
+        nodes += _twin_rule(ending, mount, _elsewhere(mount, mounts))
     return nodes
 
 
-def _twin_rule(ending: str, mount: Mount) -> list[Node]:
+def _elsewhere(mount: Mount, mounts: Iterable[Mount]) -> str:
+    """No twin lies here for what another directory serves below the URL of this one."""
+    inner = [one.url.removeprefix(mount.url) for one in mounts if one is not mount]
+    below = [regex(url) for url in inner if not url.startswith("/")]
+    return f"(?!{'|'.join(below)})" if below else ""
+
+
+def _twin_rule(ending: str, mount: Mount, but: str) -> list[Node]:
     coding, setting = _ENCODINGS[ending], "STORAGES"
     directory = f"{str(mount.directory).rstrip('/')}/"
     accepted = rf"(?:^|[\s,]){coding}(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))(?:[\s;,]|$)"
@@ -288,7 +298,7 @@ def _twin_rule(ending: str, mount: Mount) -> list[Node]:
         ),
         directive(
             "RewriteRule",
-            f"^{regex(mount.url)}(.+)$",
+            f"^{regex(mount.url)}{but}(.+)$",
             Substitution((mount.url, 1, f".{ending}")),
             Raw(f"[PT,E={_TWIN}:{ending}]"),
             setting=setting,

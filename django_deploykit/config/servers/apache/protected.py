@@ -57,14 +57,22 @@ def streamed(plan: Plan) -> list[Node]:
 
 
 def areas(plan: Plan, site: SiteFacts) -> list[Node]:
+    """Where the files of the internal URLs lie."""
+    if not redirects(plan) or not site.protected:
+        return []
+    remark = "Protected files, which Django names by an internal URL"
+    return [Comment(remark), *(node for one in site.protected for node in _files(plan, one))]
+
+
+def named(plan: Plan, site: SiteFacts) -> list[Node]:
     """The internal URLs: 404 for every client, the file for Django's redirects."""
     if not redirects(plan) or not site.protected:
         return []
-    remark = "Protected files: Django names one by its URL here, with what is to be said of it."
-    return [Comment(remark), *(node for one in site.protected for node in _area(plan, site, one))]
+    remark = "Django names a protected file by its URL here, with what is to be said of it."
+    return [Comment(remark), *(_named(plan, site, one) for one in site.protected)]
 
 
-def _area(plan: Plan, site: SiteFacts, mount: Mount) -> list[Node]:
+def _files(plan: Plan, mount: Mount) -> list[Node]:
     setting, version = mount.setting, Version.of(plan.deployment)
     target = f"{str(mount.directory).rstrip('/')}/"
     why = "where the files lie; both sides end in a slash"
@@ -79,19 +87,33 @@ def _area(plan: Plan, site: SiteFacts, mount: Mount) -> list[Node]:
     return [
         directive("Alias", mount.url, target, why=why, setting=setting),
         block("Directory", Glob(str(mount.directory)), children=rules, why=why, setting=setting),
-        block(
-            "Location",
-            Glob(mount.url),
-            children=[
-                *grant(version, "what Django names; in the directory itself, nothing is", setting),
-                *_nobody_else(site, setting),
-                *(node for name in _restored(plan) for node in _restore(name)),
-                *_uncompressed(),
-            ],
-            why="the internal name of a protected directory",
-            setting=setting,
-        ),
     ]
+
+
+def _named(plan: Plan, site: SiteFacts, mount: Mount) -> Node:
+    setting, version = mount.setting, Version.of(plan.deployment)
+    return block(
+        "Location",
+        Glob(mount.url),
+        children=[
+            *_asked_before(plan, site, mount),
+            *grant(version, "what Django names; in the directory itself, nothing is", setting),
+            *_nobody_else(site, setting),
+            *(node for name in _restored(plan) for node in _restore(name)),
+            *_uncompressed(),
+        ],
+        why="the internal name of a protected directory",
+        setting=setting,
+    )
+
+
+def _asked_before(plan: Plan, site: SiteFacts, mount: Mount) -> list[Node]:
+    """The area around it let the request in before Django was asked, and took the password away."""
+    around = any(mount.url.startswith(area.url) for area in site.areas)
+    if not around or site.name not in plan.authorizers:
+        return []
+    why = "nobody is asked again for what Django names"
+    return [directive("AuthType", Raw("None"), why=why, setting=mount.setting)]
 
 
 def _nobody_else(site: SiteFacts, setting: str) -> list[Node]:

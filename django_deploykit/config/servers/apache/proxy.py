@@ -213,7 +213,7 @@ def _bare_prefixes(sites: tuple[SiteFacts, ...]) -> list[Node]:
     inner = [site.prefix for site in sites if site.prefix and not site.routes]
     outer = [url for site in sites for url in _urls(site)]
     return [
-        directive("ProxyPassMatch", f"^{apache.regex(prefix)}$", Raw("!"), why=why)
+        directive("ProxyPassMatch", f"^{apache.path_regex(prefix)}$", Raw("!"), why=why)
         for prefix in sorted(inner)
         if any(_lies_below(prefix, url) for url in outer)
     ]

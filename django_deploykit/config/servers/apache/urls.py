@@ -7,25 +7,35 @@ from django_deploykit.config.fronts import Group
 from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.apache import areas, content, gateways, protected
 from django_deploykit.config.servers.apache.dialect import Version, grant
-from django_deploykit.config.syntax.apache import regex
+from django_deploykit.config.syntax.apache import path_regex
 from django_deploykit.config.syntax.nodes import Comment, Node, block, directive
+
+# A file that nobody makes.
+_NOWHERE = "deploykit-belongs-to-no-site"
 
 
 def answered_here(plan: Plan, group: Group) -> list[Node]:
-    """What the server answers itself, and 404 for what nobody does."""
+    """What the server answers itself."""
     nodes: list[Node] = []
     for site in group.sites:
         nodes += [*_slash(plan, site), *content.serve(plan, site)]
-        nodes += areas.files(plan, site)
-    return [*nodes, *_nothing_else(plan, group)]
+        nodes += [*content.documents(plan, site, _not_django(group)), *areas.files(plan, site)]
+    return nodes
+
+
+def _not_django(group: Group) -> str:
+    """A pattern that holds for no path at which Django answers."""
+    mounts = [url for site in group.sites for url in _mounts(site) if url]
+    return f"(?!{_any_of(mounts)})" if mounts else ""
 
 
 def django_and_own(plan: Plan, group: Group) -> list[Node]:
     """Django, then the operator's own directives; but an Alias or exception from ProxyPass is
-    the first that fits."""
+    the first that fits. Then 404 for what nobody answers."""
     own = [url for site in group.sites for url in _own_urls(plan, site)]
     mounted, include = django(plan, group, own), _include(plan, group)
-    return [*mounted, *include] if gateways.is_mod_wsgi(plan) else [*include, *mounted]
+    both = [*mounted, *include] if gateways.is_mod_wsgi(plan) else [*include, *mounted]
+    return [*both, *_nothing_else(plan, group)]
 
 
 def _own_urls(plan: Plan, site: SiteFacts) -> list[str]:
@@ -44,7 +54,9 @@ def django(plan: Plan, group: Group, own: list[str]) -> list[Node]:
     nodes += gateway.request_environment(plan, group.sites)
     for site in group.sites:
         nodes += _environment(plan, group, site)
-    return [*nodes, *areas.guards(plan, group.sites)]
+    # What stands further down wins: a protected file was asked about before Django named it.
+    named = [node for site in group.sites for node in protected.named(plan, site)]
+    return [*nodes, *areas.guards(plan, group.sites), *named]
 
 
 def _environment(plan: Plan, group: Group, site: SiteFacts) -> list[Node]:
@@ -71,7 +83,7 @@ def _urls_of(site: SiteFacts, others: list[str]) -> str:
 
 
 def _any_of(urls: list[str]) -> str:
-    return f"(?:{'|'.join(regex(url) for url in urls)})(?:/|$)"
+    return f"(?:{'|'.join(path_regex(url) for url in urls)})(?:/|$)"
 
 
 def _slash(plan: Plan, site: SiteFacts) -> list[Node]:
@@ -83,7 +95,7 @@ def _slash(plan: Plan, site: SiteFacts) -> list[Node]:
         "Redirect", "permanent", site.prefix, f"{site.prefix}/", why=why, setting=setting
     )
     granted = grant(Version.of(plan.deployment), "it leads on, whatever file it might mean")
-    pattern = f"^{regex(site.prefix)}$"
+    pattern = f"^{path_regex(site.prefix)}$"
     return [
         Comment(f"The bare prefix {site.prefix}"),
         block("LocationMatch", pattern, children=[*granted, redirect], why=why, setting=setting),
@@ -91,16 +103,23 @@ def _slash(plan: Plan, site: SiteFacts) -> list[Node]:
 
 
 def _nothing_else(plan: Plan, group: Group) -> list[Node]:
-    """404 for URLs that belong to nobody, instead of the distribution's welcome page."""
+    """404 for URLs that belong to nobody, instead of the distribution's welcome page.
+
+    As the last Alias, not as a redirect: a Redirect, an Alias or a handler of the operator's own
+    comes before it.
+    """
     whole = any(not site.prefix and not site.routes for site in group.sites)
     if whole or any(site.documents for site in group.sites):
         return []
     known = sorted({url.rstrip("/") for site in group.sites for url in _known_urls(plan, site)})
     outermost = [url for url in known if not any(url.startswith(f"{up}/") for up in known)]
     why = "otherwise the distribution's own pages would show"
+    granted = grant(Version.of(plan.deployment), "a file that is not there is 404, and not 403")
     return [
         Comment("No other URL belongs to a site; see DEPLOYKIT['SITE']['DOCUMENTS']."),
-        directive("RedirectMatch", 404, f"^(?!{_any_of(outermost)})/", why=why),
+        directive("AliasMatch", f"^(?!{_any_of(outermost)})/", f"/{_NOWHERE}", why=why),
+        # httpd looks for no <Directory> below one that is not there.
+        block("Files", _NOWHERE, children=granted, why=why),
     ]
 
 
