@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -128,3 +129,47 @@ def test_every_address_is_two_sockets() -> None:
     """A client of IPv4 keeps the address that it has."""
     text = rendered(site(), listen=(Address("", 80),)).text
     assert "    bind *:80\n    bind [::]:80 v6only\n" in text
+
+
+@pytest.mark.parametrize("name", ACCEPTED)
+def test_no_frontend_is_called_like_a_backend(name: str) -> None:
+    """HAProxy 3.3 would not start."""
+    called = re.findall(r"^(?:frontend|backend) (\S+)", produced("haproxy", name)[1], re.MULTILINE)
+    assert len(called) > 1
+    assert len(set(called)) == len(called)
+
+
+def test_a_site_may_be_called_like_the_file() -> None:
+    """The file of several sites is called "sites", as one of them may be."""
+    text = rendered(site("sites", prefix="/a"), site("blog", prefix="/b")).text
+    assert text.count("\nfrontend deploykit_sites.front ") == 1
+    assert text.count("\nbackend deploykit_sites ") == 1
+
+
+@pytest.mark.parametrize(("request_timeout", "seconds"), [(300, 45), (60, 45), (15, 18)])
+def test_a_look_gets_as_long_as_a_request_for_its_turn(request_timeout: int, seconds: int) -> None:
+    """Where nothing is asked for health, it has no time of its own."""
+    assert "timeout check" not in rendered(site()).text
+    text = rendered(site(), health="/health/", request_timeout=request_timeout).text
+    assert f"    timeout check {seconds}s\n" in text
+
+
+MANY = tuple(f"customer-{number:03}.shop.example.com" for number in range(200))
+
+
+def test_two_hundred_names_fit() -> None:
+    """Into several lines of one acl, which are alternatives; none is longer than a line may be."""
+    facts = site(hosts=Hosts(names=MANY))
+    lines = rendered(facts).text.splitlines()
+    assert max(map(len, lines)) < 2048
+    assert sum(line.startswith("    acl host_shop ") for line in lines) > 1
+    harness.require("haproxy", installed.binary())
+    case = Case(sites=(facts,))
+    validate(case.stack(HaproxyRenderer), case.plan(HaproxyRenderer))
+
+
+def test_a_url_that_is_too_long_is_refused_by_name() -> None:
+    """A line has an end, and the message says which setting does not fit into it."""
+    plan = Case(sites=(site(websockets=(f"/{'a' * 2000}",)),)).plan(HaproxyRenderer)
+    with pytest.raises(UnrepresentableValue, match=r"longer than 1800 bytes.*ASGI_APPLICATION"):
+        HaproxyRenderer(replace(plan, interface="asgi", app_server="uvicorn")).render()

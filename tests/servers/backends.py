@@ -10,6 +10,7 @@ import re
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,11 +35,12 @@ class Request:
 @dataclass
 class Backend:
     """A listening application server; ``answer`` (head of CGI, and body) may be replaced. With an
-    empty one it takes a request and dies."""
+    empty one it takes a request and dies; over HTTP, each takes it so many ``seconds``."""
 
     port: int
     requests: list[Request] = field(default_factory=list)
     answer: bytes = b"Status: 200 OK\r\nContent-Type: text/plain\r\n\r\nfrom the application"
+    seconds: float = 0
 
     @property
     def last(self) -> Request:
@@ -88,6 +90,7 @@ def _http(connection: socket.socket, stream: BinaryIO, backend: Backend) -> None
     backend.requests.append(Request(head=head))
     if length := re.search(rb"(?i)\r\ncontent-length: *(\d+)", head):
         stream.read(int(length[1]))
+    time.sleep(backend.seconds)
     connection.sendall(_as_http(backend))
 
 

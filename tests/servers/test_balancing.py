@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from django_deploykit.config import limits
+from django_deploykit.config.servers.haproxy import backends as haproxy
 from django_deploykit.config.values import Address, Backend
 from tests import cases
 from tests.servers import backends, emitted, harness
@@ -255,6 +256,41 @@ def test_haproxy_asks_how_they_are() -> None:
             _until(lambda: _said(server, 6) == {"well"})
             other.answer = one.answer.replace(b"well", b"well again")
             _until(lambda: _said(server, 6) == {"well", "well again"})
+
+
+def test_haproxy_takes_a_redirect_for_life(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is Django's own (PREPEND_WWW, APPEND_SLASH). What is an error is out, and so is one where
+    nobody listens any more."""
+    monkeypatch.setattr(haproxy, "_EVERY", 1)
+    with backends.listening("http") as other, contextlib.ExitStack() as stack:
+        one = stack.enter_context(backends.listening("http"))
+        one.answer = _answer(301, "moved")
+        other.answer = _answer(404, "no such page")
+        named = tuple(Backend(where=Address("127.0.0.1", toy.port)) for toy in (one, other))
+        site = cases.site(prefix=PREFIX, static=None, admin_static=None)
+        choices = {"backends": named, "balance": "round-robin", "health": "/health"}
+        with emitted.front("haproxy", "http", site, named[0].where, **choices) as server:
+            _until(lambda: _said(server, 6) == {"moved"})
+            _until(lambda: sum(b"/health " in asked.head for asked in one.requests) > 3)
+            assert _said(server, 6) == {"moved"}
+            stack.close()
+            _until(lambda: server.get("/", ("Host", "example.com")).status == 503)
+
+
+def test_haproxy_takes_nobody_out_who_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looks that wait behind slow pages leave the only application server in."""
+    monkeypatch.setattr(haproxy, "_EVERY", 1)
+    with backends.listening("http") as only:
+        only.seconds = 2.5
+        site = cases.site(prefix=PREFIX, static=None, admin_static=None)
+        where = Address("127.0.0.1", only.port)
+        with emitted.front("haproxy", "http", site, where, health="/health/") as server:
+            _until(lambda: len(only.requests) > 2)
+            assert server.get("/", ("Host", "example.com")).status == 200
+
+
+def _answer(status: int, body: str) -> bytes:
+    return f"Status: {status} Any\r\nContent-Type: text/plain\r\n\r\n{body}".encode()
 
 
 def _said(server: Server, times: int) -> set[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from django_deploykit.config.facts import Hosts
 from django_deploykit.config.values import Address
 from tests import cases
 from tests.servers import backends, emitted
@@ -31,6 +32,17 @@ def front() -> Iterator[Front]:
         where = Address("127.0.0.1", backend.port)
         with emitted.front("haproxy", "http", site, where) as server:
             yield Front(server, backend)
+
+
+def test_each_of_many_names_is_known() -> None:
+    """Also those that stand in the second line of their acl; any other name is refused."""
+    names = tuple(f"customer-{number:03}.example.com" for number in range(200))
+    site = cases.site(static=None, admin_static=None, hosts=Hosts(names=names))
+    with backends.listening("http") as backend:
+        where = Address("127.0.0.1", backend.port)
+        with emitted.front("haproxy", "http", site, where) as server:
+            for name, status in ((names[0], 200), (names[-1], 200), (f"x{names[0]}", 403)):
+                assert server.request("GET", "/", [("Host", name)]).status == status
 
 
 @pytest.mark.parametrize(

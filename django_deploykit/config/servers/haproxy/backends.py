@@ -15,7 +15,6 @@ from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.fronts import file_name, routes
 from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.haproxy.dialect import shared_name
-from django_deploykit.config.syntax.haproxy import quoted
 from django_deploykit.config.syntax.nodes import (
     Argument,
     Comment,
@@ -31,6 +30,7 @@ from django_deploykit.exceptions import UnrepresentableValue
 _METHODS = {"least-connections": "leastconn", "round-robin": "roundrobin"}
 # Seconds from look to look, and how many of them it takes until one is out, and in again.
 _EVERY, _OUT, _IN = 2, 2, 1
+_WEBSOCKETS = Raw("websockets")
 
 
 def sections(plan: Plan) -> list[tuple[Directive, list[Node]]]:
@@ -124,10 +124,22 @@ def _health(plan: Plan, site: SiteFacts) -> Iterator[Node]:
     words.append(Raw("ver HTTP/1.1"))
     for name, value in headers.items():
         words += [Raw(f"hdr {name}"), value]
+    yield _turn(plan.deployment)
     why = "with a Host that Django accepts, and what the front says in every request"
     yield directive("option", "httpchk", why="well is what answers so", setting="health")
     yield directive("http-check", Raw("send"), *words, why=why, setting="health")
-    yield directive("http-check", Raw("expect status 200"), why="as HealthView", setting="health")
+    # Of HAProxy's own rules none stands before a look: only a Django that was loaded, and had a
+    # thread free, can have sent a redirect (PREPEND_WWW, APPEND_SLASH). Kubernetes takes it too.
+    expected, why = Raw("expect status 200-399"), "as HealthView, or a redirect of Django's own"
+    yield directive("http-check", expected, why=why, setting="health")
+
+
+def _turn(deployment: Deployment) -> Node:
+    """A look waits for a thread like any request, and gets as long for it: busy is not dead. That
+    nobody listens shows at once, since a connection has no more than the time between two looks."""
+    why = "a look takes its turn among the requests: busy is not dead"
+    seconds = Raw(f"{limits.queue_timeout(deployment)}s")
+    return directive("timeout", "check", seconds, why=why, setting="request_timeout")
 
 
 def _cookie(plan: Plan, site: SiteFacts) -> Iterator[Node]:
@@ -142,12 +154,11 @@ def _cookie(plan: Plan, site: SiteFacts) -> Iterator[Node]:
 
 def _upgrades(plan: Plan, site: SiteFacts) -> Iterator[Node]:
     """Only for websockets of this site does HAProxy hand on a wish for another protocol."""
-    tests = [
-        f"{{ path{'_beg' if url.endswith('/') else ''} {quoted(site.prefix + url)} }}"
-        for url in plan.websockets(site)
-    ]
-    words = [Raw(f"unless {' or '.join(tests)}")] if tests else []
     why, setting = "a connection becomes a websocket where Django takes one", "ASGI_APPLICATION"
+    for url in plan.websockets(site):
+        test = Raw("path_beg" if url.endswith("/") else "path")
+        yield directive("acl", _WEBSOCKETS, test, site.prefix + url, why=why, setting=setting)
+    words = [Raw("unless"), _WEBSOCKETS] if plan.websockets(site) else []
     for name in ("Upgrade", "Connection"):
         header = Raw(f"del-header {name}")
         yield directive("http-request", header, *words, why=why, setting=setting)

@@ -23,3 +23,11 @@ class Version(ServerVersion):
 def shared_name(name: str) -> str:
     """What a section is called, among those of all files."""
     return f"deploykit_{name}"
+
+
+def frontend_name(name: str) -> str:
+    """What the frontend of a file is called: as no backend is, since no name of a site has a dot.
+
+    HAProxy 3.3 does not start where a frontend and a backend have one name; 3.1 and 3.2 warn.
+    """
+    return f"{shared_name(name)}.front"

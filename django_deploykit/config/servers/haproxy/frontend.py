@@ -5,7 +5,7 @@ Manual: https://docs.haproxy.org/2.6/configuration.html#4
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from django_deploykit import contract
 from django_deploykit.config import limits
@@ -14,7 +14,7 @@ from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.fronts import IDLE, Group, exempt_patterns, file_name, groups
 from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.haproxy import backends
-from django_deploykit.config.servers.haproxy.dialect import shared_name
+from django_deploykit.config.servers.haproxy.dialect import frontend_name, shared_name
 from django_deploykit.config.syntax.haproxy import quoted, regex
 from django_deploykit.config.syntax.nodes import (
     Argument,
@@ -33,14 +33,17 @@ _SECURE = "{ ssl_fc }"
 # The whole header: req.hdr would take what stands behind a comma for another value, and an
 # allowed name before it for the name.
 _HOST = "req.fhdr(host)"
+# Bytes of names in one pattern: less than a line holds (syntax.haproxy), with what is around them.
+_NAMES = 1400
 
 
 def sections(plan: Plan) -> list[tuple[Directive, list[Node]]]:
     """The defaults of this file alone, and the frontend of all its sites."""
     name, why = shared_name(file_name(plan)), "what holds in this file, and in no other"
+    words = frontend_name(file_name(plan)), Raw("from"), name
     return [
         (directive("defaults", name, why=why), _defaults(plan)),
-        (directive("frontend", name, Raw("from"), name, why="the sites"), _frontend(plan)),
+        (directive("frontend", *words, why="the sites"), _frontend(plan)),
     ]
 
 
@@ -119,12 +122,29 @@ def _where(address: Address) -> list[str]:
 
 def _names(found: list[Group]) -> Iterator[Node]:
     for group in found:
-        names = "|".join(map(_name, group.hosts.names))
-        test = Raw(f"{_HOST} -i -m reg {quoted(f'^(?:{names})(?::[0-9]+)?$')}")
-        why, setting = "the names of a site, with any port", group.hosts.setting
+        acl, setting = Raw(f"host_{group.name}"), group.hosts.setting
         if group.hosts.anything:
-            test, why = Raw("always_true"), "any name, as ALLOWED_HOSTS says"
-        yield directive("acl", Raw(f"host_{group.name}"), test, why=why, setting=setting)
+            why = "any name, as ALLOWED_HOSTS says"
+            yield directive("acl", acl, Raw("always_true"), why=why, setting=setting)
+            continue
+        test, why = Raw(f"{_HOST} -i -m reg"), "the names of a site, with any port"
+        for some in _portions(map(_name, group.hosts.names)):
+            pattern = f"^(?:{'|'.join(some)})(?::[0-9]+)?$"
+            yield directive("acl", acl, test, pattern, why=why, setting=setting)
+
+
+def _portions(names: Iterable[str]) -> Iterator[list[str]]:
+    """As many names at a time as fit into a line; lines of one acl are alternatives."""
+    some: list[str] = []
+    size = 0
+    for name in names:
+        length = len(f"{name}|") + name.count("\\")  # In quotes a backslash is two.
+        if some and size + length > _NAMES:
+            yield some
+            some, size = [], 0
+        some.append(name)
+        size += length
+    yield some
 
 
 def _name(name: str) -> str:
