@@ -207,6 +207,11 @@ class SiteFacts:
         return self.media.directory if self.media else self.closed_uploads
 
     @property
+    def whole_host(self) -> bool:
+        """Whether it answers every URL of its host that nothing else has."""
+        return not self.prefix and not self.routes
+
+    @property
     def has_endpoints(self) -> bool:
         """Whether Django itself can be asked about each of its areas."""
         return all(self.endpoint(area.policy) for area in self.areas)

@@ -135,7 +135,7 @@ def test_env_file_behind_a_closed_directory(site: Read, monkeypatch: pytest.Monk
 def test_code_is_never_public(setting: str, read: Read) -> None:
     """No public directory may hold the project's code."""
     if setting == "DOCUMENTS":
-        found = read(DEPLOYKIT={"SITE": {"DOCUMENTS": str(CODE)}})
+        found = read(DEPLOYKIT={"SITE": {"ROUTES": ["/app/"], "DOCUMENTS": str(CODE)}})
     else:
         found = read(**{setting: str(CODE / "tests")}, MEDIA_URL="/media/")
     assert "settings module" in overlap(found) or "project's code" in overlap(found)
@@ -227,6 +227,7 @@ def test_env_file_is_not_a_root_file(site: Read, tmp_path: Path) -> None:
 def test_closed_media_is_not_public_through_documents(read: Read, tmp_path: Path) -> None:
     """Uploads that are not public stay so where another public directory holds them."""
     (tmp_path / "www" / "media").mkdir(parents=True)
-    deploykit = {"SITE": {"MEDIA": "none", "DOCUMENTS": str(tmp_path / "www")}}
+    documents = {"ROUTES": ["/app/"], "DOCUMENTS": str(tmp_path / "www")}
+    deploykit = {"SITE": {"MEDIA": "none", **documents}}
     found = read(MEDIA_ROOT=tmp_path / "www" / "media", MEDIA_URL="/m/", DEPLOYKIT=deploykit)
     assert "not public" in overlap(found)

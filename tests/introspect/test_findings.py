@@ -195,7 +195,14 @@ TABLE: dict[str, tuple[Make, set[str]]] = {
     ),
     "ENV_FILE not there": (lambda tmp: site(ENV_FILE=str(tmp / "env")), {"E012"}),
     "ENV_FILE relative": (lambda tmp: site(ENV_FILE=".env"), {"E012"}),
-    "DOCUMENTS not there": (lambda tmp: site(DOCUMENTS=str(tmp / "www")), {"E012"}),
+    "DOCUMENTS not there": (
+        lambda tmp: site(ROUTES=["/app/"], DOCUMENTS=str(tmp / "www")),
+        {"E012"},
+    ),
+    "DOCUMENTS beside the whole site": (
+        lambda tmp: site(DOCUMENTS=own_files(tmp)),
+        {"E010"},
+    ),
     "root file not there": (
         lambda tmp: site(ROOT_FILES={"robots.txt": str(tmp / "robots.txt")}),
         {"E012"},

@@ -239,3 +239,37 @@ def test_sites_may_have_files_in_common(project: Project) -> None:
     }
     done = deploy(project, sites)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "said"),
+    [
+        (
+            "'ROUTES': ['/a/'], 'DOCUMENTS': {www!r}",
+            "'ROUTES': ['/b/'], 'DOCUMENTS': {www!r}",
+            "'a' and 'b' both have DOCUMENTS, for the rest of their host. Leave it to one.",
+        ),
+        (
+            "'PREFIX': '/a', 'DOCUMENTS': {www!r}",
+            "",
+            "'a' has DOCUMENTS, for the rest of a host that 'b' answers.",
+        ),
+        ("'ROUTES': ['/a/'], 'DOCUMENTS': {www!r}", "'ROUTES': ['/b/']", ""),
+    ],
+)
+def test_the_rest_of_a_host_is_there_once(a: str, b: str, said: str, project: Project) -> None:
+    """DOCUMENTS of two sites, or beside one that answers every URL: no front could serve both."""
+    www = project.directory / "www"
+    www.mkdir()
+    sites = {
+        name: f"STATIC_URL = '/static-of-{name}/'\n"
+        f"DEPLOYKIT = {{'SITE': {{{keys.format(www=str(www))}}}}}\n"
+        for name, keys in (("a", a), ("b", b))
+    }
+    done = deploy(project, sites)
+    if not said:
+        assert (done.returncode, "DocumentRoot" in done.stdout) == (0, True), done.stderr
+        return
+    message = refused(done)
+    assert "deploykit.E015" in message
+    assert said in message

@@ -29,6 +29,9 @@ def check(context: Context, facts: SiteFacts) -> None:
     _check_urls(context, combinations(facts.areas, 2))
     _check_urls(context, combinations(facts.pools, 2))
     _check_pools(context, facts.pools, [*public, *facts.protected, *guarded])
+    if facts.documents and facts.whole_host:
+        message = "every URL is Django's, and none is left for it; ROUTES names those that are."
+        context.find(findings.URL_CONFLICT, context.key("DOCUMENTS"), message)
 
 
 def check_beside(

@@ -50,7 +50,19 @@ def _conflict(site: SiteFacts, other: SiteFacts) -> list[str]:
         return [f"{pair} name their hosts in different orders; the first is the main one."]
     if site.prefix == other.prefix and not (site.routes and other.routes):
         return [f"{pair} have the same hosts and the same prefix {site.prefix!r}."]
-    return [*_shared_urls(site, other, pair), *_lost(site, other), *_lost(other, site)]
+    lost = [*_lost(site, other), *_lost(other, site)]
+    return [*_rest(site, other, pair), *_shared_urls(site, other, pair), *lost]
+
+
+def _rest(site: SiteFacts, other: SiteFacts, pair: str) -> list[str]:
+    """DOCUMENTS answer the rest of a host, which is there once, and only where no site has it."""
+    if site.documents and other.documents:
+        return [f"{pair} both have DOCUMENTS, for the rest of their host. Leave it to one."]
+    return [
+        f"{one.name!r} has DOCUMENTS, for the rest of a host that {whole.name!r} answers."
+        for one, whole in permutations((site, other))
+        if one.documents and whole.whole_host
+    ]
 
 
 def _exposed(results: list[Introspection]) -> Iterator[Finding]:
