@@ -111,7 +111,8 @@ def check_sockets(plan: Plan) -> None:
     if plan.deployment.backends and len(plan.sites) > 1:
         raise ChoiceError(
             "backends: an application server serves one site, not SITES. Write one file for each "
-            "(--settings); with lighttpd and HAProxy, each with a listen of its own."
+            "(--settings); with HAProxy, each with a listen of its own; with lighttpd, each for "
+            "a lighttpd of its own."
         )
 
 

@@ -16,10 +16,10 @@ from django_deploykit.config.plan import Plan
 from django_deploykit.config.renderer import Access, Rendered
 from django_deploykit.config.servers.lighttpd import LighttpdRenderer
 from django_deploykit.config.servers.lighttpd.gateway import spellings
-from django_deploykit.config.values import Address
+from django_deploykit.config.values import Address, Backend, addresses
 from django_deploykit.exceptions import ChoiceError, UnrepresentableValue
 from django_deploykit.run.validate import validate
-from tests.cases import CASES, DEPLOYMENT, TLS, Case, produced, site
+from tests.cases import CASES, DEPLOYMENT, HSTS, PROTECTED, TLS, Case, produced, site
 from tests.servers import harness
 
 ACCEPTED = [name for name in CASES if produced("lighttpd", name)[0] == ".conf"]
@@ -47,14 +47,48 @@ def certificate() -> Iterator[Path]:
 @pytest.mark.parametrize("name", ACCEPTED)
 def test_lighttpd_accepts(name: str, certificate: Path) -> None:
     """``lighttpd -tt`` takes a golden case without a word: an unknown name is only a warning."""
+    assert _said(CASES[name], certificate) == ""
+
+
+def _said(case: Case, certificate: Path) -> str:
+    """What lighttpd says of a case, with a certificate that exists."""
     harness.require_lighttpd()
-    case = CASES[name]
     sites = tuple(
         replace(one, tls=one.tls and replace(one.tls, certificate=certificate, key=certificate))
         for one in case.sites
     )
     case = replace(case, sites=sites)
-    assert validate(case.stack(LighttpdRenderer), case.plan(LighttpdRenderer)) == ""
+    return validate(case.stack(LighttpdRenderer), case.plan(LighttpdRenderer))
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("gateway", LighttpdRenderer.gateways)
+@pytest.mark.parametrize("facts", [{}, {"protected": (PROTECTED,)}], ids=["", "protected"])
+def test_a_site_without_files_says_hsts_once(
+    facts: dict[str, Any], gateway: str, certificate: Path
+) -> None:
+    """Django's own lines stand right in the host, where a name is set once or nothing starts."""
+    bare = site(static=None, admin_static=None, tls=TLS, headers=HSTS, **facts)
+    assert rendered(bare, gateway=gateway).text.count("Strict-Transport-Security") == 1
+    assert _said(Case(sites=(bare,), gateway=gateway), certificate) == ""
+
+
+@pytest.mark.parametrize(
+    ("listen", "told"),
+    [("", False), ("80,8080", False), ("8080", True), ("192.0.2.1:80", True)],
+)
+def test_an_address_of_its_own_hides_nothing(listen: str, told: bool) -> None:
+    """A name is answered wherever lighttpd listens, and a note says so."""
+    choices = {"listen": addresses(listen)} if listen else {}
+    remarks = rendered(site(), **choices).needs.remarks
+    assert any("server.bind" in remark for remark in remarks) is told
+
+
+def test_several_sites_with_backends_need_several_lighttpds() -> None:
+    """One file refuses the names of the other at every address."""
+    named = tuple(Backend(where=Address("10.0.0.5", port)) for port in (8000, 8001))
+    with pytest.raises(ChoiceError, match="with lighttpd, each for a lighttpd of its own"):
+        rendered(site(), site("blog", prefix="/blog"), backends=named)
 
 
 def test_packages_follow_the_text() -> None:

@@ -1,4 +1,4 @@
-"""lighttpd: a static file is compressed once, and no file is ever run."""
+"""lighttpd: a file is sent as one, whatever the server does elsewhere, and compressed once."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from django_deploykit.config.facts import RootFile
 from django_deploykit.config.values import Address
 from tests import cases
 from tests.servers import backends, emitted, harness
@@ -86,3 +87,65 @@ def test_django_answers_its_own_urls(handling: tuple[Server, str], name: str) ->
     server, gateway = handling
     answer = server.request("GET", f"/page/{name}", [("Host", "example.com")])
     assert answer.status == 200, gateway
+
+
+# What a CMS of the same server says for whatever it serves: a missing file is a page.
+ELSEWHERE = [
+    'server.error-handler-404 = "/index.php"',
+    'server.error-handler = "/index.php"',
+    *(
+        f'server.modules += ("mod_rewrite")\nurl.rewrite{word}-if-not-file = ("" => "/index.php")'
+        for word in ("", "-repeat")
+    ),
+]
+
+
+@pytest.mark.parametrize("around", ELSEWHERE)
+@pytest.mark.parametrize("gateway", ["http", "scgi"])
+def test_a_missing_file_is_not_asked_of_django(public: Path, gateway: str, around: str) -> None:
+    """There it would come with what the client says of itself."""
+    harness.require_lighttpd()
+    media = replace(cases.MEDIA, directory=public)
+    site = cases.site(root=str(public), media=media, environ=(("TENANT", "a"),))
+    said = [("Host", "example.com"), ("X-Deploykit-Tenant", "b"), ("Authorization", "Basic YTpi")]
+    with backends.listening(gateway) as backend:
+        where = Address("127.0.0.1", backend.port)
+        with emitted.front("lighttpd", gateway, site, where, around=around) as server:
+            for url in ("/static/nothing", "/media/nothing", "/static/"):
+                assert server.request("GET", url, said).status == 404
+            assert backend.requests == []
+            assert server.request("GET", "/page", said).status == 200
+            backend.answer = b"Status: 404 Not Found\r\nContent-Type: text/plain\r\n\r\nof Django"
+            assert server.request("GET", "/page", said).body == b"of Django"
+
+
+def test_documents_are_not_listed(public: Path) -> None:
+    """Whatever the server's own configuration lists elsewhere."""
+    harness.require_lighttpd()
+    documents = public / "listed"
+    for directory in ("downloads", ".git"):
+        (documents / directory).mkdir(parents=True)
+        (documents / directory / "offer.pdf").touch()
+    site = cases.site(routes=("/app/",), documents=documents)
+    nowhere, request = Address("127.0.0.1", 9), [("Host", "example.com")]
+    around = 'server.modules += ("mod_dirlisting")\ndir-listing.activate = "enable"'
+    with emitted.front("lighttpd", "http", site, nowhere, around=around) as server:
+        for directory in ("downloads", ".git"):
+            listed = server.request("GET", f"/{directory}/", request)
+            assert listed.status in (403, 404)
+            assert b"offer" not in listed.body
+        assert server.request("GET", "/downloads/offer.pdf", request).status == 200
+
+
+def test_a_root_file_whose_name_begins_another_one(public: Path) -> None:
+    """Each is served as itself; lighttpd would not start if the shorter one came first."""
+    harness.require_lighttpd()
+    names = ("sw.js", "sw.js.map", "sitemap.xml", "sitemap.xml.gz")
+    for name in names:
+        (public / name).write_text(f"this is {name}")
+    files = tuple(RootFile(url=f"/{name}", path=public / name) for name in names)
+    site, nowhere = cases.site(root_files=files), Address("127.0.0.1", 9)
+    with emitted.front("lighttpd", "http", site, nowhere) as server:
+        for name in names:
+            found = server.request("GET", f"/{name}", [("Host", "example.com")])
+            assert (found.status, found.body.decode()) == (200, f"this is {name}")

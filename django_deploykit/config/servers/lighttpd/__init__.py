@@ -30,6 +30,7 @@ from django_deploykit.config.renderer import (
     site_access,
 )
 from django_deploykit.config.servers.lighttpd import (
+    addresses,
     areas,
     backends,
     content,
@@ -139,8 +140,10 @@ class LighttpdRenderer(Renderer):
             found.append("mod_openssl")
         if self.plan.asking():
             found.append(areas.MODULE)
-        # Each name that takes a handler away needs its module, or is unknown.
-        found += [gateway.module(self.plan), *gateway.HANDLERS]
+        # Each name that takes something away needs its module, or is unknown.
+        if any(site.documents for site in self.plan.sites):
+            found.append(content.LISTING)
+        found += [gateway.module(self.plan), *gateway.HANDLERS, gateway.REWRITER]
         return [*dict.fromkeys(found), "mod_accesslog"]
 
     def _compresses(self) -> bool:
@@ -170,6 +173,7 @@ class LighttpdRenderer(Renderer):
             packages=tuple(packages),
             access=tuple(access),
             steps=tuple(step for site in self.plan.sites for step in admin_steps(self.plan, site)),
+            remarks=addresses.remarks(self.plan),
         )
 
 

@@ -35,6 +35,18 @@ def sockets(plan: Plan, secure: list[Group]) -> list[Node]:
     return [Comment("Addresses"), *nodes] if nodes else []
 
 
+def remarks(plan: Plan) -> tuple[str, ...]:
+    """What ``listen`` cannot do: each condition on a name holds at every address."""
+    first = plan.deployment.listen[0]
+    if Address("", 80) in plan.deployment.listen:
+        return ()
+    return (
+        "listen: lighttpd answers at the address of its own configuration as well (server.bind, "
+        f"server.port). Say {first} there if that is to be all; with the same port, lighttpd does "
+        "not start otherwise.",
+    )
+
+
 def _socket(address: Address, choice: str, children: list[Node]) -> list[Node]:
     hosts = [address.host] if address.host else ["0.0.0.0", "::"]  # noqa: S104 - as asked for
     spelled = [f"[{host}]" if ":" in host else host for host in hosts]

@@ -28,6 +28,7 @@ _REVALIDATE = "no-cache"
 
 # A directory in which nothing is: Debian Policy 9.2.3 keeps it from existing.
 NOWHERE = "/nonexistent"
+LISTING = "mod_dirlisting"
 
 TYPES = "var.deploykit_types"
 CACHE = "/var/cache/lighttpd/compress"
@@ -78,12 +79,16 @@ def documents(plan: Plan, site: SiteFacts, secure: bool) -> list[Node]:
     setting = "DEPLOYKIT['SITE']['DOCUMENTS']"
     why = "answers every URL that is not Django's"
     hidden = directive("server.document-root", NOWHERE, why=_HIDDEN_WHY, setting=setting)
+    # A module that is on nowhere lighttpd does not load, and warns of the line that puts it off.
+    known = "nothing is here to be listed; only so is the line above known in any case"
+    empty = directive("dir-listing.activate", "enable", why=known, setting=setting)
     return [
         directive("server.document-root", str(site.documents), why=why, setting=setting),
         values("index-file.names", ("index.html",), "the page of a directory"),
+        directive("dir-listing.activate", "disable", why="no listing", setting=setting),
         *_serving(plan, setting),
         *response_headers((*_security(site.headers), *hsts(site, secure))),
-        when(URL, r"/\.(?!well-known/)", [hidden], _HIDDEN_WHY, setting),
+        when(URL, r"/\.(?!well-known/)", [hidden, empty], _HIDDEN_WHY, setting),
     ]
 
 
@@ -185,9 +190,9 @@ def _media(plan: Plan, site: SiteFacts, mount: Mount, secure: bool) -> Block:
 
 def _root_files(site: SiteFacts, secure: bool) -> Block:
     why = "a file at the root of the host"
-    entries = [
-        pair(file.url, str(file.path), why=why, setting="ROOT_FILES") for file in site.root_files
-    ]
+    # The first name that a URL begins with counts; lighttpd does not start where one is in vain.
+    ordered = sorted(site.root_files, key=lambda file: (-len(file.url), file.url))
+    entries = [pair(file.url, str(file.path), why=why, setting="ROOT_FILES") for file in ordered]
     headers: _Headers = (
         *_security(site.headers),
         *hsts(site, secure),

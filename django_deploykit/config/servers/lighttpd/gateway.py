@@ -36,6 +36,9 @@ HANDLERS = {
     "mod_proxy": "proxy.server",
     "mod_ssi": "ssi.extension",
 }
+# What asks for another URL where there is no file, wherever the server's own configuration says so.
+REWRITER = "mod_rewrite"
+REWRITES = ("url.rewrite-if-not-file", "url.rewrite-repeat-if-not-file")
 # Every spelling of a header's name is listed, and each dash doubles their number.
 _MOST_DASHES = 7
 _NOT_KEPT = "the application server; no connection to it is kept"

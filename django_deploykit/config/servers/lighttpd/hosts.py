@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from django_deploykit.config import tls as guideline
@@ -98,24 +99,30 @@ def _named(group: Group, children: list[Node], why: str) -> Block:
 
 
 def _without_handlers(children: list[Node]) -> list[Node]:
-    """Nothing of the host is run by its ending, nor handed on, but for what it says itself: where
-    it has no files, Django's own line stands right there, and a name is set once in a condition."""
+    """Nothing of the host is run by its ending, nor handed on, but for what it says itself."""
     why = "what the server's own configuration runs is not this site's: an upload may be x.php"
+    empty = (directive(name, NOTHING, why=why) for name in gateway.HANDLERS.values())
+    return _unsaid(empty, children)
+
+
+def _unsaid(nodes: Iterable[Node], children: Iterable[Node]) -> list[Node]:
+    """Those of ``nodes`` whose names ``children`` do not set: where a host has no files, Django's
+    own lines stand right there, and a name is set once in a condition."""
     said = {node.name for node in children if isinstance(node, Directive)}
-    names = [name for name in gateway.HANDLERS.values() if name not in said]
-    return [directive(name, NOTHING, why=why) for name in names]
+    return [node for node in nodes if isinstance(node, Directive) and node.name not in said]
 
 
 def _site(plan: Plan, group: Group, *, secure: bool, certificates: bool = False) -> Block:
     names = ", ".join(site.name for site in group.sites)
     own = certificate(group.tls) if certificates and group.tls else []
+    answering = answers(plan, group, secure)
     children = [
         *own,
         *_basics(plan, group),
         *_limits(plan.deployment),
-        *content.response_headers(_group_hsts(group, secure)),
+        *_unsaid(content.response_headers(_group_hsts(group, secure)), answering),
         Comment("The first condition that holds counts."),
-        *answers(plan, group, secure),
+        *answering,
         *_include(group),
     ]
     return _named(group, children, f"the site: {names}")
@@ -133,6 +140,7 @@ def _basics(plan: Plan, group: Group) -> list[Node]:
         directive("server.document-root", content.NOWHERE, why=_NO_TARGET),
         directive("url.access-deny", NOTHING, why=why),
         directive("static-file.exclude-extensions", NOTHING, why=why),
+        *_own_errors(),
         directive(
             "static-file.disable-pathinfo",
             "enable",
@@ -143,6 +151,17 @@ def _basics(plan: Plan, group: Group) -> list[Node]:
             "accesslog.format", _LOG_FORMAT, why="the combined format, and microseconds spent"
         ),
         directive("server.tag", "lighttpd", why="answers need not name versions"),
+    ]
+
+
+def _own_errors() -> list[Node]:
+    """No error leads to another URL, as to that of a CMS. Measured: mod_setenv works once for a
+    request. It has chosen the headers of a file, and would clean nothing of what Django gets."""
+    why = "whatever is missing, its own answer is sent, and Django is not asked in its place"
+    handlers = ("server.error-handler-404", "server.error-handler")
+    return [
+        *(directive(name, "", why=why) for name in handlers),
+        *(directive(name, NOTHING, why=why) for name in gateway.REWRITES),
     ]
 
 

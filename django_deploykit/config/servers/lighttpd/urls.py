@@ -44,7 +44,7 @@ def applications(plan: Plan, sites: list[SiteFacts], secure: bool) -> list[Block
     for site in sites:
         found += [_pool(part, site, secure) for part in plan.with_pools(site) if part.pool]
         nodes = gateway.application(plan, site, secure)
-        if not site.prefix and not site.routes:
+        if site.whole_host:
             return [*found, otherwise(nodes, "hands every other URL to Django")]
         why = "hands these URLs to Django"
         found.append(when(URL, _own(site), nodes, why, site.prefix_setting))
