@@ -97,7 +97,9 @@ def from_mod_wsgi(environ: Mapping[str, Any]) -> AreaRequest:
 def normalised(target: str) -> str | None:
     """The path of a request target, decoded once; None for one that servers read differently.
 
-    Those have an encoded slash, a backslash, a fragment, a control character, or are not a path.
+    Those have an encoded slash, a backslash, a fragment, a control character, or are not a path; or
+    they have ".." and an empty segment, which some take for the one that ".." takes away, as nginx
+    with ``merge_slashes off``, and others do not see at all.
     ``target`` is text that a gateway read as Latin-1: its bytes may be those of a name as it is.
     """
     path = target.partition("?")[0]
@@ -110,6 +112,8 @@ def normalised(target: str) -> str | None:
     if not path.startswith("/") or "%2f" in path.lower() or _STRANGE.search(raw):
         return None
     decoded = raw.decode("utf-8", "surrogateescape")
+    if "//" in decoded and ".." in decoded.split("/"):
+        return None
     resolved = posixpath.normpath("/" + decoded.lstrip("/"))
     is_directory = decoded.endswith(("/", "/.", "/.."))
     return resolved if not is_directory or resolved == "/" else f"{resolved}/"

@@ -31,11 +31,12 @@ import os
 ROOT_URLCONF = "shop.area_urls"
 LOGIN_URL = "login"
 FORCE_SCRIPT_NAME = os.environ.get("PREFIX") or None
-DEPLOYKIT["AUTH"]["POLICIES"] = {"press": "group:rédaction"}
+DEPLOYKIT["AUTH"]["POLICIES"] = {"press": "group:rédaction", "shown": "shop.rules.shown"}
 DEPLOYKIT["SITE"] = {
     "AUTH_AREAS": {
         "/files/": {"POLICY": "active", "DIRECTORY": BASE_DIR / "files/basic"},
         "/staff/": {"POLICY": "staff", "DIRECTORY": BASE_DIR / "files/staff"},
+        "/shown/": {"POLICY": "shown", "DIRECTORY": BASE_DIR / "files/shown"},
     },
 }
 # Only Apache guards what Django answers; it tells who it is, but over HTTP.
@@ -60,6 +61,7 @@ def told(request):
 urlpatterns = [
     re_path("^auth/active/$", AuthRequestView.as_view()),
     re_path("^auth/press/$", AuthRequestView.as_view(policy="press")),
+    re_path("^auth/shown/$", AuthRequestView.as_view(policy="shown")),
     re_path("^auth/staff/$", AuthRequestView.as_view(policy="staff")),
     re_path("^accounts/login/$", told, name="login"),
     re_path("", told),
@@ -100,6 +102,10 @@ def people(public: Path) -> Guarded:
     path = found.project.directory / "shop/settings.py"
     path.write_text(path.read_text() + _SETTINGS)
     found.project.write("shop/area_urls.py", _URLS)
+    for name in ("1", "hidden/2"):
+        file = found.files / f"shown/{name}.txt"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"secret {name}")
     return found
 
 
@@ -326,6 +332,18 @@ def test_no_spelling_leads_to_django(apache: Web, area: str, spelling: str) -> N
 def _target(web: Web, area: str, spelling: str) -> str:
     encoded = f"%{ord(area[0]):02x}{area[1:]}"
     return spelling.format(p=web.server.prefix, a=area, e=encoded, u=area.upper())
+
+
+@pytest.mark.parametrize(
+    "way",
+    ["hidden", "hidden//..", "hidden//%2e%2e", "hidden/.//..", "hidden/x//../..", "//hidden//.."],
+)
+def test_r18_a_policy_is_asked_about_the_file_that_is_opened(web: Web, way: str) -> None:
+    """No spelling of a directory that a policy closes is taken for another path."""
+    target = f"{web.server.prefix}/shown/{way}/2.txt"
+    assert not is_secret(web.server.request("GET", target, [basic("zoé")]))
+    assert is_secret(web.get("/shown/1.txt", basic("zoé")))
+    assert is_secret(web.get("/shown/hidden/2.txt", basic("alice")))
 
 
 _HOSTILE: list[list[tuple[str, str]]] = [
