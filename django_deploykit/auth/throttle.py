@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import threading
 import time
+import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 
@@ -19,11 +20,14 @@ from django_deploykit.auth.waiting import takes_time
 # Each failure cost a hash: no process makes so many in a window.
 ENTRIES = 10_000
 
+# Marks on letters, and characters that only say how others are set.
+_OVERLOOKED = ("Mn", "Mc", "Me", "Cf")
+
 Key = tuple[str, ...]
 
 
 class Failures:
-    """Failures of an address with a login name, and of an address with whatever name.
+    """Failures of an address with a login name, however it is spelled, and with whatever name.
 
     No name is ever locked for everybody: that would be a way to keep its owner out.
     """
@@ -57,7 +61,7 @@ class Failures:
 
     def _limits(self, address: str, login: str) -> dict[Key, int]:
         network, options = _network(address), self._options
-        return {(network, login): options.FAILURES, (network,): options.ADDRESS_FAILURES}
+        return {(network, _folded(login)): options.FAILURES, (network,): options.ADDRESS_FAILURES}
 
 
 class Counts:
@@ -123,6 +127,16 @@ class SharedCounts:
     def _name(self, key: Key) -> str:
         window = str(int(time.time() // self._seconds))
         return f"deploykit.failures.{digest(self._secret, window, *key).hex()}"
+
+
+def _folded(login: str) -> str:
+    """A name without what lookups may overlook: case, accents, blanks around it, and what nobody
+    sees. Otherwise one user would have as many guesses as there are spellings."""
+    if login.isascii():
+        return login.strip().casefold()
+    letters = unicodedata.normalize("NFKD", login).casefold()
+    kept = [one for one in letters if unicodedata.category(one) not in _OVERLOOKED]
+    return "".join(kept).strip()
 
 
 @lru_cache(1024)

@@ -22,7 +22,7 @@ from django.views.debug import ExceptionReporter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_deploykit.auth import requests, state
+from django_deploykit.auth import requests, state, throttle
 from django_deploykit.auth.credentials import LOGIN_LENGTH, PASSWORD_LENGTH, from_header
 from django_deploykit.auth.decision import Decision, Reason, line
 from django_deploykit.auth.requests import AreaRequest, normalised
@@ -30,6 +30,7 @@ from django_deploykit.auth.signals import access_denied, access_granted
 from django_deploykit.handlers.modwsgi import check_password, hooks
 from tests.auth.conftest import PASSWORD, environ, hashes, user, wire
 from tests.people.backends import asked
+from tests.people.models import Member
 
 FILTER = Path(__file__).parents[2] / "docs" / "howto" / "fail2ban-django-deploykit.conf"
 
@@ -125,6 +126,40 @@ def test_the_throttle_counts_addresses_too(alice: User, auth: Callable[..., None
     for number in range(3):
         check_password(environ(), f"user{number}", "spring")
     assert check_password(environ(), "alice", PASSWORD) is False
+
+
+@pytest.mark.parametrize("domain", ["example.com", "EXAMPLE.com "])
+def test_the_throttle_counts_a_name_in_all_spellings(
+    db: None, settings: Any, auth: Callable[..., None], domain: str
+) -> None:
+    """Where a lookup overlooks case, they are one user, who has no more guesses for it."""
+    settings.AUTH_USER_MODEL = "people.Member"
+    auth(THROTTLE={"FAILURES": 2})
+    Member.objects.create_user("ann@example.com", PASSWORD)
+    hashes()
+    for name in ("ann", "Ann", "aNN"):
+        check_password(environ(), f"{name}@{domain}", "wrong")
+    assert hashes() == 2
+    assert check_password(environ(), "ann@example.com", PASSWORD) is False
+
+
+@pytest.mark.parametrize(
+    ("typed", "same"),
+    [
+        (" Alice\u00a0", "alice"),
+        ("ÁLÍCE", "alice"),
+        ("a\u0301lice", "alice"),
+        ("al\u00adi\u200bce", "alice"),
+        ("\uff41lice", "alice"),
+        ("STRASSE", "straße"),
+        ("bob", "bob"),
+    ],
+    ids=ascii,
+)
+def test_one_name_in_many_spellings(typed: str, same: str) -> None:
+    """Case, accents, widths, blanks, and what nobody sees; another name is another."""
+    assert throttle._folded(typed) == throttle._folded(same)
+    assert throttle._folded(typed) != throttle._folded("mallory")
 
 
 def test_the_throttle_is_shared(alice: User, auth: Callable[..., None], settings: Any) -> None:
@@ -417,6 +452,13 @@ def test_another_scheme_is_no_basic_header(header: str) -> None:
         ("/geheim-Ã¤/x", "/geheim-ä/x"),
         ("/geheim-Ã¤/%C3%A4", "/geheim-ä/ä"),
         ("/€", None),
+        # Some take ".." to leave the empty segment, others never see that one.
+        ("/a//../b", None),
+        ("/a//%2e%2e/b", None),
+        ("/a/.//../b", None),
+        ("/a/..//b", None),
+        ("//a/b/..", None),
+        ("/a//..b/./c", "/a/..b/c"),
         ("/a%2fb", None),
         ("/a%2Fb", None),
         ("/a\\b", None),
@@ -481,13 +523,15 @@ PREFIXES = [
     "WARNING django_deploykit.auth ",
     "WARNING:django_deploykit.auth:",
     "WARNING ",
+    "web1 python3[812]: ",
+    "web1.example.com gunicorn[812]: WARNING django_deploykit.auth ",
 ]
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
 @pytest.mark.parametrize("reason", [Reason.UNKNOWN, Reason.WRONG, Reason.THROTTLED])
 def test_fail2ban_reads_a_failure(prefix: str, reason: Reason) -> None:
-    """In Apache's log as in Python's."""
+    """In Apache's log as in Python's and in the journal."""
     found = failregex().search(prefix + said(reason))
     assert found
     assert found["address"] == "192.0.2.1"
@@ -514,6 +558,8 @@ def test_no_name_gets_somebody_else_banned(prefix: str, login: str) -> None:
     text = prefix + said(Reason.WRONG, login)
     assert len(text.splitlines()) == 1
     assert [found["address"] for found in failregex().finditer(text)] == ["192.0.2.1"]
-    # Apache writes names into lines of its own, next to ours.
+    # Others write names into lines of their own, next to ours.
     apache = f"[] [auth_basic:error] [client 203.0.113.9:1] AH01618: user {login} not found: /"
-    assert not any(failregex().search(part) for part in apache.splitlines()[:1])
+    ssh = f"web1 sshd[7]: Failed password for invalid user {login} from 203.0.113.9"
+    for said_by_others in (apache, ssh):
+        assert not failregex().search(said_by_others.splitlines()[0])
