@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import load_backend
+from django.contrib.auth import get_user_model, load_backend
 
 from django_deploykit.auth.waiting import takes_time
 
@@ -18,9 +18,10 @@ _DJANGO = "django.contrib.auth.backends"
 def cacheable(trusted: Iterable[str]) -> tuple[tuple[str, Any], ...]:
     """Those of which it is enough to know that the stored hash matched, with their paths.
 
-    They are ModelBackend, its subclasses that authenticate as it does, and ``trusted`` ones. A
-    backend of any other kind ends the list: it may refuse (as a lock-out does) what the ones
-    behind it would accept, and so has to be asked every time.
+    They are ModelBackend and its subclasses that authenticate as it does, unless the user model
+    has a ``check_password`` of its own; and ``trusted`` ones. A backend of any other kind ends the
+    list: it may refuse (as a lock-out does) what the ones behind it would accept, and so has to be
+    asked every time.
     """
     found = []
     for path, backend in _asked():
@@ -41,10 +42,15 @@ def _asked() -> Iterator[tuple[str, Any]]:
 
 
 def _compares_hashes(backend: Any) -> bool:
-    from django.contrib.auth.backends import ModelBackend  # not before Django is set up
+    # Not before Django is set up.
+    from django.contrib.auth.backends import ModelBackend
+    from django.contrib.auth.base_user import AbstractBaseUser
 
+    # The backend leaves it to the user model, which may look at more than the hash.
+    compares = getattr(get_user_model(), "check_password", None)
     own = type(backend).authenticate
-    return isinstance(backend, ModelBackend) and own is ModelBackend.authenticate
+    is_djangos = isinstance(backend, ModelBackend) and own is ModelBackend.authenticate
+    return is_djangos and compares is AbstractBaseUser.check_password
 
 
 def admits(backend: Any, user: Any) -> bool:

@@ -29,6 +29,7 @@ from django_deploykit.auth.throttle import Failures
 from django_deploykit.auth.verified import Shared, Verified, digest
 from django_deploykit.handlers.modwsgi import check_password, groups_for_user, hooks
 from tests.auth.conftest import PASSWORD, CountedHasher, environ, hashes, user
+from tests.people.models import Truthful
 
 MODEL_BACKEND = "django.contrib.auth.backends.ModelBackend"
 
@@ -207,6 +208,26 @@ def test_which_backends_need_not_be_asked_again(
     for _ in range(2):
         assert passes()
     assert hashes() == (1 if remembered else 2)
+
+
+@pytest.mark.parametrize("trusted", [False, True])
+def test_a_user_model_that_looks_at_more_than_the_hash_is_asked_each_time(
+    db: None,
+    settings: Any,
+    auth: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    trusted: bool,
+) -> None:
+    """Its check_password() may know of a lock; unless BACKENDS says that the project can wait."""
+    settings.AUTH_USER_MODEL = "people.Truthful"
+    auth(CACHE={"BACKENDS": [MODEL_BACKEND] if trusted else []})
+    Truthful.objects.create_user("alice", password=PASSWORD)
+    hashes()
+    assert passes()
+    assert passes()
+    assert hashes() == (1 if trusted else 2)
+    monkeypatch.setattr(Truthful, "check_password", lambda self, raw: False)
+    assert passes() is trusted
 
 
 def test_another_backend_is_remembered_if_it_is_named(
