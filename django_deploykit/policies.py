@@ -106,7 +106,10 @@ class Call:
         return found
 
     def __str__(self) -> str:
-        return self.function if isinstance(self.function, str) else self.function.__qualname__
+        if isinstance(self.function, str):
+            return self.function
+        # A partial, or an object that can be called, has no name.
+        return str(getattr(self.function, "__qualname__", repr(self.function)))
 
 
 @dataclass(frozen=True)

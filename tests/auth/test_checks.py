@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from io import StringIO
 from typing import Any
@@ -157,6 +158,18 @@ def test_a_decision_is_explained(alice: User, auth: Callable[..., None]) -> None
     User.objects.update(is_staff=True)
     status, lines = explain("alice", "--policy", "svn")
     assert (status, lines[-1]) == (0, "alice passes")
+
+
+def test_a_rule_without_a_name_is_explained(alice: User, auth: Callable[..., None]) -> None:
+    """A partial passes for a function, and is shown as Python shows it."""
+    auth(POLICIES={"mine": functools.partial(_is, "alice")})
+    status, lines = explain("alice", "--policy", "mine")
+    assert status == 0
+    assert lines[1].startswith("yes    functools.partial(")
+
+
+def _is(name: str, user: Any, request: Any) -> bool:
+    return bool(user.username == name)
 
 
 def test_a_function_that_fails_is_explained(alice: User, auth: Callable[..., None]) -> None:
