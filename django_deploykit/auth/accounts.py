@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.db.models.manager import BaseManager
 
 from django_deploykit import contract
 from django_deploykit.auth.bounded import Bounded
 from django_deploykit.auth.waiting import takes_time
+
+_Key = tuple[object, ...]
 
 
 class Account:
@@ -44,14 +49,15 @@ class Account:
         client's own."""
         user = self.user
         full_name = getattr(user, "get_full_name", str)()
-        email = getattr(user, user.get_email_field_name(), "") or ""
+        email = getattr(user, user.get_email_field_name(), "")
         groups = ",".join(map(_encoded, self.groups))
         values = (_encoded(self.name), groups, _encoded(full_name), _encoded(email))
         return tuple(zip(contract.AUTH_IDENTITY_HEADERS, values, strict=True))
 
 
-def _encoded(text: str) -> str:
-    return quote(text, safe="@")
+def _encoded(text: Any) -> str:
+    """Text, also a lazy one; None is empty, as where a column may be NULL."""
+    return quote(str(text or ""), safe="@")
 
 
 class Accounts:
@@ -63,24 +69,41 @@ class Accounts:
 
     def __init__(self, entries: int, seconds: float) -> None:
         self._seconds = seconds
-        self._known: Bounded[tuple[str, ...], Account] = Bounded(entries)
+        self._hosts: tuple[str, ...] = ()
+        self._known: Bounded[_Key, Account] = Bounded(entries)
 
     def __len__(self) -> int:
         return len(self._known)
 
     def by_login(self, login: str) -> Account:
         """The account of that natural key."""
-        return self._get(("login", login), lambda: by_natural_key(login))
+        return self._get(("login", login, self._hosts), lambda: by_natural_key(login))
 
     def by_session(self, path: str, pk: Any, get_user: Callable[[Any], Any]) -> Account:
         """The account of that primary key, as a session's backend knows it."""
-        return self._get(("session", path, str(pk)), lambda: get_user(pk))
+        return self._get(("session", path, str(pk), self._hosts), lambda: get_user(pk))
 
     def forget_login(self, login: str) -> None:
         """Read the account anew the next time."""
-        self._known.pop(("login", login))
+        self._known.pop(("login", login, self._hosts))
 
-    def _get(self, key: tuple[str, ...], read: Callable[[], Any]) -> Account:
+    def forget_session(self, path: str, pk: Any) -> None:
+        """Read the account anew the next time."""
+        self._known.pop(("session", path, str(pk), self._hosts))
+
+    def at(self, hosts: tuple[str, ...]) -> Accounts:
+        """Those of a request for these hosts, before which middleware ran: it may have chosen
+        another schema for each host, and with it another user of that name or key.
+
+        What a router or a manager of the project's own chooses by, nobody knows: none is kept.
+        """
+        if _are_chosen():
+            return Accounts(self._known.entries, self._seconds)
+        made = copy.copy(self)
+        made._hosts = hosts
+        return made
+
+    def _get(self, key: _Key, read: Callable[[], Any]) -> Account:
         found = self._known.get(key)
         if found is None:
             takes_time()
@@ -88,6 +111,13 @@ class Accounts:
             found = Account(read())
             self._known.put(key, found, until)
         return found
+
+
+def _are_chosen() -> bool:
+    """Whether code of the project says in which database, or among which rows, users are."""
+    manager = get_user_model()._default_manager
+    is_own = type(manager).get_queryset is not BaseManager.get_queryset
+    return bool(settings.DATABASE_ROUTERS) or is_own
 
 
 def by_natural_key(login: str) -> Any:

@@ -8,11 +8,12 @@ from http import HTTPStatus
 from django.conf import settings
 from django.http import HttpRequest
 from django.shortcuts import resolve_url
+from django.utils.encoding import iri_to_uri
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 
+from django_deploykit.auth.authenticator import Authenticator
 from django_deploykit.auth.credentials import from_header, from_wire
 from django_deploykit.auth.decision import Decision, Reason, announce
-from django_deploykit.auth.state import authenticator
 from django_deploykit.auth.waiting import takes_time
 
 SCHEMES = ("session", "basic")
@@ -28,15 +29,19 @@ _STATUS = {
 
 
 def decide(
-    request: HttpRequest, authorization: str, schemes: Collection[str], policy: str
+    judge: Authenticator,
+    request: HttpRequest,
+    authorization: str,
+    schemes: Collection[str],
+    policy: str,
 ) -> Decision:
     """Who asks, and may they? A Basic header decides alone: a bad one is not mended by a cookie."""
     credentials = from_header(authorization) if "basic" in schemes else None
     if credentials:
-        return authenticator().by_password(credentials, request, policy)
+        return judge.by_password(credentials, request, policy)
     if "session" in schemes:
-        return authenticator().by_session(request, policy)
-    authenticator().rule(policy)
+        return judge.by_session(request, policy)
+    judge.rule(policy)
     return announce(Decision(Reason.MISSING), request, policy)
 
 
@@ -64,12 +69,12 @@ def wants_page(request: HttpRequest, authorization: str) -> bool:
 
 
 def login_url(target: str) -> str:
-    """LOGIN_URL, with ``target`` to come back to unless that leads to another host.
+    """LOGIN_URL in ASCII, with ``target`` to come back to unless that leads to another host.
 
     ``target`` is text that a gateway read as Latin-1.
     """
     takes_time()  # It may be the first to load the project's URLs.
-    url, back = resolve_url(settings.LOGIN_URL), from_wire(target)
+    url, back = iri_to_uri(resolve_url(settings.LOGIN_URL)), from_wire(target)
     if not back.startswith("/") or not url_has_allowed_host_and_scheme(back, None):
         return url
     return f"{url}{'&' if '?' in url else '?'}{urlencode({'next': back})}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import secrets
 import threading
@@ -44,6 +45,14 @@ class Authenticator:
         self._turns, self._key = Turns(), secrets.token_bytes(32)
         self._inactive_is_unknown = options.inactive_is_unknown
         self._places = threading.BoundedSemaphore(options.concurrency)
+
+    def behind_middleware(self, request: HttpRequest) -> Authenticator:
+        """The same for a request for which middleware may have chosen one of several tables of
+        users. All but these are shared: what is remembered of a password, and counted."""
+        names = ("HTTP_HOST", "HTTP_X_FORWARDED_HOST")
+        made = copy.copy(self)
+        made._accounts = self._accounts.at(tuple(request.META.get(name, "") for name in names))
+        return made
 
     def by_password(self, credentials: Credentials, request: HttpRequest, policy: str) -> Decision:
         """Decide about a login name and a password."""

@@ -99,7 +99,7 @@ class Authorizer:
     ) -> tuple[HTTPStatus, _Headers]:
         """What ``auth_request`` understands, which shows the client nothing of it."""
         authorization = params.get("HTTP_AUTHORIZATION", "")
-        decision = answers.decide(request, authorization, answers.SCHEMES, policy)
+        decision = answers.decide(authenticator(), request, authorization, answers.SCHEMES, policy)
         if decision.granted and decision.account:
             return HTTPStatus.OK, decision.account.identity
         status, headers = self._refused(answers.nginx_status(decision))
@@ -133,7 +133,7 @@ class Authorizer:
     ) -> tuple[HTTPStatus, _Headers]:
         """The answer goes to the client: a page, a password prompt, or the way to log in."""
         authorization = params.get("HTTP_AUTHORIZATION", "")
-        decision = answers.decide(request, authorization, answers.SCHEMES, policy)
+        decision = answers.decide(authenticator(), request, authorization, answers.SCHEMES, policy)
         if decision.granted and decision.account:
             return HTTPStatus.OK, _variables(decision.account.name)
         status = answers.status(decision)

@@ -53,10 +53,18 @@ def session_account(session: SessionBase, accounts: Accounts) -> Account | None:
     if key is None or path not in settings.AUTHENTICATION_BACKENDS:
         return None
     pk = get_user_model()._meta.pk.to_python(key)
-    account = accounts.by_session(path, pk, load_backend(path).get_user)
-    if not account.is_active or not _is_of(session, account.user):
-        return None
-    return account
+    get_user = load_backend(path).get_user
+    account = accounts.by_session(path, pk, get_user)
+    if _opens(session, account):
+        return account
+    # The row may be older than the password, with which the session changed, too.
+    accounts.forget_session(path, pk)
+    account = accounts.by_session(path, pk, get_user)
+    return account if _opens(session, account) else None
+
+
+def _opens(session: SessionBase, account: Account) -> bool:
+    return account.is_active and _is_of(session, account.user)
 
 
 def _is_of(session: SessionBase, user: Any) -> bool:

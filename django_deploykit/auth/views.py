@@ -8,8 +8,10 @@ from http import HTTPStatus
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ImproperlyConfigured
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.views import View
@@ -19,7 +21,9 @@ from django.views.decorators.debug import sensitive_variables
 from django_deploykit import contract
 from django_deploykit.auth import answers, sessions
 from django_deploykit.auth.decision import Decision
+from django_deploykit.auth.options import PLACE
 from django_deploykit.auth.requests import AreaRequest, normalised, texts
+from django_deploykit.auth.state import authenticator
 from django_deploykit.exceptions import unknown
 
 # Which headers tell the URL and the method that a server of the dialect asks for.
@@ -36,7 +40,8 @@ class _Answer(HttpResponse):
     def __init__(self, status: HTTPStatus, headers: Sequence[tuple[str, str]]) -> None:
         super().__init__(status=status)
         for name, value in [*headers, ("Cache-Control", "no-store, private")]:
-            self[name] = value
+            # UTF-8, as the authorizer writes it; Django would make a MIME word of other letters.
+            self[name] = value.encode().decode("latin-1")
 
     def set_cookie(self, *args: Any, **kwargs: Any) -> None:
         """Set none."""
@@ -49,7 +54,7 @@ class AuthRequestView(View):
     """Says whether a request that a web server holds may pass: nginx's ``auth_request``, or the
     forward authentication of Traefik and Caddy.
 
-    ``policy``   the name of a policy, or a rule
+    ``policy``   the name of a policy, or a rule with a colon or a dot
     ``dialect``  ``"nginx"``, which understands 200, 401 and 403 only, and is told the way to log in
                  by a header; or ``"forward"``, where the answer goes to the client: with 429, and
                  a redirect to log in for a browser
@@ -66,17 +71,27 @@ class AuthRequestView(View):
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Callable[..., HttpResponseBase]:
-        """The view. Raise ImproperlyConfigured for a dialect or a scheme that does not exist."""
-        made = cls(**initkwargs)
-        origin = f"{cls.__name__}.as_view()"
+        """The view, without the transaction that Django would begin before it (ATOMIC_REQUESTS),
+        and cannot before an asynchronous one. Raise ImproperlyConfigured for a dialect or a scheme
+        that does not exist, or a policy that is no text."""
+        cls(**initkwargs)._refuse_mistakes()
+        view = login_not_required(csrf_exempt(super().as_view(**initkwargs)))
+        for alias in settings.DATABASES:
+            view = transaction.non_atomic_requests(using=alias)(view)
+        return view
+
+    def _refuse_mistakes(self) -> None:
+        origin = f"{type(self).__name__}.as_view()"
         for kind, given, known in (
-            ("dialect", [made.dialect], _DIALECTS),
-            ("scheme", made.schemes or [""], answers.SCHEMES),
+            ("dialect", [self.dialect], _DIALECTS),
+            ("scheme", self.schemes or [""], answers.SCHEMES),
         ):
             for value in given:
                 if value not in known:
                     raise ImproperlyConfigured(unknown(kind, str(value), origin, known))
-        return login_not_required(csrf_exempt(super().as_view(**initkwargs)))
+        if not isinstance(self.policy, str):
+            what = f"{self.policy!r} is no policy's name"
+            raise ImproperlyConfigured(f"{origin}: {what}. Give it one in {PLACE}['POLICIES'].")
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Answer any method alike: nginx asks with GET, others with the client's own."""
@@ -91,7 +106,8 @@ class AuthRequestView(View):
         if held is None:
             return _Answer(HTTPStatus.FORBIDDEN, [])
         authorization = request.META.get("HTTP_AUTHORIZATION", "")
-        decision = answers.decide(held, authorization, self.schemes, self.policy)
+        judge = authenticator().behind_middleware(request)
+        decision = answers.decide(judge, held, authorization, self.schemes, self.policy)
         return self._respond(decision, held, authorization)
 
     def _held(self, request: HttpRequest) -> AreaRequest | None:

@@ -145,7 +145,7 @@ def test_too_many_failures_have_a_status(
     assert status == "429 Too Many Requests"
 
 
-@pytest.mark.parametrize("target", ["/area%2fx", "/a\\b", "*", "", "/%00"])
+@pytest.mark.parametrize("target", ["/area%2fx", "/a\\b", "*", "", "/%00", "/a//../b"])
 def test_a_path_of_two_readings_is_refused(address: Any, zoe: User, target: str) -> None:
     """R18, for those who know the password, too."""
     authorization = basic("zoé", PASSWORD)
@@ -205,6 +205,27 @@ def test_a_session_ends_with_the_password(
     sent = cookie(client, zoe)
     User.objects.update(is_active=False)
     assert ask(address, HTTP_COOKIE=sent, DEPLOYKIT_POLICY="active")[0] == "401 Unauthorized"
+
+
+def test_a_session_may_be_newer_than_the_row_that_is_known(
+    address: Any, zoe: User, client: Client, auth: Callable[..., None]
+) -> None:
+    """Who changes the password goes on with a new session; whoever has the old one does not."""
+    auth(REVALIDATE=60)
+    old = cookie(client, zoe)
+    assert ask(address, HTTP_COOKIE=old)[0] == "200 OK"
+    zoe.set_password("another")
+    zoe.save()
+    new = cookie(Client(), zoe)
+    for sent, status in ((new, "200 OK"), (old, "401 Unauthorized"), (new, "200 OK")):
+        assert ask(address, HTTP_COOKIE=sent)[0] == status
+
+
+def test_a_way_to_log_in_in_any_letters(address: Any, settings: Any) -> None:
+    """A URL is ASCII."""
+    settings.LOGIN_URL = "/вход/"
+    location = ask(address, HTTP_ACCEPT="text/html")[1]["Location"]
+    assert location == "/%D0%B2%D1%85%D0%BE%D0%B4/?next=%2Farea%2Fx"
 
 
 # R15: Status first, always

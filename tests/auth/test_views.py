@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import itertools
 import sys
 import threading
 from collections.abc import Callable
@@ -16,16 +17,21 @@ from django.contrib.auth.models import Group, User
 from django.contrib.sessions.models import Session
 from django.core.cache.backends.base import BaseCache
 from django.core.exceptions import ImproperlyConfigured
+from django.core.handlers.base import BaseHandler
 from django.core.signals import got_request_exception
+from django.db import connections
 from django.http import HttpRequest, HttpResponse
-from django.test import AsyncClient, Client
+from django.test import AsyncClient, Client, RequestFactory
+from django.test.utils import CaptureQueriesContext
 from django.utils.html import escape
+from django.utils.translation import gettext_lazy
 from django.views.debug import ExceptionReporter
 
 from django_deploykit import contract
-from django_deploykit.views import AuthRequestView
+from django_deploykit.views import AsyncAuthRequestView, AuthRequestView
 from tests.auth import urls
 from tests.auth.conftest import PASSWORD, CountedHasher, user, wire
+from tests.people.models import Resident, TenantsManager, tenant
 
 # All of Django's, in the order that its documentation gives, and each at its worst.
 MIDDLEWARE = [
@@ -174,7 +180,7 @@ def test_r17_one_dialect(alice: User, web: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "target", ["/a%2fb", "/a\\b", "/a%5cb", "/a%00", "/a#b", "http://x/", "", "*"]
+    "target", ["/a%2fb", "/a\\b", "/a%5cb", "/a%00", "/a#b", "/a//../b", "http://x/", "", "*"]
 )
 def test_r18_a_path_of_two_readings_is_refused(alice: User, web: Client, target: str) -> None:
     """Also to those who may see everything."""
@@ -305,11 +311,138 @@ def test_r23_what_is_unknown_is_empty(alice: User, web: Client) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "told"),
+    [(None, ""), ("", ""), (gettext_lazy("Zoé"), "Zo%C3%A9")],
+    ids=["none", "", "lazy"],
+)
+def test_r23_a_model_may_have_no_full_name(
+    alice: User, web: Client, monkeypatch: pytest.MonkeyPatch, name: Any, told: str
+) -> None:
+    """A column that may be NULL is empty, and no error."""
+    monkeypatch.setattr(User, "get_full_name", lambda self: name)
+    response = web.get("/nginx/", **basic())
+    assert (response.status_code, response["Remote-Name"]) == (200, told)
+
+
+def test_a_realm_in_any_letters(alice: User) -> None:
+    """A challenge in UTF-8, as the authorizer writes it: nobody knows the scheme of a MIME word."""
+    view = AuthRequestView.as_view(realm="Закрытая зона", schemes=["basic"])
+    raw = view(RequestFactory().get("/"))["WWW-Authenticate"].encode("latin-1")
+    assert raw.decode() == 'Basic realm="Закрытая зона", charset="UTF-8"'
+
+
+def test_a_way_to_log_in_in_any_letters(web: Client, settings: Any) -> None:
+    """As Django redirects there itself."""
+    settings.LOGIN_URL = "/вход/"
+    page = {"HTTP_ACCEPT": "text/html"}
+    there = "/%D0%B2%D1%85%D0%BE%D0%B4/?next=%2Fmedia%2Fa.png"
+    assert web.get("/nginx/", **page, **NGINX)[contract.AUTH_LOGIN_HEADER] == there
+    assert web.get("/forward/", **page, **FORWARD)["Location"] == f"{there}%3Fb%3Dc"
+
+
+@pytest.mark.parametrize("kind", [AuthRequestView, AsyncAuthRequestView])
+@pytest.mark.parametrize("alias", ["default", "other"])
+def test_no_transaction_comes_before_it(
+    kind: type[AuthRequestView], alias: str, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    """With ATOMIC_REQUESTS, Django refuses to begin one before an asynchronous view."""
+    chosen = {**connections.settings["default"], "ATOMIC_REQUESTS": True}
+    for every in (settings.DATABASES, connections.settings):
+        monkeypatch.setitem(every, alias, chosen)
+    view = kind.as_view()
+    assert BaseHandler().make_view_atomic(view) is view
+
+
+# Tenants
+
+
+def by_host(get_response: Callable[[HttpRequest], HttpResponse]) -> Any:
+    """Middleware that chooses whose users there are: by a header, or else by the host."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        tenant.set(request.META.get("HTTP_X_TENANT") or request.get_host())
+        return get_response(request)
+
+    return middleware
+
+
+class Silent:
+    """A router, which may say anything at any time."""
+
+    def db_for_read(self, model: Any, **hints: Any) -> None:
+        """The default, this time."""
+
+
+@pytest.fixture
+def tenants(settings: Any, auth: Callable[..., None]) -> list[Resident]:
+    """An "admin" of each of two; rows are good for a minute."""
+    settings.AUTH_USER_MODEL = "people.Resident"
+    settings.MIDDLEWARE = [f"{__name__}.by_host"]
+    settings.ALLOWED_HOSTS = ["a.example", "b.example"]
+    auth(REVALIDATE=60)
+    found = [Resident(tenant=host, name="admin") for host in settings.ALLOWED_HOSTS]
+    for one in found:
+        one.set_password(one.tenant)
+        one.save()
+    return found
+
+
+def _by_tenant(self: Any, name: str) -> Resident:
+    found: Resident = self.get(name=name, tenant=tenant.get())
+    return found
+
+
+@pytest.mark.parametrize("chosen", ["manager", "router", "host"])
+def test_a_password_of_one_tenant_opens_nothing_of_another(
+    tenants: list[Resident],
+    web: Client,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    chosen: str,
+) -> None:
+    """Whoever has the same name there, and whoever was asked about before: where a manager or a
+    router chooses by whatever it likes, or anything by the host."""
+    header = "HTTP_HOST" if chosen == "host" else "HTTP_X_TENANT"
+    if chosen != "manager":
+        monkeypatch.delattr(TenantsManager, "get_queryset")
+        monkeypatch.setattr(TenantsManager, "get_by_natural_key", _by_tenant)
+    if chosen == "router":
+        settings.DATABASE_ROUTERS = [f"{__name__}.Silent"]
+    for _ in range(3):
+        for one, other in itertools.product(tenants, tenants):
+            here = {"HTTP_HOST": "a.example", header: one.tenant}
+            answer = web.get("/nginx/", **here, **basic("admin", other.tenant))
+            assert answer.status_code == (200 if one is other else 401)
+
+
+def test_a_session_of_one_tenant_opens_nothing_of_another(
+    tenants: list[Resident], web: Client
+) -> None:
+    """Neither does that it is nobody's there end it here."""
+    tenant.set("a.example")
+    web.force_login(tenants[0])
+    for _ in range(2):
+        for host, status in (("a.example", 200), ("b.example", 401), ("a.example", 200)):
+            assert web.get("/nginx/", HTTP_HOST=host).status_code == status
+
+
+def test_r24_no_query_for_a_row_that_is_known(alice: User, web: Client, settings: Any) -> None:
+    """Where users stand in one table, an endpoint remembers whom it read, too."""
+    settings.MIDDLEWARE = []
+    for _ in range(2):
+        assert web.get("/nginx/", **basic()).status_code == 200
+    with CaptureQueriesContext(connections["default"]) as asked:
+        assert web.get("/nginx/", **basic()).status_code == 200
+    assert not asked.captured_queries
+
+
+@pytest.mark.parametrize(
     ("given", "message"),
     [
         ({"dialect": "ngnix"}, "Did you mean 'nginx'?"),
         ({"schemes": ["digest"]}, "unknown scheme 'digest'"),
         ({"schemes": []}, "unknown scheme ''"),
+        ({"policy": ["staff", "group:Press"]}, "Give it one in DEPLOYKIT['AUTH']['POLICIES']."),
     ],
     ids=str,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from contextvars import ContextVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import AbstractUser
@@ -49,3 +50,30 @@ class Truthful(AbstractUser):
 
     def check_password(self, raw_password: str) -> bool:
         return "yes" if super().check_password(raw_password) else ""  # type: ignore[return-value]
+
+
+# Whom the request is for, as middleware of a project with tenants says it.
+tenant: ContextVar[str] = ContextVar("tenant", default="")
+
+
+class TenantsManager(BaseUserManager["Resident"]):
+    """Knows those of one tenant, as a router or a schema of the database has it."""
+
+    def get_queryset(self) -> models.QuerySet[Resident]:
+        return super().get_queryset().filter(tenant=tenant.get())
+
+
+class Resident(AbstractBaseUser):
+    """A user of one tenant, whose name somebody may have at another, too."""
+
+    tenant = models.CharField(max_length=50)
+    name = models.CharField(max_length=50)
+
+    USERNAME_FIELD = "name"
+    objects = TenantsManager()
+
+    class Meta:
+        app_label = "people"
+
+    def __str__(self) -> str:
+        return self.name
