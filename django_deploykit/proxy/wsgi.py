@@ -6,7 +6,8 @@ import os
 import socket
 import ssl
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
 from django_deploykit import contract
@@ -22,8 +23,13 @@ if TYPE_CHECKING:
 # gunicorn hands its socket over: what kind it is, and whether it is TLS, is known beyond doubt.
 _SOCKET = "gunicorn.socket"
 _Socket, _TlsSocket, _UNIX = socket.socket, ssl.SSLSocket, int(socket.AF_UNIX)
-# The number alone: socket.socket makes a member of an enum of it each time.
-_family = socket.SocketType.family.__get__
+# The number alone: socket.socket makes a member of an enum of it each time. A class in its place
+# (eventlet) may be a wrapper of one.
+_family: Callable[[Any], Any] = (
+    socket.SocketType.family.__get__
+    if issubclass(socket.socket, socket.SocketType)
+    else attrgetter("family")
+)
 _SCRIPT_NAME = contract.CGI_HEADERS[0]
 _HEADERS = {
     contract.environ_key(name): name

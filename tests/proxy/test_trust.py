@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import socket
 from ipaddress import ip_network
@@ -479,6 +480,23 @@ def test_every_problem_is_named(settings: Any) -> None:
         "'/up' is not a list",
     ):
         assert part in message
+
+
+def test_a_socket_in_another_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    """T2. Where eventlet has put a wrapper in the place of socket.socket, its family counts."""
+
+    class Wrapper:
+        family = socket.AF_UNIX
+
+    monkeypatch.setattr(socket, "socket", Wrapper)
+    spec = importlib.util.find_spec(WsgiDoor.__module__)
+    assert spec
+    assert spec.loader
+    fresh = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(fresh)
+    made = environ(peer="", HTTP_X_FORWARDED_FOR=VISITOR, **{"gunicorn.socket": Wrapper()})
+    decision = fresh.WsgiDoor(Judge(policy(TRUSTED=["unix"]))).enter(made)
+    assert decision.client.address == VISITOR
 
 
 def test_gunicorn_may_not_believe_a_scheme_before_us() -> None:
