@@ -83,6 +83,21 @@ def test_the_stack_can_be_named(settings: Any) -> None:
     assert "client: 192.0.2.1 (it is the peer)" in said
 
 
+def test_a_gateway_beside_others(settings: Any) -> None:
+    """Who else is trusted is asked about as servers show it: by its socket, with all it said."""
+    section = {"HEADERS": ["X-Forwarded-For"]}
+    settings.DEPLOYKIT = {"PROXY": {"TRUSTED": ["gateway", "unix"], **section}}
+    said = explain("--peer", "unix", "--header", "X-Forwarded-For: 203.0.113.9")
+    assert "peer: a unix socket (it came over a unix socket)" in said
+    assert "client: 203.0.113.9 (entry 1 from the right)" in said
+    settings.DEPLOYKIT = {"PROXY": {"TRUSTED": ["gateway", "10.0.0.0/8"], **section}}
+    headers = [f"--header=X-Forwarded-For: {one}" for one in ("203.0.113.9", "10.0.0.2")]
+    said = explain("--peer", "10.0.0.1", *headers)
+    assert "client: 203.0.113.9 (entry 2 from the right)" in said
+    settings.DEPLOYKIT = {"PROXY": {"TRUSTED": ["gateway"], **section}}
+    assert "(a gateway hands over what it knows)" in explain("--peer", "unix")
+
+
 @pytest.mark.parametrize("header", ["X-Forwarded-For", ": x", "X-Name: \xe9"])
 def test_what_is_no_header_is_a_mistake(header: str) -> None:
     """A header has a name and a value."""

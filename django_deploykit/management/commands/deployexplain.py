@@ -88,14 +88,23 @@ def _scope(path: str, peer: str, headers: Sequence[str]) -> dict[str, Any]:
 
 
 def _decide(judge: Judge, scope: Mapping[str, Any]) -> Decision:
-    """By the door that the request would come through: no gateway speaks ASGI."""
-    if not any("gateway" in group for group in judge.policy.trusted):
+    """By the door that the request would come through: no gateway speaks ASGI, nor does it prove a
+    unix socket, which only a server of HTTP sees."""
+    words = {one for group in judge.policy.trusted for one in group}
+    is_proved = scope["client"] is None and "unix" in words
+    if is_proved or "gateway" not in words:
         decision: Decision = AsgiDoor(judge).enter(scope)[contract.DECISION_KEY]
         return decision
-    environ = {"PATH_INFO": scope["path"], "REMOTE_ADDR": (scope["client"] or ("",))[0]}
+    return WsgiDoor(judge).enter(_environ(scope))
+
+
+def _environ(scope: Mapping[str, Any]) -> dict[str, Any]:
+    """The same request as a gateway hands it over: of a header that is repeated, one text."""
+    said: dict[str, list[str]] = {}
     for name, value in scope["headers"]:
-        environ[contract.environ_key(name.decode())] = value.decode()
-    return WsgiDoor(judge).enter(environ)
+        said.setdefault(contract.environ_key(name.decode()), []).append(value.decode())
+    headers = {key: ",".join(values) for key, values in said.items()}
+    return {"PATH_INFO": scope["path"], "REMOTE_ADDR": (scope["client"] or ("",))[0], **headers}
 
 
 def _header(text: str) -> tuple[bytes, bytes]:
