@@ -239,11 +239,13 @@ CLIENT_FORBIDDEN_KEYS = tuple(environ_key(name) for name in CLIENT_FORBIDDEN_HEA
 
 # What else of an environ is a client's own text, under names that do not begin with HTTP_: parts of
 # the request line, the name that its address has in DNS, what TLS hands over before anybody has
-# verified it; and what a server that redirects within itself makes of HTTP_*.
+# verified it; what a server that redirects within itself makes of HTTP_*, and of the user of the
+# request that led there, whom it may have refused (httpd, ap_add_common_vars).
 _CLIENT_WRITTEN = re.compile(
     r"(?:REDIRECT_)*(?:HTTP[_-].*|CONTENT_(?:TYPE|LENGTH)|DOCUMENT_URI|PATH_(?:INFO|TRANSLATED)"
     r"|QUERY_STRING|RAW_URI|REMOTE_(?:HOST|IDENT)|REQUEST_(?:METHOD|URI)|SCRIPT_(?:NAME|URI|URL)"
-    r"|SERVER_(?:NAME|PROTOCOL)|SSL_.*|URL)\Z",
+    r"|SERVER_(?:NAME|PROTOCOL)|SSL_.*|URL)\Z"
+    r"|(?:REDIRECT_)+REMOTE_USER\Z",
     re.IGNORECASE,
 )
 _SERVER_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_-]*\Z")
