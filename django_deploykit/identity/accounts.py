@@ -9,6 +9,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured, ValidationError
+from django.db import IntegrityError, router, transaction
 
 from django_deploykit.identity.assertion import Assertion
 from django_deploykit.sso import FLAGS, IDENTITY, Policy
@@ -17,7 +18,8 @@ log = logging.getLogger("django_deploykit.identity")
 
 
 def check_model(policy: Policy) -> None:
-    """Raise ImproperlyConfigured if the user model lacks what the policy writes."""
+    """Raise ImproperlyConfigured if the user model lacks what the policy writes, or has its user
+    name there: accounts are found by it, and none is renamed."""
     model = get_user_model()
     fields = [*policy.attributes, *policy.flags, *(["groups"] if policy.group_map else [])]
     for name in fields:
@@ -28,6 +30,11 @@ def check_model(policy: Policy) -> None:
             raise ImproperlyConfigured(
                 f"{IDENTITY} is to write {name!r}, which the user model {label} does not have."
             ) from None
+    if model.USERNAME_FIELD in policy.attributes:
+        raise ImproperlyConfigured(
+            f"{IDENTITY}['ATTRIBUTES'] is to write {model.USERNAME_FIELD!r}, which is the user "
+            f"name of {model._meta.label}: USER says it. Leave it out."
+        )
 
 
 def is_privileged(user: Any, asserted: Assertion) -> bool:
@@ -38,15 +45,34 @@ def is_privileged(user: Any, asserted: Assertion) -> bool:
 
 def follow(user: Any, asserted: Assertion) -> None:
     """Write down what was said. What the policy does not name, or the front did not say, stays."""
-    wanted = {**_attributes(user, asserted), **_flags(asserted)}
+    _write(user, _flags(asserted))
+    for name, text in _attributes(user, asserted).items():
+        _write_if_free(user, name, text)
+    if asserted.groups is not None and asserted.policy.group_map:
+        _follow_groups(user, asserted.groups, asserted.policy.group_map)
+
+
+def _write(user: Any, wanted: Mapping[str, Any]) -> None:
     changed = {name: value for name, value in wanted.items() if getattr(user, name) != value}
     if changed:
         for name, value in changed.items():
             setattr(user, name, value)
         user.save(update_fields=sorted(changed))
         log.info("%r: wrote %s", user.get_username(), ", ".join(sorted(changed)))
-    if asserted.groups is not None and asserted.policy.group_map:
-        _follow_groups(user, asserted.groups, asserted.policy.group_map)
+
+
+def _write_if_free(user: Any, name: str, text: str) -> None:
+    """Write an attribute, unless the database says that another account has it: only it knows
+    every constraint, and what is written meanwhile."""
+    before = getattr(user, name)
+    if before == text:
+        return
+    try:
+        with transaction.atomic(using=router.db_for_write(type(user), instance=user)):
+            _write(user, {name: text})
+    except IntegrityError as error:
+        setattr(user, name, before)
+        log.warning("%r: %s is not written: %r", user.get_username(), name, str(error))
 
 
 def _attributes(user: Any, asserted: Assertion) -> dict[str, Any]:

@@ -279,6 +279,24 @@ def test_the_user_model_has_what_is_written(settings: Any, monkeypatch: pytest.M
     assert start()
 
 
+def test_the_user_name_is_no_attribute(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """I13: an account is found by it, and would be another one's after it was written."""
+
+    class Mailed(AbstractBaseUser):
+        email = models.EmailField(unique=True)
+        USERNAME_FIELD = "email"
+
+        class Meta:
+            app_label = "bare"
+
+    monkeypatch.setattr("django_deploykit.identity.accounts.get_user_model", lambda: Mailed)
+    read(settings, USER="env:MAIL", ATTRIBUTES={"email": "env:MAIL"})
+    with pytest.raises(ImproperlyConfigured, match=r"write 'email', which is the user name of"):
+        start()
+    read(settings, USER="env:MAIL")
+    assert start()
+
+
 def test_the_order_of_middleware(front: Front, settings: Any) -> None:
     """Without AuthenticationMiddleware before it, no request is answered."""
     settings.MIDDLEWARE = settings.MIDDLEWARE[-1:]

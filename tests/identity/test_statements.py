@@ -639,6 +639,27 @@ def test_i13_attributes_are_copied_if_mapped(front: Front, alice: User) -> None:
         assert alice.last_name == ""
 
 
+def test_i13_an_address_that_another_account_has(
+    front: Front, alice: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    """I13: where the database gives each to one account, it is left out, as one that is not valid;
+    the user is let in, and everything else is written."""
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE UNIQUE INDEX one_each ON auth_user (email) WHERE email <> ''")
+    User.objects.create(username="bob", email="bob@example.com")
+    attributes = {"email": "env:MAIL", "first_name": "env:GIVEN_NAME"}
+    client = front.believe(ATTRIBUTES=attributes).client()
+    for address, name, expected in [
+        ("bob@example.com", "Alice", ("", "Alice")),
+        ("alice@example.com", "Alice", ("alice@example.com", "Alice")),
+        ("bob@example.com", "Lia", ("alice@example.com", "Lia")),
+    ]:
+        assert who(client, **ALICE, MAIL=address, GIVEN_NAME=name) == "alice"
+        alice.refresh_from_db()
+        assert (alice.email, alice.first_name) == expected
+    assert "email is not written" in caplog.text
+
+
 # I14: signing out
 
 
