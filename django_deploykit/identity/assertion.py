@@ -46,6 +46,13 @@ class Assertion(NamedTuple):
         return _digest(groups, repr(sorted(self.attributes.items())))
 
 
+def rules_digest(policy: Policy) -> str:
+    """Stands in a session for what a policy makes of all that."""
+    flags = sorted((flag, sorted(names)) for flag, names in policy.flags.items())
+    written = sorted(policy.attributes)
+    return _digest(repr(flags), repr(sorted(policy.group_map.items())), repr(written))
+
+
 def read(policy: Policy, said: Mapping[str, Any]) -> Assertion | None:
     """What is said of the user, under the names of the policy's sources; None for nothing.
 

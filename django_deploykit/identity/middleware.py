@@ -19,7 +19,7 @@ from django.utils.module_loading import import_string
 
 from django_deploykit import conf, contract, sso
 from django_deploykit.identity import accounts
-from django_deploykit.identity.assertion import Assertion, read
+from django_deploykit.identity.assertion import Assertion, read, rules_digest
 from django_deploykit.identity.backend import ProxyIdentityBackend
 from django_deploykit.identity.signed import KeysUnavailable, Verifier
 from django_deploykit.proxy.decision import Decision
@@ -47,6 +47,7 @@ class ProxyIdentityMiddleware:
         self.get_response = get_response
         self.policy = _policy()
         accounts.check_model(self.policy)
+        self._rules = rules_digest(self.policy)
         signature = self.policy.signature
         self._verifier = Verifier(signature) if signature else None
         self._is_async = iscoroutinefunction(get_response)
@@ -127,11 +128,18 @@ class ProxyIdentityMiddleware:
             auth.login(request, user)  # A new session key, and a new CSRF token.
             request.session[ENTRY] = {
                 "subject": asserted.subject_digest,
-                "claims": asserted.claims_digest,
-                "groups": asserted.groups is not None,
                 "since": int(time.time()),
+                **self._noted(asserted),
             }
         return user
+
+    def _noted(self, asserted: Assertion) -> dict[str, Any]:
+        """What a session keeps of the front's word, and of the rules by which it was followed."""
+        return {
+            "claims": asserted.claims_digest,
+            "groups": asserted.groups is not None,
+            "rules": self._rules,
+        }
 
     def _has_ended(self, request: HttpRequest, believed: bool) -> bool:
         """Tell whether a session began with a name that nobody says any more."""
@@ -147,8 +155,10 @@ class ProxyIdentityMiddleware:
         return is_recent and backend.accepts(request.user, self._remembered(request.user, entry))
 
     def _remembered(self, user: Any, entry: Mapping[str, Any]) -> Assertion:
-        """The front's last word, as far as it matters to who is let in."""
-        groups: frozenset[str] | None = frozenset() if entry.get("groups") else None
+        """The front's last word, as far as it matters to who is let in: it gives no powers by
+        other rules than those by which it was followed."""
+        is_followed = entry.get("groups") and entry.get("rules") == self._rules
+        groups: frozenset[str] | None = frozenset() if is_followed else None
         return Assertion(user.get_username(), groups, {}, self.policy)
 
     def _sign_out(self, request: HttpRequest) -> None:
@@ -158,22 +168,22 @@ class ProxyIdentityMiddleware:
 
     def _is_theirs(self, request: HttpRequest, asserted: Assertion) -> bool:
         """Tell whether a session is that of the asserted user, who is still let in; what is new
-        of them is written down."""
+        of them, or is understood in a new way, is written down."""
         backend, entry = _backend_of(request.session), request.session.get(ENTRY, {})
         if backend is None or entry.get("subject") != asserted.subject_digest:
             return False
         if not backend.accepts(request.user, asserted):
             return False
-        if entry["claims"] != asserted.claims_digest:
+        noted = self._noted(asserted)
+        if not noted.items() <= entry.items():
             with transaction.atomic(using=router.db_for_write(get_user_model())):
                 accounts.follow(request.user, asserted)
-        self._renew(request.session, asserted)
+        self._renew(request.session, noted)
         return True
 
-    def _renew(self, session: Any, asserted: Assertion) -> None:
+    def _renew(self, session: Any, noted: Mapping[str, Any]) -> None:
         """Note what was said, and when; the time not more often than it matters."""
-        said = {"claims": asserted.claims_digest, "groups": asserted.groups is not None}
-        entry = {**session[ENTRY], **said}
+        entry = {**session[ENTRY], **noted}
         if self.policy.mode == "persistent" and time.time() - entry["since"] > _A_MINUTE:
             entry["since"] = int(time.time())
         if entry != session[ENTRY]:

@@ -590,6 +590,45 @@ def test_i12_flags_come_and_go(front: Front, alice: User) -> None:
         assert (alice.is_staff, alice.is_superuser) == expected
 
 
+def test_i12_flags_follow_the_settings(front: Front, alice: User) -> None:
+    """I12: sessions outlast a restart, and powers do not that are given to others by now."""
+    client = front.believe(GROUPS="env:MEMBER_OF", FLAGS={"is_staff": ["it"]}).client()
+    assert who(client, **ALICE, MEMBER_OF="it") == "alice"
+    assert User.objects.get().is_staff
+    flags = {"is_staff": ["admins"]}
+    restarted = front.believe(GROUPS="env:MEMBER_OF", FLAGS=flags).client()
+    restarted.cookies = client.cookies
+    assert who(restarted, **ALICE, MEMBER_OF="it") == "alice"
+    assert not User.objects.get().is_staff
+    with CaptureQueriesContext(connection) as queries:
+        who(restarted, **ALICE, MEMBER_OF="it")
+    assert len(queries) == 2
+
+
+def test_i12_groups_follow_the_settings(groups: Front, alice: User) -> None:
+    """I12: and so do groups that the map gives to others."""
+    client = groups.client()
+    who(client, **ALICE, MEMBER_OF="press")
+    mapping = {"press": "Readers", "staff": "Editors"}
+    restarted = groups.believe(GROUPS="env:MEMBER_OF", GROUP_MAP=mapping, SEPARATOR=";").client()
+    restarted.cookies = client.cookies
+    who(restarted, **ALICE, MEMBER_OF="press")
+    assert member(alice) == {"Own", "Readers"}
+
+
+def test_i12_powers_of_other_settings_do_not_last(front: Front, alice: User) -> None:
+    """I12: nor in the silence of a persistent session; who has no powers stays."""
+    User.objects.create(username="bob")
+    persistent = {"MODE": "persistent", "GROUPS": "env:MEMBER_OF"}
+    for name, later in (("alice", ""), ("bob", "bob")):
+        client = front.believe(**persistent, FLAGS={"is_staff": ["it"]}).client()
+        who(client, REMOTE_USER=name, MEMBER_OF="it" if name == "alice" else "press")
+        assert who(client) == name
+        restarted = front.believe(**persistent, FLAGS={"is_staff": ["admins"]}).client()
+        restarted.cookies = client.cookies
+        assert who(restarted) == later
+
+
 def test_i12_powers_without_a_word_of_groups(front: Front, alice: User) -> None:
     """I12: a front that stops saying groups signs no staff in: nobody vouches for the powers."""
     client = front.believe(GROUPS="env:MEMBER_OF", FLAGS={"is_staff": ["it"]}).client()
