@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -35,8 +36,8 @@ class Verifier:
 
     def __init__(self, signature: Signature) -> None:
         self._signature, self._jwt = signature, _library()
-        place = signature.keys
-        self._key = _Fetched(self._jwt, place).key if is_url(place) else _of_file(self._jwt, place)
+        reads = _of_url if is_url(signature.keys) else _of_file
+        self._key = reads(self._jwt, signature)
 
     def claims(self, token: str) -> Mapping[str, Any]:
         """What a token says. Raise PermissionDenied for one that is not as it has to be, and
@@ -64,9 +65,9 @@ class _Fetched:
     PyJWT follows no redirect, since 2.14: it could lead to plain HTTP.
     """
 
-    def __init__(self, library: ModuleType, url: str) -> None:
+    def __init__(self, library: ModuleType, signature: Signature) -> None:
         self._jwt = library
-        self._client = library.PyJWKClient(url, cache_jwk_set=False, timeout=_PATIENCE)
+        self._client = _client(library, signature)
         self._lock, self._keys = Lock(), _by_name(())
         self._asked = self._fetched = _LONG_AGO
 
@@ -94,15 +95,43 @@ class _Fetched:
             self._fetched = self._asked
 
 
-def _of_file(library: ModuleType, place: str) -> Callable[[str | None], Any]:
+def _of_url(library: ModuleType, signature: Signature) -> Callable[[str | None], Any]:
+    return _Fetched(library, signature).key
+
+
+def _client(library: ModuleType, signature: Signature) -> Any:
+    class Client(library.PyJWKClient):  # type: ignore[name-defined,misc]
+        def fetch_data(self) -> Any:
+            return _stating(signature.algorithm, super().fetch_data())
+
+    return Client(signature.keys, cache_jwk_set=False, timeout=_PATIENCE)
+
+
+def _of_file(library: ModuleType, signature: Signature) -> Callable[[str | None], Any]:
     """Looks for keys in those of a file. Raise ImproperlyConfigured if there are none."""
+    place = signature.keys
     try:
-        found = library.PyJWKSet.from_json(Path(place).read_text(encoding="utf-8"))
+        published = json.loads(Path(place).read_text(encoding="utf-8"))
+        found = library.PyJWKSet.from_dict(_stating(signature.algorithm, published))
     except (library.PyJWTError, OSError, ValueError, AttributeError) as error:
         problem = f"{IDENTITY}['JWT']: cannot read the keys in {place!r}: {error}."
         raise ImproperlyConfigured(problem) from None
     keys = _by_name(found.keys)
     return lambda name: _named(library, keys, name)
+
+
+def _stating(algorithm: str, published: Any) -> Any:
+    """A set of keys in which those of RSA that state no algorithm, as RFC 7517 4.4 lets them, have
+    the one that is demanded: PyJWT takes them for RS256. Anything else is left as it is."""
+    keys = published.get("keys") if isinstance(published, dict) else None
+    if not isinstance(keys, list) or algorithm.startswith("ES"):
+        return published
+    return {**published, "keys": [_stated(algorithm, key) for key in keys]}
+
+
+def _stated(algorithm: str, key: Any) -> Any:
+    is_silent = isinstance(key, dict) and key.get("kty") == "RSA" and not key.get("alg")
+    return {**key, "alg": algorithm} if is_silent else key
 
 
 def _by_name(keys: Iterable[Any]) -> Keys:

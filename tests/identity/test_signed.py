@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import ssl
 import sys
@@ -21,6 +22,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpResponse
 from django.test import AsyncClient
 
+from django_deploykit import signatures
 from django_deploykit.identity import signed
 from django_deploykit.middleware import ProxyIdentityMiddleware
 from tests.identity.conftest import Front
@@ -147,6 +149,41 @@ def test_i18_a_token_is_not_in_the_log(signing: Front, caplog: pytest.LogCapture
     assert "X-Token is refused: " in record.getMessage()
     assert "\n" not in record.getMessage()
     assert text not in caplog.text
+
+
+def _silent(published: str) -> str:
+    """The same keys without the algorithm that each is for."""
+    found = json.loads(published)
+    for key in found["keys"]:
+        del key["alg"]
+    return json.dumps(found)
+
+
+RSA_ALGORITHMS = [one for one in signatures.ALGORITHMS if not one.startswith("ES")]
+
+
+@pytest.mark.parametrize("algorithm", RSA_ALGORITHMS)
+def test_i15_keys_that_state_no_algorithm(
+    front: Front, alice: User, file: Path, algorithm: str
+) -> None:
+    """I15: have the one that settings name (RFC 7517 4.4); one that states another is refused."""
+    believed = section(str(file))
+    believed["JWT"]["ALGORITHM"] = algorithm
+    text = token(algorithm=algorithm)
+    assert answer(front.believe(**believed), text)[0] == (200 if algorithm == "RS256" else 403)
+    file.write_text(_silent(file.read_text()))
+    assert answer(front.believe(**believed), text) == (200, "alice")
+    other = token(algorithm="RS256" if algorithm != "RS256" else "PS256")
+    assert answer(front, other)[0] == 403
+
+
+def test_i15_curves_that_state_no_algorithm(front: Front, alice: User, file: Path) -> None:
+    """I15: have the one of their curve."""
+    file.write_text(_silent(file.read_text()))
+    believed = section(str(file))
+    believed["JWT"]["ALGORITHM"] = "ES256"
+    assert answer(front.believe(**believed), token(EC_KEY, "ES256", "curve")) == (200, "alice")
+    assert answer(front, token())[0] == 403
 
 
 @pytest.mark.parametrize("text", [None, "", "[]", "{}", '{"keys": []}', '{"keys": [5]}'])
@@ -278,6 +315,16 @@ def test_i15_where_no_keys_are_to_be_had(
     clock.now += 24 * 60 * 60
     assert answered() == 503
     assert client.get("/").status_code == 200
+
+
+def test_i15_fetched_keys_that_state_no_algorithm(
+    front: Front, alice: User, issuer: Issuer, clock: Clock
+) -> None:
+    """I15: the same, from a URL."""
+    issuer.published = _silent(keys(one=RSA_KEY))
+    believed = section(issuer.url)
+    believed["JWT"]["ALGORITHM"] = "PS512"
+    assert answer(front.believe(**believed), token(algorithm="PS512")) == (200, "alice")
 
 
 def test_i15_what_is_no_set_of_keys(
