@@ -23,6 +23,7 @@ from django_deploykit.identity.assertion import Assertion, read, rules_digest
 from django_deploykit.identity.backend import ProxyIdentityBackend
 from django_deploykit.identity.signed import KeysUnavailable, Verifier
 from django_deploykit.proxy.decision import Decision
+from django_deploykit.proxy.requests import forget
 
 # Where a session says whose it is, and since when: by digests, never by names.
 ENTRY = "_deploykit_identity"
@@ -99,7 +100,7 @@ class ProxyIdentityMiddleware:
         """
         signature = self.policy.signature
         if self._verifier and signature:
-            token = request.headers.get(signature.header)
+            token = _take(request, signature.header)
             return self._verifier.claims(token) if token else {}
         if not self.policy.user.is_header:
             return request.META if self._is_verified(request) else {}
@@ -218,6 +219,14 @@ def _backend_of(session: Any) -> ProxyIdentityBackend | None:
     except ImportError:
         return None  # get_user() makes nobody of it.
     return backend if isinstance(backend, ProxyIdentityBackend) else None
+
+
+def _take(request: HttpRequest, header: str) -> str:
+    """Take a token out of a request, '' for none: a report of an error shows the rest of META to
+    whoever gets it (SafeExceptionReporterFilter), and a token is good for whoever has it."""
+    token = str(request.META.pop(contract.environ_key(header), ""))
+    forget(request)
+    return token
 
 
 def _set_user(request: HttpRequest, user: Any) -> None:

@@ -50,7 +50,7 @@ class RequestDoor:
             _move(request, self._closed_wsgi.enter(meta))
             raise
         finally:
-            _forget(request)
+            forget(request)
         if meta["SCRIPT_NAME"] != mount or meta["PATH_INFO"] != path:
             _move(request, decision)
         return decision
@@ -99,10 +99,10 @@ def _replace(request: ASGIRequest, scope: Any) -> None:
     fresh = ASGIRequest(scope, BytesIO())
     for name in ("scope", "META", "path", "path_info", "script_name"):
         setattr(request, name, getattr(fresh, name))
-    _forget(request)
+    forget(request)
 
 
-def _forget(request: HttpRequest) -> None:
+def forget(request: HttpRequest) -> None:
     """Let Django compute anew what it computes from META at the first look, and keeps."""
     kept = request.__dict__
     if "headers" in kept:

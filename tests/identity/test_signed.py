@@ -21,6 +21,7 @@ from django.contrib.auth.models import Group, User
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpResponse
 from django.test import AsyncClient
+from django.views.debug import SafeExceptionReporterFilter
 
 from django_deploykit import signatures
 from django_deploykit.identity import signed
@@ -149,6 +150,16 @@ def test_i18_a_token_is_not_in_the_log(signing: Front, caplog: pytest.LogCapture
     assert "X-Token is refused: " in record.getMessage()
     assert "\n" not in record.getMessage()
     assert text not in caplog.text
+
+
+@pytest.mark.parametrize("text", [token(), token(RSA_OTHER)], ids=["good", "refused"])
+def test_i18_a_token_is_in_no_report(signing: Front, text: str) -> None:
+    """I18: of an error, which Django mails with all of META but what it takes for a secret."""
+    found = signing.client().get("/", headers={"X-Token": text}).wsgi_request
+    found_async = signing.get_async(AsyncClient(), "/async/", X_Token=text).asgi_request
+    for request in (found, found_async):
+        assert text not in str(SafeExceptionReporterFilter().get_safe_request_meta(request))
+        assert "X-Token" not in request.headers
 
 
 def _silent(published: str) -> str:
