@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
+from django.conf import settings
 from django.contrib import auth
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
@@ -15,6 +16,7 @@ from django.db import router, transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_cache_control
+from django.utils.crypto import get_random_string
 from django.utils.module_loading import import_string
 
 from django_deploykit import conf, contract, sso
@@ -119,14 +121,17 @@ class ProxyIdentityMiddleware:
         """The account of who is asserted, or None. Whoever else was signed in is signed out, also
         one with a password: what the front says and what the request does must be one person's."""
         if self.policy.mode == "stateless":
+            _set_apart(request, asserted.subject_digest)
             return auth.authenticate(request, assertion=asserted)
         if auth.SESSION_KEY in request.session:
             if request.user.is_authenticated and self._is_theirs(request, asserted):
                 return request.user
             auth.logout(request)
+            _set_apart(request)
         user = auth.authenticate(request, assertion=asserted)
         if user is not None:
             auth.login(request, user)  # A new session key, and a new CSRF token.
+            _set_apart(request)
             request.session[ENTRY] = {
                 "subject": asserted.subject_digest,
                 "since": int(time.time()),
@@ -165,6 +170,7 @@ class ProxyIdentityMiddleware:
     def _sign_out(self, request: HttpRequest) -> None:
         if self.policy.mode != "stateless":
             auth.logout(request)
+        _set_apart(request)
         _set_user(request, None)
 
     def _is_theirs(self, request: HttpRequest, asserted: Assertion) -> bool:
@@ -227,6 +233,19 @@ def _take(request: HttpRequest, header: str) -> str:
     token = str(request.META.pop(contract.environ_key(header), ""))
     forget(request)
     return token
+
+
+def _set_apart(request: HttpRequest, whose: str = "") -> None:
+    """Give what follows a session cookie that no client has: of one user, or of this request alone.
+
+    By the cookies that came, or none, Django's cache would find the page of who was there before,
+    or keep this one for who comes next (_generate_cache_key). ``request.COOKIES`` is read by now,
+    and stays: CSRF is checked by it, and cookies are deleted.
+    """
+    came = request.META.get("HTTP_COOKIE")
+    own = f"{settings.SESSION_COOKIE_NAME}={whose or get_random_string(32)}"
+    request.META["HTTP_COOKIE"] = f"{came}; {own}" if came else own
+    forget(request)
 
 
 def _set_user(request: HttpRequest, user: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth import SESSION_KEY, authenticate
@@ -20,6 +21,8 @@ from tests.identity.conftest import STOCK_BACKEND, Front
 
 ALICE = {"REMOTE_USER": "alice"}
 TRUSTED = {"HTTP_REMOTE_USER": "alice"}
+LOCMEM = "django.core.cache.backends.locmem.LocMemCache"
+WHOLE_SITE = ("UpdateCache", "FetchFromCache")
 
 
 def who(client: Client, path: str = "/", **meta: Any) -> str:
@@ -241,6 +244,36 @@ def test_i5_a_local_session_of_the_same_name_is_replaced(front: Front, alice: Us
     first = client.cookies["sessionid"].value
     assert who(client, **ALICE) == "alice"
     assert client.cookies["sessionid"].value != first
+
+
+@pytest.fixture
+def caching(front: Front, alice: User, settings: Any) -> Client:
+    """alice, whose page is in the cache of a site that caches every page."""
+    User.objects.create(username="bob")
+    settings.CACHES = {"default": {"BACKEND": LOCMEM, "LOCATION": str(uuid4())}}
+    update, fetch = (f"django.middleware.cache.{name}Middleware" for name in WHOLE_SITE)
+    settings.MIDDLEWARE = [update, *settings.MIDDLEWARE, fetch]
+    client = front.client()
+    assert [who(client, **ALICE) for _ in range(3)] == ["alice"] * 3
+    return client
+
+
+@pytest.mark.parametrize("asserted", ["bob", "unknown", "", None])
+def test_i5_no_cache_outlasts_the_session(caching: Client, asserted: str | None) -> None:
+    """I5, I7: the page of who was there before is nobody else's, by the cookie that came."""
+    assert who(caching, REMOTE_USER=asserted) == ("bob" if asserted == "bob" else "")
+    assert who(caching, **ALICE) == "alice"
+
+
+@pytest.mark.parametrize("mode", ["every-request", "persistent", "stateless"])
+def test_i5_no_cached_view_is_anybodys(front: Front, alice: User, settings: Any, mode: str) -> None:
+    """I5, I8: a view that is cached by its cookies has none at the first request of a session,
+    and at no stateless one."""
+    User.objects.create(username="bob")
+    settings.CACHES = {"default": {"BACKEND": LOCMEM, "LOCATION": str(uuid4())}}
+    front.believe(MODE=mode)
+    for name in ("alice", "bob", "", "alice", "bob"):
+        assert who(front.client(), "/cached/", REMOTE_USER=name) == name
 
 
 def test_i6_signing_in_changes_session_key_and_csrf_token(front: Front, alice: User) -> None:

@@ -8,7 +8,9 @@ from typing import Any
 from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
+from django.views.decorators.cache import cache_page
 from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.vary import vary_on_cookie
 from rest_framework.authentication import RemoteUserAuthentication, SessionAuthentication
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -60,6 +62,7 @@ urlpatterns = [
     path("", who),
     path("exempt/", csrf_exempt(who)),
     path("async/", who_async),
+    path("cached/", cache_page(60)(vary_on_cookie(who))),
     path("basket/", basket),
     path("api/", Api.as_view()),
     path("remote-api/", RemoteApi.as_view()),
