@@ -31,6 +31,13 @@ FORWARDED_HEADERS = (
     "X-Url-Scheme",
     "Front-End-Https",
     "True-Client-Ip",
+    "X-Forwarded",
+    "Forwarded-For",
+    "Client-Ip",
+    "X-Cluster-Client-Ip",
+    "Cf-Connecting-Ip",
+    "Cf-Connecting-Ipv6",
+    "Fastly-Client-Ip",
 )
 
 # What proxies say about the URL below which an application lies.

@@ -20,6 +20,17 @@ BELIEVED = (
     "Path-Info",
     "X-Script-Name",
     "Proxy",
+    # Before the address of the connection, by django-ipware and others of its kind.
+    "Client-Ip",
+    "X-Client-Ip",
+    "X-Real-Ip",
+    "X-Forwarded",
+    "X-Cluster-Client-Ip",
+    "Forwarded-For",
+    "Cf-Connecting-Ip",
+    "Cf-Connecting-Ipv6",
+    "True-Client-Ip",
+    "Fastly-Client-Ip",
 )
 
 
