@@ -104,6 +104,10 @@ IDENTITY_HEADERS = (
 
 # Where CGI has the name of the user whom the web server let in (RFC 3875 4.1.11).
 USER_KEY = "REMOTE_USER"
+# How a request ended for which Apache asks for another; each further time with REDIRECT_ once more.
+# After these, nobody may have looked whether the user is who it says.
+REDIRECT_STATUS_KEY = "REDIRECT_STATUS"
+UNVERIFIED_STATUSES = ("400", "401", "500")
 
 # What a front server says to an application server over HTTP. It overwrites both in every
 # request; over uwsgi, FastCGI and SCGI the same facts travel as parameters of CGI.

@@ -112,8 +112,11 @@ class ProxyIdentityMiddleware:
         return None
 
     def _is_verified(self, request: HttpRequest) -> bool:
-        """Tell whether the server checked a certificate that is read: with ``optional_no_ca`` it
-        takes any (SSLVerifyClient)."""
+        """Tell whether the server checked what its keys say: with ``optional_no_ca`` it takes any
+        certificate (SSLVerifyClient); and in a name that it refused Apache asks for the page that
+        says so, where the same configuration holds for both (ap_process_request_internal)."""
+        if _is_refusal(request.META):
+            return False
         verdict = request.META.get(contract.CERTIFICATE_VERDICT_KEY)
         return verdict == contract.CERTIFICATE_IS_VERIFIED or not self.policy.asks_certificate
 
@@ -225,6 +228,16 @@ def _backend_of(session: Any) -> ProxyIdentityBackend | None:
     except ImportError:
         return None  # get_user() makes nobody of it.
     return backend if isinstance(backend, ProxyIdentityBackend) else None
+
+
+def _is_refusal(meta: Mapping[str, Any]) -> bool:
+    """Tell whether Apache asks for a page of its own, because it could not verify a user."""
+    key = contract.REDIRECT_STATUS_KEY
+    while key in meta:
+        if meta[key] in contract.UNVERIFIED_STATUSES:
+            return True
+        key = f"REDIRECT_{key}"
+    return False
 
 
 def _take(request: HttpRequest, header: str) -> str:

@@ -66,6 +66,25 @@ def test_i1_only_the_named_header(proxied: Front, alice: User) -> None:
     assert who(proxied.client(), HTTP_X_FORWARDED_USER="alice") == ""
 
 
+@pytest.mark.parametrize(
+    ("key", "status", "name"),
+    [
+        ("REDIRECT_STATUS", "401", ""),
+        ("REDIRECT_STATUS", "400", ""),
+        ("REDIRECT_STATUS", "500", ""),
+        ("REDIRECT_REDIRECT_STATUS", "401", ""),
+        ("REDIRECT_STATUS", "200", "alice"),
+        ("REDIRECT_STATUS", "404", "alice"),
+    ],
+)
+def test_i1_a_name_that_the_server_refused(
+    front: Front, alice: User, key: str, status: str, name: str
+) -> None:
+    """I1: Apache asks for the page that says 401 in the name that came with a wrong password."""
+    said = {"REDIRECT_STATUS": "200", key: status}
+    assert who(front.client(), **ALICE, **said) == name
+
+
 # I2: who is believed
 
 

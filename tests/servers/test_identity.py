@@ -66,7 +66,8 @@ from django_deploykit import contract
 
 def who(request):
     headers = [key for key in contract.CLIENT_FORBIDDEN_KEYS if key in request.META]
-    return JsonResponse({"user": request.user.get_username(), "headers": headers})
+    said = {"user": request.user.get_username(), "headers": headers}
+    return JsonResponse(said, status=401 if request.path == "/denied/" else 200)
 
 
 urlpatterns = [re_path(r"", who)]
@@ -322,6 +323,25 @@ def test_a_session_is_the_users_own(signed: Site) -> None:
     assert signed.who(_credentials("bob", "bob"), cookie) == "bob"
     assert signed.who(_credentials("alice", "ecila"), cookie, ("Remote-User", "root")) == "alice"
     assert signed.who(_credentials("bob", "bob"), ("Remote-User", "alice")) == "bob"
+
+
+REFUSING = [
+    Front(STACKS["apache/http/gunicorn"], HEADER, APACHE_HTTP),
+    Front(STACKS["apache/uwsgi/uwsgi"], KEY, APACHE),
+    Front(STACKS["apache/mod_wsgi from the package index"], KEY, APACHE),
+]
+
+
+@pytest.mark.parametrize("front", REFUSING, ids=str, indirect=True, scope="module")
+def test_a_page_that_says_401_names_nobody(front: Front, public: Path, users: Path) -> None:
+    """Apache asks for it in the name that came with a wrong password."""
+    with _running(front, public) as site:
+        own = front.own.replace(USERS_FILE, str(users))
+        site.write_own(f"{own}ErrorDocument 401 /denied/\n")
+        assert site.who(_credentials("root", "toor")) == "root"
+        answer = site.server.get("/", _credentials("root", "wrong"))
+        assert answer.status == 401
+        assert b"root" not in answer.body
 
 
 class _SignOn(BaseHTTPRequestHandler):
