@@ -256,7 +256,7 @@ class _Reader:
         """RFC 7239 7.4: where both are there, nobody knows which one the proxy wrote."""
         family = set(headers) & set(contract.X_FORWARDED_FAMILY)
         if contract.FORWARDED_HEADER in headers and family:
-            self._find("HEADERS", "name headers of one family: X-Forwarded, or Forwarded.")
+            self._find("HEADERS", "name headers of one family: X-Forwarded-*, or Forwarded.")
         if len(set(headers) & set(contract.BELIEVABLE_PREFIX_HEADERS)) > 1:
             self._find("HEADERS", "name one header for the prefix, not two.")
 
