@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import pwd
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from django_deploykit.config.access import denied, group_name, server_account
-from django_deploykit.config.renderer import Access
+from django_deploykit.config.facts import Interpreter
+from django_deploykit.config.registry import renderers
+from django_deploykit.config.renderer import Access, site_access
+from tests.cases import CASES
 from tests.servers.harness import public_directory
 
 NOBODY = "nobody"
@@ -97,6 +102,28 @@ def test_link_into_a_closed_directory(relative: bool, site: Path, public: Path) 
     assert obstacle(link) is None
 
 
+def test_an_interpreter_in_a_closed_home(public: Path) -> None:
+    """A virtual environment leads to the Python that it was made from, wherever that lies."""
+    home, venv = public / "home", public / "venv"
+    (home / "python").mkdir(parents=True)
+    (home / "python/python3").touch(mode=0o755)
+    (venv / "bin").mkdir(parents=True)
+    (venv / "bin/python").symlink_to(home / "python/python3")
+    for directory in (home, home / "python", venv, venv / "bin"):
+        directory.chmod(0o755)
+    interpreter = Interpreter(prefix=venv, packages=venv / "lib", version=(3, 11), base=home)
+    plan = CASES["minimal"].plan(renderers()["nginx"])
+    (needed,) = [
+        one
+        for one in site_access(plan, replace(plan.sites[0], interpreter=interpreter))
+        if one.why == "the interpreter"
+    ]
+    assert denied([needed], NOBODY) == []
+    home.chmod(0o700)
+    (found,) = denied([needed], NOBODY)
+    assert (found.component, found.problem) == (home, "the user may not pass")
+
+
 def test_link_that_leads_nowhere(site: Path) -> None:
     """Neither a dangling link nor a circle is a traceback."""
     dangling, circle = site.parent / "dangling", site.parent / "circle"
@@ -134,6 +161,17 @@ def test_server_account() -> None:
     assert server_account("no-such-user") is None
     assert server_account() in ("www-data", "apache", "http", "nobody")
     assert group_name("root") == "root"
+
+
+def test_a_chosen_group_counts(site: Path) -> None:
+    """A service runs in the group that was chosen for it, which its user need not belong to."""
+    site.chmod(0o640)
+    group = grp.getgrgid(site.stat().st_gid).gr_name
+    needed = [Access(site, "the environment file")]
+    assert denied(needed, NOBODY, group) == []
+    for other in ("", "no-such-group"):
+        (found,) = denied(needed, NOBODY, other)
+        assert (found.user, found.component) == (NOBODY, site)
 
 
 def test_sentence(site: Path) -> None:

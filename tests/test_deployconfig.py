@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import grp
 import json
 import os
 import pty
+import pwd
 import signal
 import subprocess
 import sys
@@ -19,9 +21,11 @@ from django.conf import settings as django_settings
 from django.core.management import CommandError, call_command
 
 from django_deploykit.config import installed
-from django_deploykit.config.access import server_group
+from django_deploykit.config.access import server_account, server_group
 from django_deploykit.config.registry import renderers
+from django_deploykit.config.servers.apache import installed as apache
 from tests.projects import Project, start_project
+from tests.servers.harness import public_directory
 from tests.servers.stacks import STACKS
 
 SECRET = "correct-horse-battery-staple"
@@ -381,6 +385,54 @@ def test_permission_walk_names_the_component(deploy: Deploy, settings: Any, tmp_
     # The directories above are pytest's own, which may be closed already.
     assert denied[str(closed / "static")] in [str(closed), *map(str, closed.parents)]
     assert "note: 403 for nobody: " in deploy("apache", "--set", "user=nobody").stderr
+
+
+def test_the_web_server_has_to_read_what_it_sends(
+    deploy: Deploy, settings: Any, tmp_path: Path
+) -> None:
+    """A user of the application's own owns the files, and the web server sends them as another one;
+    without a front, the application does."""
+    collected = Path(settings.STATIC_ROOT)
+    collected.chmod(0o700)
+    me, front = pwd.getpwuid(os.geteuid()).pw_name, server_account()
+    stopped = f"note: 403 for {front}: {collected} (static files): the user may not pass "
+    notes = deploy("nginx", "--set", f"user={me}").stderr
+    assert stopped in notes
+    assert f"403 for {me}: {collected}" not in notes
+    assert stopped not in deploy("gunicorn", "--set", f"user={me}").stderr
+    document = json.loads(deploy("nginx", "--set", f"user={me}", "--format", "json").stdout)
+    assert {one["user"] for one in document["denied"] if one["path"] == str(collected)} == {front}
+
+
+def test_the_group_of_the_application_may_read_its_secrets(deploy: Deploy, settings: Any) -> None:
+    """After the step that the notes tell, nothing is said of the environment file any more."""
+    with public_directory() as directory:
+        file = directory.resolve() / "site.env"
+        file.touch()
+        file.chmod(0o640)
+        settings.DEPLOYKIT = {"SITE": {"ENV_FILE": str(file)}}
+        group = grp.getgrgid(file.stat().st_gid).gr_name
+        args = ["nginx", "--set", "user=nobody"]
+        denied = f"403 for nobody: {file} "
+        assert denied in deploy(*args).stderr
+        assert denied not in deploy(*args, "--set", f"group={group}").stderr
+
+
+def test_a_module_for_another_python_is_said(
+    deploy: Deploy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Every page would be an error: mod_wsgi as it is installed here cannot run this Python. Of
+    another machine's, nothing is known."""
+    module = tmp_path / "mod_wsgi.so"
+    module.write_bytes(b"\0libpython3.8.so.1.0\0" + b"\0" + b"4.9.4\0")
+    monkeypatch.setattr(apache, "package_module", lambda: None)
+    monkeypatch.setattr(apache, "distribution_module", lambda: module)
+    said = f"{str(module)!r} was built for Python 3.8, but the project runs on Python"
+    assert f"warning: {said}" in deploy("apache").stderr
+    assert said in deploy("apache", "--format", "json").stdout.replace("\\", "")
+    for choice in ("python_home=/srv/venv", "mod_wsgi_version=5.0"):
+        assert said not in deploy("apache", "--set", choice).stderr
+    assert said not in deploy("apache", "--gateway", "http").stderr
 
 
 def test_unknown_user_is_said(deploy: Deploy) -> None:

@@ -7,10 +7,12 @@ import grp
 import os
 import pwd
 import stat
-from collections.abc import Generator, Iterable
-from dataclasses import dataclass
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from django_deploykit.config.facts import SiteFacts
+from django_deploykit.config.plan import Plan
 from django_deploykit.config.renderer import Access
 
 # The accounts under which distributions run web servers.
@@ -22,11 +24,12 @@ _MOST_LINKS = 40
 
 @dataclass(frozen=True)
 class Denied:
-    """A needed path, and the component of it at which the user stops."""
+    """A needed path, and the component of it at which ``user`` stops."""
 
     access: Access
     component: Path
     problem: str
+    user: str = ""
 
     def __str__(self) -> str:
         return f"{self.access.path} ({self.access.why}): {self.problem} {self.component}"
@@ -38,12 +41,36 @@ def server_account(named: str = "") -> str | None:
     return next((name for name in candidates if _account_exists(name)), None)
 
 
-def denied(needed: Iterable[Access], user: str) -> list[Denied]:
-    """Everything in ``needed`` that ``user`` cannot reach, by owner, group and mode."""
+def obstacles(plan: Plan, needed: Iterable[Access], user: str, front: str | None) -> list[Denied]:
+    """Everything in ``needed`` that the application cannot reach, as ``user`` in the group that
+    was chosen for it; and what of it the web server, as ``front``, has to send and cannot reach,
+    unless that has been said already."""
+    wanted, group = list(needed), plan.deployment.group
+    found = denied(wanted, user, group)
+    if front is None or (front, "") == (user, group):
+        return found
+    sent, said = set(_sent_by_front(plan)), {str(one) for one in found}
+    read = [replace(one, write=False) for one in wanted if one.path in sent]
+    return [*found, *(one for one in denied(read, front) if str(one) not in said)]
+
+
+def denied(needed: Iterable[Access], user: str, group: str = "") -> list[Denied]:
+    """Everything in ``needed`` that ``user`` cannot reach, by owner, group and mode; in ``group``
+    instead of its own one, where there is such a group."""
     account = pwd.getpwnam(user)
-    groups = set(os.getgrouplist(user, account.pw_gid))
+    gid = grp.getgrnam(group).gr_gid if group_exists(group) else account.pw_gid
+    groups = set(os.getgrouplist(user, gid))
     found = (_first_obstacle(access, account.pw_uid, groups) for access in needed)
-    return [obstacle for obstacle in found if obstacle]
+    return [replace(obstacle, user=user) for obstacle in found if obstacle]
+
+
+def group_exists(name: str) -> bool:
+    """Whether there is such a group here."""
+    try:
+        grp.getgrnam(name)
+    except KeyError:
+        return False
+    return True
 
 
 def group_name(user: str) -> str:
@@ -63,6 +90,24 @@ def _account_exists(name: str) -> bool:
     except KeyError:
         return False
     return True
+
+
+def _sent_by_front(plan: Plan) -> Iterator[Path]:
+    """What a web server in front of the application sends by itself, to anybody or to some."""
+    if plan.stands_alone or not plan.front_sends_files:
+        return
+    for site in plan.sites:
+        yield from _sent(plan, site)
+
+
+def _sent(plan: Plan, site: SiteFacts) -> Iterator[Path]:
+    yield from (mount.directory for mount in plan.static_mounts(site))
+    yield from (file.path for file in site.root_files)
+    yield from (area.directory for area in site.areas if area.directory)
+    if site.media:
+        yield site.media.directory
+    if site.documents:
+        yield site.documents
 
 
 def _first_obstacle(access: Access, uid: int, groups: set[int]) -> Denied | None:

@@ -121,7 +121,9 @@ def _application(site: SiteFacts) -> Application:
 def _interpreter(site: SiteFacts) -> Interpreter:
     python = "python{}.{}".format(*site.interpreter.version)
     packages = ENVIRONMENT / "lib" / python / "site-packages"
-    return replace(site.interpreter, prefix=ENVIRONMENT, packages=packages, base=None)
+    return replace(
+        site.interpreter, prefix=ENVIRONMENT, packages=packages, base=None, program="python"
+    )
 
 
 def _mounts(site: SiteFacts, mounts: tuple[Mount, ...]) -> tuple[Mount, ...]:

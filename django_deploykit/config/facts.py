@@ -33,13 +33,15 @@ class Application:
 class Interpreter:
     """The Python that has the project's packages: ``sys.prefix`` and what belongs to it.
 
-    ``base`` is where the Python lies that a virtual environment was made from.
+    ``program`` is its file in ``bin``; ``base`` is where the Python lies that a virtual environment
+    was made from.
     """
 
     prefix: Path
     packages: Path
     version: tuple[int, int]
     base: Path | None = None
+    program: str = "python"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -138,7 +138,9 @@ class Plan:
 
     def python(self, site: SiteFacts) -> Path:
         """The interpreter of the environment with the project's packages."""
-        return (self.deployment.python_home or site.interpreter.prefix) / "bin/python"
+        if home := self.deployment.python_home:
+            return home / "bin/python"
+        return site.interpreter.prefix / "bin" / site.interpreter.program
 
     def uses_emitted_script(self, site: SiteFacts) -> bool:
         """Tell whether the emitted script is needed: whenever files are written, and wherever

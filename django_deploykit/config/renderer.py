@@ -41,7 +41,7 @@ def site_access(plan: Plan, site: SiteFacts) -> list[Access]:
     """What the processes that serve a site read and write."""
     found = [
         Access(site.application.root, "the application's code"),
-        Access(plan.deployment.python_home or site.interpreter.prefix, "the interpreter"),
+        Access(plan.python(site), "the interpreter"),
         Access(plan.script(site), SCRIPT),
     ]
     found += [Access(mount.directory, "static files") for mount in plan.static_mounts(site)]
@@ -157,6 +157,11 @@ class Renderer(ABC):
     def installed(cls, deployment: Deployment) -> Deployment:
         """Fill versions that were not named with those installed here."""
         return deployment
+
+    @classmethod
+    def misfits(cls, plan: Plan) -> Sequence[str]:
+        """Warnings of what is installed here and could not run what ``plan`` says."""
+        return ()
 
     @classmethod
     def companions(cls, plan: Plan) -> Sequence[tuple[str, Plan]]:

@@ -54,7 +54,7 @@ def notes(needs: Needs, user: str | None, obstacles: Sequence[Denied]) -> Iterat
     if user is None and needs.access:
         yield "permissions were not looked at: the server's user does not exist here"
     for obstacle in obstacles:
-        yield f"403 for {user}: {obstacle}"
+        yield f"403 for {obstacle.user}: {obstacle}"
 
 
 def _ownership(access: Access, user: str | None) -> str:
@@ -95,6 +95,7 @@ def as_json(
                 "path": str(one.access.path),
                 "component": str(one.component),
                 "problem": one.problem,
+                "user": one.user,
                 "why": one.access.why,
             }
             for one in obstacles

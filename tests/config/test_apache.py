@@ -136,7 +136,7 @@ def test_access_names_every_path_that_is_read() -> None:
     assert Access(Path("/srv/shop/media"), "uploaded files", write=True) in found
     assert [access.path for access in found if not access.write] == [
         Path("/srv/shop"),
-        Path("/srv/shop/venv"),
+        Path("/srv/shop/venv/bin/python"),
         Path("/etc/deploykit/apache/shop_wsgi.py"),
         Path("/srv/shop/static"),
     ]

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from django_deploykit.config.deployment import Deployment
+from django_deploykit.config.facts import Interpreter
 from django_deploykit.config.launcher import CHECK
 from django_deploykit.config.output import OutputFile, State, full_text, output_files, write
 from django_deploykit.config.plan import Plan
@@ -161,6 +162,21 @@ def test_what_does_not_run_by_itself_says_what_does() -> None:
     stack = LAUNCHED["cgi"]
     with pytest.raises(CannotRun, match="not something that runs by itself"):
         stack.app_servers(plan(stack))[0].foreground(DIRECTORY, None)
+
+
+@pytest.mark.parametrize("target", ["cgi", "flup"])
+def test_an_interpreter_has_the_name_it_has(target: str) -> None:
+    """That of Debian is python3; the virtual environment that a choice names has python."""
+    own = Interpreter(
+        prefix=Path("/usr"), packages=Path("/usr/lib"), version=(3, 11), program="python3"
+    )
+    stack = LAUNCHED[target]
+    here = replace(plan(stack), sites=(site(interpreter=own),))
+    (server,) = stack.app_servers(here)
+    assert server.render().text.startswith("#!/usr/bin/python3\n")
+    there = replace(here, deployment=replace(DEPLOYMENT, python_home=Path("/srv/venv")))
+    (server,) = stack.app_servers(there)
+    assert server.render().text.startswith("#!/srv/venv/bin/python\n")
 
 
 # Loaded, from a directory of a hostile name

@@ -9,7 +9,7 @@ import pytest
 from django.test import override_settings
 from whitenoise.middleware import WhiteNoiseMiddleware
 
-from django_deploykit.config.introspect import introspect
+from django_deploykit.config.introspect import application, introspect
 from tests.introspect.conftest import Read
 from tests.introspect.looking import facts, ids, messages
 
@@ -127,6 +127,20 @@ def test_interpreter_is_the_running_one(read: Read) -> None:
     assert interpreter.prefix == Path(sys.prefix)
     assert interpreter.version == sys.version_info[:2]
     assert interpreter.packages.is_relative_to(sys.prefix)
+    assert (interpreter.prefix / "bin" / interpreter.program).exists()
+
+
+def test_an_interpreter_without_the_usual_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Debian's own Python is called python3, and nothing else, unless a package adds a name."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/python3").touch()
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "bin/python3"))
+    assert application.interpreter().program == "python3"
+    (tmp_path / "bin/python").touch()
+    assert application.interpreter().program == "python"
 
 
 @pytest.mark.parametrize(

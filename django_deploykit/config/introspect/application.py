@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import stat
 import sys
 import sysconfig
@@ -51,7 +52,15 @@ def interpreter() -> Interpreter:
         packages=Path(sysconfig.get_path("purelib")),
         version=sys.version_info[:2],
         base=Path(sys.base_prefix),
+        program=_program(),
     )
+
+
+def _program() -> str:
+    """The interpreter in its directory: Debian's own is called ``python3`` there, and only that."""
+    usual = "python"
+    exists = os.path.exists(os.path.join(sys.prefix, "bin", usual))
+    return usual if exists else Path(sys.executable).name
 
 
 def settings_file(module: str) -> Path | None:

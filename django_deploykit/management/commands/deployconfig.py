@@ -11,7 +11,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from django_deploykit.config import measured, report, sizing
-from django_deploykit.config.access import Denied, denied, server_account
+from django_deploykit.config.access import Denied, obstacles, server_account
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.output import OutputFile, State, full_text, output_files, write
 from django_deploykit.config.plan import Plan
@@ -120,7 +120,7 @@ class Command(BaseCommand):
             self._say(f"warning: {warning}", self.style.WARNING)
         needs = report.merged(rendered)
         user = server_account(plan.deployment.user)
-        for note in report.notes(needs, user, _denied(rendered, user)):
+        for note in report.notes(needs, user, _denied(plan, rendered, user)):
             self._say(f"note: {note}", self.style.NOTICE)
         for here, site in zip(project.sites, plan.sites, strict=True):
             if not plan.directory and plan.uses_emitted_script(site):
@@ -180,15 +180,16 @@ def _default(site: SiteFacts) -> str:
     return str(site.application.root / "deploy")
 
 
-def _denied(rendered: Sequence[Rendered], user: str | None) -> list[Denied]:
-    """What the server's user cannot reach here; emitted scripts do not exist yet."""
+def _denied(plan: Plan, rendered: Sequence[Rendered], user: str | None) -> list[Denied]:
+    """What the accounts that need it cannot reach here; emitted scripts do not exist yet."""
     needed = [access for access in report.merged(rendered).access if access.why != SCRIPT]
-    return denied(needed, user) if user else []
+    return obstacles(plan, needed, user, server_account()) if user else []
 
 
 def _warnings(plan: Plan, rendered: Sequence[Rendered]) -> list[str]:
-    """What the renderers, and the numbers of the whole stack, warn of."""
-    return [*(text for one in rendered for text in one.warnings), *sizing.warnings(plan)]
+    """What the renderers, this machine, and the numbers of the whole stack warn of."""
+    said = [text for one in rendered for text in one.warnings]
+    return [*said, *renderers()[plan.front].misfits(plan), *sizing.warnings(plan)]
 
 
 def _json(
@@ -201,6 +202,6 @@ def _json(
     user = server_account(plan.deployment.user)
     # Without a directory there are no files to compare with.
     states = {one.filename: file.state for one, file in zip(rendered, files, strict=False)}
-    said, obstacles = _warnings(plan, rendered), _denied(rendered, user)
+    said, stopped = _warnings(plan, rendered), _denied(plan, rendered, user)
     whole = {"sizes": list(sizing.explained(plan)), "measured": list(measured.explained(plan))}
-    return report.as_json(rendered, said, whole, text, project.findings, user, obstacles, states)
+    return report.as_json(rendered, said, whole, text, project.findings, user, stopped, states)

@@ -56,6 +56,10 @@ class ApacheRenderer(Renderer):
         return installed.fill(deployment)
 
     @classmethod
+    def misfits(cls, plan: Plan) -> Sequence[str]:
+        return private.misfits(plan)
+
+    @classmethod
     def companions(cls, plan: Plan) -> Sequence[tuple[str, Plan]]:
         scripts = [(plan.interface, plan.for_site(site)) for site in plan.sites]
         scripts += [("apache-auth", plan.for_site(site)) for site in areas.hooked(plan)]

@@ -60,14 +60,34 @@ def _check_module(plan: Plan) -> None:
             "mod_wsgi is not installed here. Install the distribution's "
             "(Debian: libapache2-mod-wsgi-py3) or the package index's (pip install mod_wsgi)."
         )
+    if problem := _other_python(module, plan):
+        raise CannotRun(problem)
+
+
+def misfits(plan: Plan) -> tuple[str, ...]:
+    """A warning of the mod_wsgi that is installed here, if it runs another Python; none if the
+    plan is for that of another machine."""
+    deployment = plan.deployment
+    module = deployment.mod_wsgi_module or installed.distribution_module()
+    if not gateways.is_mod_wsgi(plan) or deployment.python_home or module is None:
+        return ()
+    if installed.module_facts(module)[0] != deployment.mod_wsgi_version:
+        return ()
+    problem = _other_python(module, plan)
+    return (problem,) if problem else ()
+
+
+def _other_python(module: Path, plan: Plan) -> str:
+    """What keeps a mod_wsgi.so from running some site; "" if nothing is known to."""
     built_for = installed.module_facts(module)[1]
-    wanted = plan.sites[0].interpreter.version
-    if built_for and built_for != wanted:
-        raise CannotRun(
-            f"{str(module)!r} was built for Python {_dotted(built_for)}, but the project runs on "
-            f"Python {_dotted(wanted)}. Run 'pip install mod_wsgi' in the project's environment, "
-            f"or make the environment with Python {_dotted(built_for)}."
-        )
+    others = {site.interpreter.version for site in plan.sites} - {built_for}
+    if not built_for or not others:
+        return ""
+    return (
+        f"{str(module)!r} was built for Python {_dotted(built_for)}, but the project runs on "
+        f"Python {_dotted(min(others))}. Run 'pip install mod_wsgi' in the project's environment, "
+        f"or make the environment with Python {_dotted(built_for)}."
+    )
 
 
 def _dotted(version: tuple[int, ...]) -> str:
