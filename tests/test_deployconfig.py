@@ -252,11 +252,27 @@ def test_diff_of_a_file_in_another_encoding(fresh: Project, tmp_path: Path) -> N
 
 
 def test_spelling_of_the_command_is_no_drift(deploy: Deploy, tmp_path: Path) -> None:
-    """The default gateway may be named or not, and choices stand in any order."""
+    """The default gateway and application server may be named or not, and choices stand in any
+    order."""
     args = ["--output", str(tmp_path), "--set", "threads=3", "--set", "processes=2"]
     deploy("apache", *args)
     other = ["--set", "processes=2", "--set", "threads=3", "--gateway", "mod_wsgi"]
     assert deploy("apache", "--output", str(tmp_path), *other, "--check").status == 0
+    deploy("nginx", "--output", str(tmp_path))
+    named = ["--app-server", "gunicorn"]
+    assert deploy("nginx", "--output", str(tmp_path), *named, "--check").status == 0
+
+
+def test_the_way_of_naming_settings_is_no_drift(fresh: Project, tmp_path: Path) -> None:
+    """An option, the environment, or manage.py's own default: the same module is the same text."""
+    args = ["deployconfig", "nginx", "--output", str(tmp_path)]
+    assert fresh.manage(*args).returncode == 0
+    assert fresh.manage(*args, "--check", "--settings", "shop.settings").returncode == 0
+    environ = {"DJANGO_SETTINGS_MODULE": "shop.settings"}
+    assert fresh.manage(*args, "--check", **environ).returncode == 0
+    (written,) = (tmp_path / "nginx").glob("*.conf")
+    first = written.read_text().splitlines()[0]
+    assert first.endswith(": manage.py deployconfig nginx --settings shop.settings")
 
 
 @pytest.mark.parametrize("content", ["Listen 80\n", "# mine\n{text}", "{text}# mine\n"])

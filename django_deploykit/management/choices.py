@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from argparse import ArgumentParser
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from django_deploykit.config.deployment import Deployment, parse_choices
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.findings import Finding, Level
 from django_deploykit.config.introspect import DEPLOYMENT, introspect_sites
-from django_deploykit.config.stack import Stack
+from django_deploykit.config.stack import Stack, resolve
 from django_deploykit.exceptions import ChoiceError, DeploykitError, FactsError
 
 # Drift exits with 1, so that a mistake has a status of its own (argparse uses the same).
@@ -24,11 +25,13 @@ MISTAKE = 2
 
 @dataclass(frozen=True)
 class Project:
-    """The sites to serve, the choices made for them, and what was found on the way."""
+    """The sites to serve, the choices made for them, of which --set named some, and what was found
+    on the way."""
 
     sites: Sequence[SiteFacts]
     deployment: Deployment
     findings: Sequence[Finding]
+    named: frozenset[str] = frozenset()
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -54,20 +57,22 @@ def read_project(options: dict[str, Any]) -> Project:
     if errors or not sites:
         raise FactsError(errors)
     configured = parse_choices(conf.read().deployment, DEPLOYMENT)
-    return Project(sites, Deployment(**{**configured, **chosen}), found)
+    return Project(sites, Deployment(**{**configured, **chosen}), found, frozenset(chosen))
 
 
-def invocation(stack: Stack, options: dict[str, Any]) -> str:
-    """The command line that leads to this text, without what only says where it goes."""
+def invocation(stack: Stack, sites: Sequence[SiteFacts], options: dict[str, Any]) -> str:
+    """The command line that leads to this text, without what only says where it goes. It is the
+    same however the command was asked: by options, by their defaults, or by the environment."""
     words = ["manage.py", "deployconfig", stack.renderer.name]
     if stack.gateway != stack.renderer.gateways[0]:
         words += ["--gateway", stack.gateway]
-    if options.get("app_server"):
-        words += ["--app-server", options["app_server"]]
+    usual = resolve(stack.renderer.name, stack.gateway, sites=sites)
+    if stack.app_server and stack != usual:
+        words += ["--app-server", stack.app_server.name]
     for choice in sorted(options["choices"]):
         words += ["--set", choice]
-    if options.get("settings"):
-        words += ["--settings", options["settings"]]
+    if module := os.environ.get("DJANGO_SETTINGS_MODULE"):
+        words += ["--settings", module]
     return shlex.join(words)
 
 

@@ -83,7 +83,7 @@ class Command(BaseCommand):
         stack = resolve(*wanted, sites=project.sites)
         plan = stack.plan(project.sites, project.deployment, _directory(options))
         rendered = stack.render(plan)
-        text = choices.invocation(stack, options)
+        text = choices.invocation(stack, project.sites, options)
         directory = _directory(options)
         files = output_files(rendered, directory, text) if directory else []
         if options["format"] == "json":
