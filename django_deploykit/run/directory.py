@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from django_deploykit.config.environment import first_environment
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.output import output_files, write
 from django_deploykit.config.plan import Plan
@@ -26,11 +27,13 @@ _SHORT = "/tmp"  # noqa: S108 - mkdtemp makes a name of its own below it
 
 @dataclass(frozen=True)
 class Process:
-    """One server of a stack, how to run it, the socket it makes, and as whom it is started."""
+    """One server of a stack, how to run it, the socket it makes, and as whom it is started; in the
+    user's own group, unless one is named."""
 
     foreground: Foreground
     socket: Path | Address | None
     user: str | None
+    group: str
 
 
 @contextlib.contextmanager
@@ -67,12 +70,14 @@ def lay_out(stack: Stack, plan: Plan, directory: Path, user: str | None) -> list
         for name, text in foreground.files.items():
             (directory / name).write_text(text, encoding="utf-8")
             (directory / name).chmod(0o644)
-        processes.append(Process(foreground, socket, None if foreground.drops else user))
+        account = None if foreground.drops else user
+        processes.append(Process(foreground, socket, account, plan.deployment.group))
     return processes
 
 
 def _with_environment(plan: Plan, directory: Path, user: str | None) -> Plan:
-    """Hand this process's environment on by a file, to processes that a front starts without it."""
+    """Hand the environment of the command on by a file, to processes that a front starts without
+    it."""
     return replace(
         plan, sites=tuple(_environment_file(site, directory, user) for site in plan.sites)
     )
@@ -80,7 +85,8 @@ def _with_environment(plan: Plan, directory: Path, user: str | None) -> Plan:
 
 def _environment_file(site: SiteFacts, directory: Path, user: str | None) -> SiteFacts:
     path, own = directory / "run" / f"{site.name}.env", site.application.env_file
-    pairs = {name: re.sub(r'(["\\])', r"\\\1", value) for name, value in os.environ.items()}
+    environment = first_environment()
+    pairs = {name: re.sub(r'(["\\])', r"\\\1", value) for name, value in environment.items()}
     lines = [f'{name}="{value}"\n' for name, value in pairs.items() if "\n" not in value]
     # The first that names a variable wins, as the environment does over the site's own file.
     text = "".join(lines) + (own.read_text(encoding="utf-8") if own else "")

@@ -141,7 +141,7 @@ def _start(process: Process, output: Path) -> subprocess.Popen[bytes]:
             stderr=messages,
             start_new_session=True,
             user=process.user,
-            group=group_name(process.user) if process.user else None,
+            group=process.group or group_name(process.user) if process.user else None,
             extra_groups=[] if process.user else None,
         )
 

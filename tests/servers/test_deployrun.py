@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -16,7 +17,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from django_deploykit.config.servers.apache import installed
-from tests.servers import harness, small_projects
+from tests.servers import harness, named_sockets, small_projects
 from tests.servers.harness import Project, Server
 from tests.servers.stacks import STACKS, Stack, apache, fronts
 
@@ -67,6 +68,69 @@ def test_servers_get_the_environment_of_the_command(public: Path) -> None:
             lines = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
             assert b"TZ=Europe/Oslo" in lines
             assert b"FROM_SETTINGS=added" not in lines
+
+
+INSTALLED = """
+DEPLOYKIT = {{"DEPLOYMENT": {{"socket": {site!r}}}, "SITE": {{"POOLS": {{}}}}}}
+"""
+WITH_A_POOL = """
+DEPLOYKIT["SITE"]["POOLS"]["/reports/"] = {{"name": "reports", "socket": {reports!r}}}
+"""
+WITH_BACKENDS = """
+DEPLOYKIT["DEPLOYMENT"]["backends"] = [{site!r}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("label", "more"),
+    [("nginx/http/gunicorn", WITH_A_POOL), ("nginx/http/uvicorn", WITH_BACKENDS)],
+    ids=["gunicorn and a pool", "uvicorn and backends"],
+)
+def test_an_installed_stack_keeps_its_sockets(public: Path, label: str, more: str) -> None:
+    """Where the settings say, an installed stack may listen: the run has sockets of its own, and
+    the others answer as before when it has ended."""
+    stack = STACKS[label]
+    stack.require()
+    home = public / label.replace("/", "-")
+    home.mkdir()
+    paths = {name: str(home / f"{name}.sock") for name in ("site", "reports")}
+    project = small_projects.make(home / "p", {"installed": (INSTALLED + more).format(**paths)})
+    with contextlib.ExitStack() as installed_stack:
+        for path in paths.values():
+            installed_stack.enter_context(named_sockets.listening(Path(path)))
+        with harness.deployrun(project, *stack.arguments) as server:
+            for url in ("/", "/reports/"):
+                assert server.get(url).json["name"] == "installed"
+        assert [_answer(path) for path in paths.values()] == ["site.sock", "reports.sock"]
+
+
+def _answer(path: str) -> str:
+    """The body that an application at a socket answers."""
+    with socket.socket(socket.AF_UNIX) as asking:
+        asking.connect(path)
+        asking.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        return asking.makefile("rb").read().rpartition(b"\r\n\r\n")[2].decode()
+
+
+@pytest.mark.parametrize("label", ["nginx/http/gunicorn", "nginx/http/uvicorn"])
+def test_the_application_runs_in_the_group_that_is_named(public: Path, label: str) -> None:
+    """Started by root: it may read what is that group's alone, as the notes advise for secrets."""
+    if os.geteuid() != 0:
+        pytest.skip("not applicable: only root runs servers in another group")
+    STACKS[label].require()
+    home = public / label.replace("/", "-grouped-")
+    home.mkdir()
+    secrets = home / "site.env"
+    secrets.write_text("FROM_ENV_FILE=yes\n")
+    shutil.chown(secrets, "root", "adm")
+    secrets.chmod(0o640)
+    more = f"DEPLOYKIT = {{'SITE': {{'ENV_FILE': {str(secrets)!r}}}}}"
+    project = small_projects.make(home / "p", {"grouped": more})
+    chosen = (*STACKS[label].arguments, "--set", "group=adm")
+    with harness.deployrun(project, *chosen) as server:
+        assert server.get("/").json["secret"] == "yes"
+    done = project.manage("deployrun", *chosen[:-1], "group=no-such-group")
+    assert "there is no group 'no-such-group' here" in done.stderr
 
 
 def test_nobody_has_to_read_the_logs(public: Path) -> None:

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import textwrap
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,6 +88,26 @@ def test_a_client_writes_no_variable_of_the_process(public: Path, stack: Stack) 
     assert seen["environ"]["DEPLOYKIT_STACK"] == f"{stack.target}/{stack.gateway}"
     assert seen["environ"]["DJANGO_SETTINGS_MODULE"] == "started.settings"
     assert seen["environ"]["LANG"] == "C.UTF-8"
+
+
+def test_the_environment_is_that_of_the_command(public: Path) -> None:
+    """What settings add to that of the command, as those of another site may, gets no further: of
+    two values for a name, the site's own would lose."""
+    stack = STACKS["apache/fcgid/flup"]
+    stack.require()
+    more = """
+    import os, sys
+
+    TIME_ZONE = "Asia/Tokyo"
+    if sys.argv[0].endswith("manage.py"):
+        os.environ["FROM_SETTINGS"] = "added"
+    """
+    project = small_projects.make(public / "handed-on", {"handed": textwrap.dedent(more)})
+    (project.directory / "handed" / "urls.py").write_text(URLS)
+    with harness.deployrun(project, *stack.arguments, environ={"GIVEN": "by hand"}) as server:
+        seen = server.get("/").json["environ"]
+    assert seen["GIVEN"] == "by hand"
+    assert "FROM_SETTINGS" not in seen
 
 
 def _shared_host(public: Path, gateway: str) -> tuple[Path, Path]:

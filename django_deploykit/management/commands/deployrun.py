@@ -6,6 +6,7 @@ import os
 import socket
 import threading
 from argparse import ArgumentParser
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,9 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from django_deploykit.config import report
-from django_deploykit.config.access import denied, server_account
+from django_deploykit.config.access import group_exists, obstacles, server_account
 from django_deploykit.config.deployment import Deployment, parse_choices
-from django_deploykit.config.facts import SiteFacts
+from django_deploykit.config.facts import Pool, SiteFacts
 from django_deploykit.config.plan import Plan
 from django_deploykit.config.renderer import SCRIPT
 from django_deploykit.config.stack import Stack, needs_asgi, resolve
@@ -99,11 +100,34 @@ def _planned(
         deployment = replace(deployment, user=user)
     plan = stack.plan(project.sites, deployment, directory)
     if stack.app_server:
-        plan = replace(plan, sockets=directory / "run")
+        plan = _with_own_sockets(plan, directory / "run", project.named)
     plan = replace(plan, authorizers=_own_authorizers(stack, plan, directory / "run"))
     for renderer in (stack.renderer(plan), *stack.running(plan), *stack.authorizers(plan)):
         renderer.foreground(directory, user)
     return stack, plan
+
+
+def _with_own_sockets(plan: Plan, run: Path, named: Collection[str]) -> Plan:
+    """The plan with sockets of this run's own, but for one that --set names: at that of the
+    settings an installed stack may listen, and a server takes a path from whoever listens there."""
+    sites = tuple(_without_sockets(site) for site in plan.sites)
+    where = plan.deployment.socket if "socket" in named else None
+    deployment = replace(plan.deployment, socket=where)
+    own = replace(plan, sites=sites, sockets=run, deployment=deployment)
+    moved = {plan.socket(site): own.socket(site) for site in plan.sites}
+    backends = tuple(
+        replace(one, where=moved.get(one.where, one.where)) for one in plan.deployment.backends
+    )
+    return replace(own, deployment=replace(deployment, backends=backends))
+
+
+def _without_sockets(site: SiteFacts) -> SiteFacts:
+    """The site with pools whose sockets are the usual ones."""
+    return replace(site, pools=tuple(_without_socket(pool) for pool in site.pools))
+
+
+def _without_socket(pool: Pool) -> Pool:
+    return replace(pool, choices=tuple(pair for pair in pool.choices if pair[0] != "socket"))
 
 
 def _own_authorizers(stack: Stack, plan: Plan, run: Path) -> dict[str, Path | Address]:
@@ -127,6 +151,8 @@ def _user(deployment: Deployment) -> str | None:
     user = server_account(deployment.user)
     if user is None:
         raise CannotRun("Root does not serve web pages: name a user with --set user=NAME.")
+    if deployment.group and not group_exists(deployment.group):
+        raise CannotRun(f"group: there is no group {deployment.group!r} here.")
     return user
 
 
@@ -138,9 +164,9 @@ def _addresses(plan: Plan) -> tuple[Any, ...]:
 def _check_access(stack: Stack, plan: Plan, user: str | None) -> None:
     needs = report.merged([stack.renderer(plan).render()])
     readable = [replace(one, write=False) for one in needs.access if one.why != SCRIPT]
-    obstacles = denied(readable, user) if user else []
-    if obstacles:
-        raise CannotRun("\n".join(f"{user} would get 403 for {one}" for one in obstacles))
+    stopped = obstacles(plan, readable, user, user) if user else []
+    if stopped:
+        raise CannotRun("\n".join(f"{one.user} would get 403 for {one}" for one in stopped))
 
 
 def _front(plan: Plan) -> Front:
