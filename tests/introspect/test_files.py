@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.core.files.storage import FileSystemStorage
 
 import django_deploykit
 from django_deploykit.config.facts import Mount, RootFile
@@ -58,6 +59,13 @@ def test_media_elsewhere_is_not_served(read: Read, tmp_path: Path) -> None:
     assert facts(found).closed_uploads == tmp_path / "media"
 
 
+def test_media_on_a_host_of_the_site(read: Read, tmp_path: Path) -> None:
+    """A whole URL, as mails need it, is no other host's where it names the site's own."""
+    found = read(MEDIA_ROOT=tmp_path / "media", MEDIA_URL="https://example.com/media/")
+    media = Mount(url="/media/", directory=tmp_path / "media", setting="MEDIA_ROOT")
+    assert facts(found).media == media
+
+
 def storages(directory: Path, base_url: str) -> dict[str, Any]:
     """STORAGES whose default one has a place and a URL of its own."""
     options = {"location": directory / "uploads", "base_url": base_url}
@@ -70,6 +78,46 @@ def test_options_of_the_storage_win(read: Read, tmp_path: Path) -> None:
     """The storage's own location and base_url are where uploads really are."""
     media = facts(read(STORAGES=storages(tmp_path, "/uploads/"))).media
     assert media == Mount(url="/uploads/", directory=tmp_path / "uploads", setting="MEDIA_ROOT")
+
+
+def own(backend: type, **options: Any) -> dict[str, Any]:
+    """STORAGES whose default one is a class of the project."""
+    default = {"BACKEND": f"{backend.__module__}.{backend.__name__}", "OPTIONS": options}
+    static = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    return {"default": default, "staticfiles": static}
+
+
+class Uploads(FileSystemStorage):
+    """As Django's documentation writes one."""
+
+    def __init__(self, location: Any = "/srv/uploads", **options: Any) -> None:
+        super().__init__(location, base_url="/uploads/", **options)
+
+
+class Unusual(FileSystemStorage):
+    """One that cannot be made without what only the site has."""
+
+    def __init__(self) -> None:
+        raise ImproperlyConfigured("Set SHOP_UPLOADS.")
+
+
+def test_a_storage_may_say_its_place_itself(read: Read, tmp_path: Path) -> None:
+    """What a storage of the project passes on is where uploads really are, and not MEDIA_ROOT."""
+    expected = Mount(url="/uploads/", directory=Path("/srv/uploads"), setting="MEDIA_ROOT")
+    assert facts(read(STORAGES=own(Uploads))).media == expected
+    found = read(STORAGES=own(Uploads), MEDIA_ROOT=tmp_path / "old", MEDIA_URL="/media/")
+    assert facts(found).media == expected
+    found = read(
+        STORAGES=own(Uploads, location=tmp_path / "own"), DEPLOYKIT={"SITE": {"MEDIA": "none"}}
+    )
+    assert facts(found).closed_uploads == tmp_path / "own"
+
+
+def test_a_storage_that_cannot_be_made(read: Read, tmp_path: Path) -> None:
+    """It is read as any other one: by its class, its options, and the settings."""
+    found = read(STORAGES=own(Unusual), MEDIA_ROOT=tmp_path / "media", MEDIA_URL="/media/")
+    media = Mount(url="/media/", directory=tmp_path / "media", setting="MEDIA_ROOT")
+    assert facts(found).media == media
 
 
 def test_an_option_may_lack_its_last_slash(read: Read, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import django.contrib.admin
 import pytest
 from django.conf import settings as live_settings
 from django.contrib.staticfiles import finders
-from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
+from django.contrib.staticfiles.storage import ManifestStaticFilesStorage, StaticFilesStorage
 from django.urls import set_script_prefix
 
 from django_deploykit.config.facts import Mount
@@ -79,6 +79,27 @@ def test_files_on_another_host_are_not_served(url: str, read: Read) -> None:
 
 
 @pytest.mark.parametrize(
+    ("url", "allowed", "expected"),
+    [
+        ("https://example.com/static/", ["example.com"], "/static/"),
+        ("//Example.com/a/b/", ["example.com"], "/a/b/"),
+        ("https://example.com/static/", [".example.com"], "/static/"),
+        ("https://cdn.example.com/static/", [".example.com"], None),
+        ("https://example.com:8443/static/", ["example.com"], None),
+        ("https://example.com/", ["example.com"], None),
+        ("https://example.com/static/", ["*"], None),
+    ],
+)
+def test_a_host_of_the_site_is_no_other_one(
+    url: str, allowed: list[str], expected: str | None, read: Read
+) -> None:
+    """Who writes whole URLs, as mails need them, still has the files served here; what may be a
+    CDN, below a suffix or at another port, is left alone."""
+    static = facts(read(STATIC_URL=url, ALLOWED_HOSTS=allowed)).static
+    assert (static and static.mounts[0].url) == expected
+
+
+@pytest.mark.parametrize(
     ("backend", "hashed", "twins"),
     [
         ("django.contrib.staticfiles.storage.StaticFilesStorage", False, ()),
@@ -105,6 +126,26 @@ def test_manifest_of_a_subclass(read: Read, collected: Path) -> None:
     assert "'own.json'" in messages(found)
     (collected / "own.json").touch()
     assert ids(read(STORAGES=storages(backend))) == set()
+
+
+class ManifestElsewhere(ManifestStaticFilesStorage):
+    """As Django's documentation has it, for a manifest that is kept with the code."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        manifests = StaticFilesStorage(location="/srv/shop")
+        super().__init__(*args, manifest_storage=manifests, **options)
+
+
+@pytest.mark.parametrize("prefix", [None, "/app"])
+def test_a_manifest_that_is_kept_elsewhere(prefix: str | None, read: Read, collected: Path) -> None:
+    """It is not missed among the files; those lie where the settings say."""
+    backend = f"{ManifestElsewhere.__module__}.{ManifestElsewhere.__name__}"
+    found = read(STORAGES=storages(backend), STATIC_URL="static/", FORCE_SCRIPT_NAME=prefix)
+    assert "W052" not in ids(found)
+    static = facts(found).static
+    assert static is not None
+    mount = Mount(url=f"{prefix or ''}/static/", directory=collected, setting="STATIC_ROOT")
+    assert (static.mounts, static.hashed) == ((mount,), True)
 
 
 def test_options_of_the_storage_win(read: Read, tmp_path: Path, collected: Path) -> None:

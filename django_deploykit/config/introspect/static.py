@@ -62,7 +62,9 @@ def _is_hashed(storage: Storage) -> bool:
 
 
 def _manifest(storage: Storage) -> str:
-    return str(getattr(storage.backend, "manifest_name", "")) if _is_hashed(storage) else ""
+    """The name of its manifest, if it looks for one beside the files."""
+    beside = _is_hashed(storage) and not storage.options.get("manifest_storage")
+    return str(getattr(storage.backend, "manifest_name", "")) if beside else ""
 
 
 def _check_collected(context: Context, root: Path, manifest: str) -> None:

@@ -12,11 +12,16 @@ from django.utils.module_loading import import_string
 
 from django_deploykit.config import findings
 from django_deploykit.config.introspect.context import Context, is_elsewhere
+from django_deploykit.config.introspect.names import hosts
+
+# Whose storages take their place from options and settings alone.
+_KNOWN = ("builtins", "django", "whitenoise")
 
 
 @dataclass(frozen=True)
 class Storage:
-    """A storage as STORAGES names it: its class, and its options."""
+    """A storage as STORAGES names it: its class, and its options, with what a class of the project
+    says itself of its place."""
 
     backend: type
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -40,7 +45,29 @@ def storage(context: Context, alias: str) -> Storage | None:
     if not isinstance(found, type):
         context.find(findings.BAD_STORAGE, "STORAGES", f"{backend!r} cannot be imported.")
         return None
-    return Storage(found, entry.get("OPTIONS") or {})
+    options = entry.get("OPTIONS") or {}
+    return Storage(found, {**options, **_own_place(context, found, options)})
+
+
+def _own_place(context: Context, backend: type, options: Mapping[str, Any]) -> dict[str, Any]:
+    """What a local storage says of its place in an ``__init__`` of its own; nothing where it cannot
+    be made here. Django makes it in the same way, as soon as a file is asked for."""
+    if not issubclass(backend, FileSystemStorage) or not _has_own_init(backend):
+        return {}
+    try:
+        made: Any = backend(**options)
+        manifests = getattr(made, "manifest_storage", made)
+        url = made._base_url if made._base_url != context.settings.STATIC_URL else None
+        place = {"location": made._location, "base_url": url}
+    except Exception:  # Code of the project may raise anything.
+        return {}
+    found = {**place, "manifest_storage": manifests if manifests is not made else None}
+    return {name: value for name, value in found.items() if value}
+
+
+def _has_own_init(backend: type) -> bool:
+    stated = (base.__module__ for base in backend.__mro__ if "__init__" in vars(base))
+    return any(module.partition(".")[0] not in _KNOWN for module in stated)
 
 
 def location(context: Context, storage: Storage, setting: str) -> Path | None:
@@ -60,9 +87,19 @@ def url(context: Context, storage: Storage | None, setting: str, prefix: str) ->
     option = storage.options.get("base_url") if storage else None
     # Of an option, Django adds the last slash.
     value = f"{str(option).rstrip('/')}/" if option else context.as_written(setting)
-    if not value or is_elsewhere(value):
+    if value and is_elsewhere(value):
+        value = _own_path(context, value)
+    if not value:
         return None
     if value == "/" or not value.endswith("/"):
         message = f"{value!r} would take the whole site, or does not end in a slash."
         context.find(findings.BAD_URL, "STORAGES" if option else setting, message)
     return value if value.startswith("/") else f"{prefix}/{value}"
+
+
+def _own_path(context: Context, url: str) -> str | None:
+    """The path of a URL that names a host of this very site, as it may for mails; None where that
+    is another host, all of this one, or a port, which may be another server's."""
+    own, (host, _, path) = hosts(context), url.partition("//")[2].partition("/")
+    names = {*own.exact, *(suffix[1:] for suffix in own.suffixes)}
+    return f"/{path}" if path and host.lower() in names else None
