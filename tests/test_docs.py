@@ -284,6 +284,15 @@ def test_the_first_two_commands_exist() -> None:
     assert set(wanted) <= set(targets)
 
 
+FRONTS = [name for name, one in renderers().items() if one.path_hosts is not None]
+
+
+@pytest.mark.parametrize("front", FRONTS)
+def test_the_page_of_a_front_says_what_to_install(front: str) -> None:
+    """gunicorn, which runs behind it unless another one is named, comes with an extra."""
+    assert "pip install 'django-deploykit[gunicorn]'" in text(f"docs/howto/{front}.md")
+
+
 # What a reader can type
 
 
