@@ -45,6 +45,7 @@ DRAIN = 10
 
 _GRACE = 15
 _LONGEST_QUEUE = 45
+_LONGEST_START = 60
 
 
 def application_timeout(deployment: Deployment) -> int:
@@ -65,6 +66,12 @@ def queue_timeout(deployment: Deployment) -> int:
 def reload_timeout(deployment: Deployment) -> int:
     """Seconds that running requests have when a worker is replaced: as many as they have anyway."""
     return application_timeout(deployment)
+
+
+def start_timeout(deployment: Deployment) -> int:
+    """Seconds until a worker that does not answer its own server is taken for dead; a new one has
+    the whole project to load first."""
+    return max(_LONGEST_START, application_timeout(deployment))
 
 
 def shutdown_timeout(deployment: Deployment) -> int:

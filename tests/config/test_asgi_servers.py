@@ -98,6 +98,12 @@ def test_choices_reach_the_server(target: str) -> None:
     assert found["backlog"] == 1024
 
 
+@pytest.mark.parametrize(("seconds", "patience"), [(5, 60), (60, 60), (300, 300)])
+def test_a_new_worker_may_load_the_project(seconds: int, patience: int) -> None:
+    """uvicorn gives up one that is not ready in time, and a reload with it."""
+    assert config("uvicorn", request_timeout=seconds)["timeout_worker_healthcheck"] == patience
+
+
 def test_nothing_is_believed_by_the_server_itself() -> None:
     """uvicorn takes no address or scheme from a header; granian never does."""
     assert config("uvicorn")["proxy_headers"] is False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
+import signal
 import socket
 import stat
 import subprocess
@@ -224,6 +225,38 @@ def test_it_starts_where_another_was_killed(name: str, tmp_path: Path) -> None:
         # Its script refuses whoever is not its front.
         assert b"400" in answer.splitlines()[0]
         assert stat.S_IMODE(left.stat().st_mode) == 0o660
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def _children(process: subprocess.Popen[bytes]) -> set[str]:
+    return set(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split())
+
+
+def test_a_slow_start_does_not_undo_a_reload(tmp_path: Path) -> None:
+    """uvicorn by itself gives a new worker up that has not loaded the project within five seconds,
+    and keeps the old one, with the old code."""
+    harness.require("uvicorn", importlib.util.find_spec("uvicorn"))
+    facts, where, slow = relocated(site(), tmp_path), tmp_path / "shop.sock", tmp_path / "slow"
+    code = f"import os, time\ntime.sleep(7 if os.path.exists({str(slow)!r}) else 0)\n"
+    script = tmp_path / "shop" / "asgi.py"
+    script.write_text(code + script.read_text())
+    stack, directory = resolve("uvicorn"), tmp_path / "deploy"
+    plan = stack.plan([facts], replace(DEPLOYMENT, socket=where), directory)
+    write(output_files(stack.render(plan), directory, "a test"))
+    command = stack.renderer(plan).foreground(directory, None).command
+    process = subprocess.Popen(command, env=environment(PYTHONWARNINGS=""))
+    try:
+        deadline = time.monotonic() + 60
+        while not _answer(where) and time.monotonic() < deadline:
+            assert process.poll() is None
+        slow.touch()
+        before, deadline = _children(process), time.monotonic() + 30
+        process.send_signal(signal.SIGHUP)
+        while before <= _children(process):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
     finally:
         process.terminate()
         process.wait(60)

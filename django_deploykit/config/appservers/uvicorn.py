@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from django_deploykit.config import launcher
+from django_deploykit.config import launcher, limits
 from django_deploykit.config.plan import Plan
 from django_deploykit.config.renderer import Foreground, Rendered, Renderer
 
@@ -24,6 +24,8 @@ _CONFIG = """
         # Requests that run, or are on their way, end before a worker does.
         "http": "django_deploykit.handlers.uvicorn:Protocol",
         "timeout_graceful_shutdown": <<timeout>>,
+        # A new worker that is not ready by then is given up, and the old one keeps its old code.
+        "timeout_worker_healthcheck": <<start_timeout>>,
         # Sooner than a front gives a websocket up that says nothing.
         "ws_ping_interval": <<ping>>,
         # Headers are believed, if at all, by the script that it loads: never by uvicorn itself.
@@ -72,7 +74,8 @@ class UvicornRenderer(Renderer):
         site = launcher.only_site(self.plan, self.name)
         end = _UNIX if isinstance(self.plan.socket(site), Path) else _TCP
         ping = min(_PING, self.deployment.request_timeout)
-        lines = launcher.spawning(self.plan, site, _CONFIG, end, ping=ping)
+        start = limits.start_timeout(self.deployment)
+        lines = launcher.spawning(self.plan, site, _CONFIG, end, ping=ping, start_timeout=start)
         return launcher.rendered(self.plan, site, self._file_name(), lines)
 
     def foreground(self, directory: Path, user: str | None) -> Foreground:

@@ -17,6 +17,8 @@ config = {
     # Requests that run, or are on their way, end before a worker does.
     "http": "django_deploykit.handlers.uvicorn:Protocol",
     "timeout_graceful_shutdown": 60,
+    # A new worker that is not ready by then is given up, and the old one keeps its old code.
+    "timeout_worker_healthcheck": 60,
     # Sooner than a front gives a websocket up that says nothing.
     "ws_ping_interval": 20,
     # Headers are believed, if at all, by the script that it loads: never by uvicorn itself.
