@@ -324,6 +324,15 @@ def test_warnings_of_what_a_pod_would_lose() -> None:
     assert written(quiet, image="shop:1", health="/up")["kubernetes/shop.yaml"].warnings == ()
 
 
+def test_the_gateway_lets_go_first() -> None:
+    """It keeps connections for requests to come: one that gunicorn closes meanwhile is a 502."""
+    emitted = written()["gunicorn/shop_gunicorn.py"].text
+    assert "keepalive = 75\n" in emitted
+    alone = resolve("gunicorn")
+    plan = alone.plan([site()], DEPLOYMENT, Path("/srv/deploy"))
+    assert "keepalive = 5\n" in alone.renderer(plan).render().text
+
+
 def test_defaults_are_of_no_machine() -> None:
     """A container has one CPU and one process, however many cores this machine has."""
     (web,) = pod(cluster(processes=64))["containers"]

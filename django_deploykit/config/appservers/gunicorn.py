@@ -88,7 +88,7 @@ class GunicornRenderer(Renderer):
         lines = python_lines(
             _TEXT,
             bind=self._bind(site),
-            keepalive=limits.CLIENT_KEEP_ALIVE if alone else limits.FRONT_KEEP_ALIVE,
+            keepalive=self._keep_alive(),
             backlog=limits.BACKLOG,
             request_line=limits.REQUEST_LINE,
             wsgi_app=f"{self.plan.script(site).stem}:application",
@@ -117,6 +117,11 @@ class GunicornRenderer(Renderer):
             warnings=self._warnings(site),
             needs=Needs(access=tuple(site_access(self.plan, site))),
         )
+
+    def _keep_alive(self) -> int:
+        """In a cluster as behind a front: its gateway keeps connections for requests to come."""
+        clients = self.plan.stands_alone and not self.plan.in_container
+        return limits.CLIENT_KEEP_ALIVE if clients else limits.FRONT_KEEP_ALIVE
 
     def _bind(self, site: SiteFacts) -> list[str]:
         if self.plan.stands_alone:
