@@ -5,15 +5,21 @@ from __future__ import annotations
 import importlib.util
 import os
 import pwd
+import stat
+import subprocess
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from django_deploykit.config.appservers.gunicorn import GunicornRenderer
+from django_deploykit.config.output import output_files, write
 from django_deploykit.config.plan import Plan
+from django_deploykit.config.stack import resolve
+from django_deploykit.config.values import Address
 from django_deploykit.run.validate import validate
-from tests.cases import CASES, DEPLOYMENT, MEDIA, Case, produced, site
+from tests.cases import CASES, DEPLOYMENT, MEDIA, VERSIONS, Case, produced, site
 from tests.config.tiny import environment, relocated
 from tests.servers import harness
 
@@ -45,6 +51,40 @@ def test_gunicorn_accepts(name: str, tmp_path: Path) -> None:
         deployment=replace(case.deployment, user=user, group=""),
     )
     assert validate(local.stack(GunicornRenderer), plan(local)) == ""
+
+
+@pytest.mark.server
+def test_its_socket_is_for_the_front_alone(tmp_path: Path) -> None:
+    """By itself, gunicorn opens it to every user of the machine."""
+    harness.require("gunicorn", importlib.util.find_spec("gunicorn"))
+    facts, where, directory = relocated(site(), tmp_path), tmp_path / "s.sock", tmp_path / "deploy"
+    stack = resolve("nginx", "http", "gunicorn")
+    chosen = replace(DEPLOYMENT, socket=where, server_version=VERSIONS["nginx"])
+    plan = stack.plan([facts], chosen, directory)
+    write(output_files(stack.render(plan), directory, "a test"))
+    (server,) = stack.app_servers(plan)
+    command = server.foreground(directory, None).command
+    process = subprocess.Popen(command, env=environment(PYTHONWARNINGS=""))
+    try:
+        deadline = time.monotonic() + 30
+        while not where.exists():
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert stat.S_IMODE(where.stat().st_mode) == 0o660
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def test_over_tcp_there_is_no_mask() -> None:
+    """Only a socket with a path has a mode."""
+    stack = resolve("nginx", "http", "gunicorn")
+    chosen = replace(
+        DEPLOYMENT, socket=Address("127.0.0.1", 9000), server_version=VERSIONS["nginx"]
+    )
+    (server,) = stack.app_servers(stack.plan([site()], chosen, Path("/srv/deploy")))
+    assert "umask" not in server.render().text
 
 
 def test_drops_to_the_users_own_group() -> None:

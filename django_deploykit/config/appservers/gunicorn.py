@@ -53,6 +53,11 @@ _BEHIND = """
     limit_request_fields = <<headers>>
 """
 
+_PRIVATE = """
+    # Whoever connects is believed to be the front: its user and its group may, and nobody else.
+    umask = 0o117
+"""
+
 _USER = """
     import pwd
 
@@ -103,10 +108,7 @@ class GunicornRenderer(Renderer):
             accesslog="-" if alone else None,
             raw_env=[f"LANG={deployment.locale}", f"LC_ALL={deployment.locale}"],
         )
-        if not alone:
-            headers = limits.HEADERS + limits.HEADERS_ADDED
-            lines += (Line("", None),)
-            lines += python_lines(_BEHIND, headers=headers)
+        lines += self._behind(site)
         if deployment.user:
             account = _USER_AND_GROUP if deployment.group else _USER
             lines += (Line("", None),)
@@ -122,6 +124,16 @@ class GunicornRenderer(Renderer):
         """In a cluster as behind a front: its gateway keeps connections for requests to come."""
         clients = self.plan.stands_alone and not self.plan.in_container
         return limits.CLIENT_KEEP_ALIVE if clients else limits.FRONT_KEEP_ALIVE
+
+    def _behind(self, site: SiteFacts) -> tuple[Line, ...]:
+        """What only a gunicorn that has a front says."""
+        if self.plan.stands_alone:
+            return ()
+        headers = limits.HEADERS + limits.HEADERS_ADDED
+        lines = (Line("", None), *python_lines(_BEHIND, headers=headers))
+        if isinstance(self.plan.socket(site), Path):
+            return (*lines, Line("", None), *python_lines(_PRIVATE))
+        return lines
 
     def _bind(self, site: SiteFacts) -> list[str]:
         if self.plan.stands_alone:
