@@ -125,6 +125,8 @@ class Renderer(ABC):
     path_hosts: ClassVar[tuple[str, ...] | None] = None
     # Those of a front's gateways with several application servers.
     balancing: ClassVar[tuple[str, ...]] = ()
+    # The account, and the group of that name, as which Debian runs a front.
+    account: ClassVar[str] = "www-data"
     # Whether a front asks application servers how they are, with a Host that Django accepts.
     asks_health: ClassVar[bool] = False
     # Those of a front's gateways with which URLs have processes of their own (SITE["POOLS"]).

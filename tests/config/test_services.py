@@ -14,7 +14,7 @@ from django_deploykit.config.renderer import Rendered
 from django_deploykit.config.stack import resolve
 from django_deploykit.config.values import Address
 from django_deploykit.exceptions import ChoiceError
-from tests.cases import CASES, DEPLOYMENT, MEDIA, site
+from tests.cases import CASES, DEPLOYMENT, MEDIA, VERSIONS, site
 
 NGINX = replace(DEPLOYMENT, server_version=(1, 22, 1))
 
@@ -180,3 +180,19 @@ def test_the_environment_file_has_no_value() -> None:
     assert found.mode == 0o640
     assert found.needs.steps == ("chgrp www-data '/srv/my env' && chmod 0640 '/srv/my env'",)
     assert "EnvironmentFile=/srv/my env" in unit(facts)
+
+
+@pytest.mark.parametrize(("target", "group"), [("nginx", "www-data"), ("haproxy", "haproxy")])
+@pytest.mark.parametrize("app_server", ["gunicorn", "uvicorn"])
+def test_the_front_is_let_in_by_its_own_group(target: str, group: str, app_server: str) -> None:
+    """HAProxy is in no group but its own, and Debian's is not that of the other fronts."""
+    stack = resolve(target, "http", app_server)
+    deployment = replace(DEPLOYMENT, server_version=VERSIONS[target])
+    plan = stack.plan([site()], deployment, Path("/srv/deploy"))
+    found = [service.render() for service in stack.services(plan)]
+    text = "".join(one.text for one in found)
+    if app_server == "gunicorn":
+        assert f"SocketUser=www-data\nSocketGroup={group}\n" in text
+    else:
+        assert f"d /run/shop 2750 www-data {group} -" in text
+    assert "User=www-data\nGroup=www-data\n" in text  # The application stays what it was.

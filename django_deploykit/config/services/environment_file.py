@@ -13,7 +13,7 @@ from pathlib import Path
 from django_deploykit.config.plan import Plan
 from django_deploykit.config.renderer import Needs, Rendered, Renderer
 from django_deploykit.config.scripts.entry import site_of
-from django_deploykit.config.services.accounts import FRONT, group, unit_name
+from django_deploykit.config.services.accounts import USUAL, group, unit_name
 from django_deploykit.config.syntax.printer import Line
 
 # The reader of the file may be the server's group; the rest of the world may not.
@@ -51,7 +51,7 @@ class EnvironmentFileRenderer(Renderer):
         )
 
     def _protect(self, path: Path) -> str:
-        reader = group(self.deployment) or self.deployment.user or FRONT
+        reader = group(self.deployment) or self.deployment.user or USUAL
         quoted = shlex.quote(str(path))
         # Its owner stays: whoever runs manage.py has to read it, too.
         return f"chgrp {reader} {quoted} && chmod {_MODE:04o} {quoted}"

@@ -15,7 +15,7 @@ from django_deploykit.config import limits
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.plan import Plan, Service
 from django_deploykit.config.renderer import Rendered, Renderer
-from django_deploykit.config.services.accounts import FRONT, unit_name, user
+from django_deploykit.config.services.accounts import front, unit_name, user
 from django_deploykit.config.services.systemd_service import description, only_site
 from django_deploykit.config.syntax import systemd
 from django_deploykit.config.syntax.nodes import Comment, Node, directive
@@ -78,7 +78,7 @@ class SystemdSocketRenderer(Renderer):
         return [
             *nodes,
             directive("SocketUser", user(self.deployment), why="the application's", setting="user"),
-            directive("SocketGroup", FRONT, why="the front connects, and nobody else"),
+            directive("SocketGroup", front(self.plan), why="the front connects, and nobody else"),
             directive("SocketMode", "0660", why="whoever connects is believed to be the front"),
             directive("RemoveOnStop", "yes", why="the socket goes with its unit"),
         ]

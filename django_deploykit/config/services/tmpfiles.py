@@ -15,7 +15,7 @@ from typing import cast
 from django_deploykit import contract
 from django_deploykit.config.plan import Plan
 from django_deploykit.config.renderer import Needs, Rendered, Renderer
-from django_deploykit.config.services.accounts import FRONT, file_name, user
+from django_deploykit.config.services.accounts import file_name, front, user
 from django_deploykit.config.syntax import tmpfiles
 from django_deploykit.config.syntax.nodes import Comment, Node, directive
 from django_deploykit.config.syntax.printer import Dialect, print_lines
@@ -64,7 +64,7 @@ class TmpfilesRenderer(Renderer):
             return []  # A socket that was chosen lies in a directory of the operator's.
         owner = user(self.deployment)
         why = "the application makes its socket there, and the set-group-ID bit gives it the group"
-        return [_made(own.parent, "2750", owner, FRONT, why=why, setting="socket")]
+        return [_made(own.parent, "2750", owner, front(plan), why=why, setting="socket")]
 
     def _logs(self) -> list[Node]:
         logs, directory = self.plan.logs, self.deployment.log_directory

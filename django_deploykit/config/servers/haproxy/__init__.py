@@ -43,6 +43,8 @@ class HaproxyRenderer(Renderer):
     path_hosts = ()
     sends_files = False
     asks_health = True
+    # The package's haproxy.cfg names it, and HAProxy is in no other group: it drops them all.
+    account = "haproxy"
 
     @classmethod
     def installed(cls, deployment: Deployment) -> Deployment:
