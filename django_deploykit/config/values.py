@@ -25,6 +25,14 @@ class Address:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host or '*'}:{self.port}"
 
+    @property
+    def is_on_a_network(self) -> bool:
+        """Whether it is one address that this host has only once an interface is up."""
+        if not self.host:
+            return False
+        found = ipaddress.ip_address(self.host)
+        return not (found.is_loopback or found.is_unspecified)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Backend:

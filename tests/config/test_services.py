@@ -196,3 +196,36 @@ def test_the_front_is_let_in_by_its_own_group(target: str, group: str, app_serve
     else:
         assert f"d /run/shop 2750 www-data {group} -" in text
     assert "User=www-data\nGroup=www-data\n" in text  # The application stays what it was.
+
+
+NETWORK = Address("10.0.0.5", 8000)
+ONLINE = ["Wants=network-online.target", "After=network-online.target"]
+
+
+@pytest.mark.parametrize(
+    ("address", "waits"),
+    [
+        (NETWORK, True),
+        (Address("2001:db8::5", 8000), True),
+        (Address("127.0.0.1", 8000), False),
+        (Address("::1", 8000), False),
+        (Address("", 8000), False),
+        (Address("0.0.0.0", 8000), False),  # noqa: S104 - what may be chosen
+    ],
+)
+def test_an_address_of_the_network_may_come_later(address: Address, waits: bool) -> None:
+    """Sockets are made long before a network is up; a server that makes its own waits for it."""
+    deployment = replace(NGINX, socket=address)
+    units = rendered(site(), deployment, "gunicorn")
+    assert ("FreeBind=yes" in units["django-shop.socket"].text) == waits
+    assert "online" not in units["django-shop.service"].text
+    own = unit(site(), deployment, "uwsgi")
+    assert [line for line in own if "online" in line] == (ONLINE if waits else [])
+
+
+def test_alone_on_an_address_of_the_network() -> None:
+    """The same where clients ask the application server itself."""
+    deployment = replace(NGINX, listen=(Address("127.0.0.1", 80), NETWORK))
+    assert (
+        "FreeBind=yes" in rendered(site(), deployment, target="gunicorn")["django-shop.socket"].text
+    )

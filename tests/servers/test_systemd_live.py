@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from django_deploykit.config.registry import renderers
+from django_deploykit.config.stack import resolve
+from django_deploykit.config.values import Address
+from tests.cases import DEPLOYMENT, VERSIONS, site
 from tests.servers import load, manager
 from tests.servers.harness import PASSWORD
 from tests.servers.manager import PROJECT, SITE, UNITS, Manager, SocketServer
@@ -21,6 +24,8 @@ SOCKET = Path("/run/example/example.sock")
 BEHIND = [name for name, one in renderers().items() if "http" in one.protocols]
 DATA = SITE / "data"
 SECONDS = 30
+_CONNECT = "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])"
+CONNECT = sys.executable, "-c", _CONNECT, str(SOCKET)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +73,7 @@ def installed(machine: Installed) -> Installed:
     return machine
 
 
-def _write(system: Manager, app_server: str, user: str) -> None:
+def _write(system: Manager, app_server: str, user: str, front: str = "nginx") -> None:
     """Write the stack inside, from settings that take everything from an environment file."""
     variables = {
         "DATA_DIR": str(DATA),
@@ -82,7 +87,7 @@ def _write(system: Manager, app_server: str, user: str) -> None:
     owner = user or "www-data"
     system.run(*manage, "demo_data", "--owner", owner, **environ)
     chosen = ("--set", "processes=2", *(("--set", f"user={user}") if user else ()))
-    stack = ("nginx", "--gateway", "http", "--app-server", app_server, *chosen)
+    stack = (front, "--gateway", "http", "--app-server", app_server, *chosen)
     system.run(*manage, "deployconfig", *stack, "--output", str(SITE / "deploy"), **environ)
     system.run("chown", f"root:{owner}", str(PROJECT / "site.env"))
     system.run("chmod", "0640", str(PROJECT / "site.env"))
@@ -116,19 +121,17 @@ def wait_for(condition: Callable[[], object]) -> None:
         time.sleep(0.05)
 
 
-def as_account(installed: Installed, account: str, *command: str) -> str:
+def as_account(system: Manager, account: str, *command: str) -> str:
     """What a command says that is run by an account of the container."""
     group = {"nobody": "nogroup"}.get(account, account)
     words = ("setpriv", f"--reuid={account}", f"--regid={group}", "--clear-groups")
-    return installed.manager.run(*words, *command, check=False)
+    return system.run(*words, *command, check=False)
 
 
 def test_the_front_is_let_in_and_nobody_else(installed: Installed) -> None:
     """The web server's account can connect to the socket; another account cannot."""
-    connect = "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])"
-    command = sys.executable, "-c", connect, str(SOCKET)
-    assert as_account(installed, "www-data", *command) == ""
-    assert "PermissionError" in as_account(installed, "nobody", *command)
+    assert as_account(installed.manager, "www-data", *CONNECT) == ""
+    assert "PermissionError" in as_account(installed.manager, "nobody", *CONNECT)
 
 
 def test_the_site_works_in_its_sandbox(installed: Installed) -> None:
@@ -141,7 +144,7 @@ def test_the_site_works_in_its_sandbox(installed: Installed) -> None:
     assert visitor.sign_in("alice").status == 302
     assert visitor.upload("/upload/", "grün.txt", b"content").status == 302
     stored = str(DATA / "media/uploads/grün.txt")
-    assert as_account(installed, "www-data", "cat", stored) == "content"
+    assert as_account(installed.manager, "www-data", "cat", stored) == "content"
 
 
 def test_a_large_upload_has_its_temporary_file(installed: Installed) -> None:
@@ -246,3 +249,36 @@ def test_it_ends_when_it_is_told_to(installed: Installed) -> None:
     installed.manager.run("systemctl", "stop", *units, check=False)
     wait_for(lambda: installed.manager.show(UNIT, "ActiveState") == "inactive")
     assert installed.manager.show(UNIT, "Result") == "success"
+
+
+@pytest.mark.parametrize("app_server", ["gunicorn", "uvicorn"])
+def test_haproxy_is_let_in_and_no_other_front(app_server: str) -> None:
+    """It runs as an account of its own, in no other group, and reaches sockets that systemd makes
+    and those that an application server does."""
+    with manager.booted() as system:
+        _write(system, app_server, "", front="haproxy")
+        _install(system)
+        wait_for(system.path(SOCKET).exists)
+        wait_for(lambda: "Refused" not in as_account(system, "haproxy", *CONNECT))
+        assert as_account(system, "haproxy", *CONNECT) == ""
+        assert "PermissionError" in as_account(system, "nobody", *CONNECT)
+
+
+# An address for documentation (RFC 5737): nobody has it.
+NOT_YET = Address("192.0.2.77", 8000)
+
+
+def test_a_socket_is_made_before_the_host_has_its_address() -> None:
+    """At the start of a host it is: one that failed would not be tried again."""
+    stack = resolve("nginx", "http", "gunicorn")
+    chosen = dataclasses.replace(DEPLOYMENT, socket=NOT_YET, server_version=VERSIONS["nginx"])
+    services = stack.services(stack.plan([site()], chosen, Path("/srv/deploy")))
+    (text,) = [one.render().text for one in services if one.name == "systemd-socket"]
+    with manager.booted() as system:
+        for name, lines in {"early": text, "failing": text.replace("FreeBind=yes\n", "")}.items():
+            system.path(UNITS / f"{name}.socket").write_text(lines)
+            system.path(UNITS / f"{name}.service").write_text("[Service]\nExecStart=/bin/true\n")
+        system.run("systemctl", "daemon-reload")
+        assert "failed" in system.run("systemctl", "start", "failing.socket", check=False).lower()
+        system.run("systemctl", "start", "early.socket")
+        assert system.show("early.socket", "ActiveState") == "active"

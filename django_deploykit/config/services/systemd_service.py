@@ -24,6 +24,7 @@ from django_deploykit.config.syntax.nodes import (
     directive,
 )
 from django_deploykit.config.syntax.printer import Dialect
+from django_deploykit.config.values import Address
 from django_deploykit.exceptions import ChoiceError
 
 dialect = cast(Dialect, systemd)
@@ -109,8 +110,17 @@ class SystemdServiceRenderer(Renderer):
         if service.takes_socket:
             socket = f"{unit_name(self.plan, site, service.kind)}.socket"
             why = "it listens there, before and after this service runs"
-            nodes += [directive(name, socket, why=why) for name in ("Requires", "After")]
-        return nodes
+            return [*nodes, *(directive(name, socket, why=why) for name in ("Requires", "After"))]
+        return [*nodes, *self._network(site, service)]
+
+    def _network(self, site: SiteFacts, service: Service) -> list[Node]:
+        """A wait for the address that the server binds itself."""
+        addresses = listens(self.plan, site, service)
+        if not any(isinstance(one, Address) and one.is_on_a_network for one in addresses):
+            return []
+        why, setting = "the host has its address only then", listens_by(self.plan, service)
+        unit = "network-online.target"
+        return [directive(name, unit, why=why, setting=setting) for name in ("Wants", "After")]
 
     def _service(self, site: SiteFacts, service: Service) -> list[Node]:
         return [
@@ -227,6 +237,20 @@ class SystemdServiceRenderer(Renderer):
             "Move it elsewhere."
             for path in hidden
         )
+
+
+def listens(plan: Plan, site: SiteFacts, service: Service) -> Sequence[Path | Address]:
+    """Where a service answers."""
+    if service.address:
+        return [service.address]
+    return plan.deployment.listen if plan.stands_alone else [plan.socket(site)]
+
+
+def listens_by(plan: Plan, service: Service) -> str:
+    """The choice that says so."""
+    if service.address:
+        return "authorizer"
+    return "listen" if plan.stands_alone else "socket"
 
 
 def only_site(plan: Plan, target: str) -> tuple[SiteFacts, Service]:

@@ -16,7 +16,12 @@ from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.plan import Plan, Service
 from django_deploykit.config.renderer import Rendered, Renderer
 from django_deploykit.config.services.accounts import front, unit_name, user
-from django_deploykit.config.services.systemd_service import description, only_site
+from django_deploykit.config.services.systemd_service import (
+    description,
+    listens,
+    listens_by,
+    only_site,
+)
 from django_deploykit.config.syntax import systemd
 from django_deploykit.config.syntax.nodes import Comment, Node, directive
 from django_deploykit.config.syntax.printer import Dialect
@@ -67,10 +72,11 @@ class SystemdSocketRenderer(Renderer):
         )
 
     def _socket(self, site: SiteFacts, service: Service) -> list[Node]:
-        addresses, setting = self._addresses(site, service), _setting(service)
+        addresses, setting = listens(self.plan, site, service), listens_by(self.plan, service)
         nodes: list[Node] = [
             *(node for address in addresses for node in _listen(address, setting)),
-            *_apart(addresses),
+            *_apart(addresses, setting),
+            *_before_the_network(addresses, setting),
             directive("Backlog", limits.BACKLOG, why="a full queue of a unix socket is a 502"),
         ]
         if not any(isinstance(address, Path) for address in addresses):
@@ -83,18 +89,8 @@ class SystemdSocketRenderer(Renderer):
             directive("RemoveOnStop", "yes", why="the socket goes with its unit"),
         ]
 
-    def _addresses(self, site: SiteFacts, service: Service) -> Sequence[Path | Address]:
-        if service.address:
-            return [service.address]
-        return self.deployment.listen if self.plan.stands_alone else [self.plan.socket(site)]
-
-
-def _setting(service: Service) -> str:
-    return "authorizer" if service.address else ""
-
 
 def _listen(address: Path | Address, setting: str) -> list[Node]:
-    setting = setting or ("listen" if isinstance(address, Address) else "socket")
     return [
         directive("ListenStream", where, why="where", setting=setting)
         for where in _spellings(address)
@@ -108,8 +104,16 @@ def _spellings(address: Path | Address) -> list[str]:
     return [str(address)]
 
 
-def _apart(addresses: Sequence[Path | Address]) -> list[Node]:
+def _apart(addresses: Sequence[Path | Address], setting: str) -> list[Node]:
     if not any(isinstance(one, Address) and not one.host for one in addresses):
         return []
     why = "on one socket for both, a client of IPv4 would have an address of IPv6"
-    return [directive("BindIPv6Only", "ipv6-only", why=why, setting="listen")]
+    return [directive("BindIPv6Only", "ipv6-only", why=why, setting=setting)]
+
+
+def _before_the_network(addresses: Sequence[Path | Address], setting: str) -> list[Node]:
+    """Sockets are made long before a network is up, and one that failed is not tried again."""
+    if not any(isinstance(one, Address) and one.is_on_a_network for one in addresses):
+        return []
+    why = "it is made before the host has its addresses"
+    return [directive("FreeBind", "yes", why=why, setting=setting)]
