@@ -213,6 +213,24 @@ def test_a_reload_loses_no_request(installed: Installed) -> None:
     assert asking.lost() == []
 
 
+def test_a_changed_environment_file_needs_a_restart(installed: Installed) -> None:
+    """A reload leaves processes their variables (docs/howto/reload)."""
+    path = installed.manager.path(PROJECT / "site.env")
+    kept = path.read_text()
+    before = installed.workers()
+    try:
+        path.write_text(kept.replace("WHOAMI_PUBLIC=true", "WHOAMI_PUBLIC=false"))
+        installed.manager.run("systemctl", "reload", UNIT)
+        wait_for(lambda: not before & installed.workers())
+        installed.manager.run("systemctl", "restart", UNIT)
+        wait_for(lambda: _answers(installed))
+        assert installed.server.get("/whoami/").status != 200
+    finally:
+        path.write_text(kept)
+        installed.manager.run("systemctl", "restart", UNIT)
+        wait_for(lambda: _answers(installed))
+
+
 def test_it_comes_back_after_kill_9(installed: Installed) -> None:
     """The whole service is started anew, without anybody's help."""
     before = installed.main
