@@ -34,7 +34,7 @@ def addresses(
 
 
 def without_files(site: SiteFacts) -> SiteFacts:
-    """The site as its authorizer needs it: the code, and the database."""
+    """The site as its authorizer needs it: the code, the database, and what any process writes."""
     return replace(
         site,
         static=None,
@@ -43,6 +43,8 @@ def without_files(site: SiteFacts) -> SiteFacts:
         admin_static=None,
         protected=(),
         areas=(),
+        writes=tuple((setting, path) for setting, path in site.writes if setting == "LOGGING"),
+        special_modes=(),
         root_files=(),
     )
 

@@ -103,6 +103,7 @@ def _contained(site: SiteFacts) -> SiteFacts:
         protected=_mounts(site, site.protected),
         databases=tuple(_moved(site, path) for path in site.databases),
         caches=tuple(_moved(site, path) for path in site.caches),
+        writes=tuple((setting, _moved(site, path)) for setting, path in site.writes),
         root_files=tuple(replace(file, path=_moved(site, file.path)) for file in site.root_files),
         tls=site.tls and replace(site.tls, key=_moved(site, site.tls.key)),
     )

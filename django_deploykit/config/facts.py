@@ -167,7 +167,9 @@ class SiteFacts:
     """Everything about one site that a web server must know.
 
     ``media`` are uploads that it hands to anybody; those that it does not lie in
-    ``closed_uploads``.
+    ``closed_uploads``. ``writes`` are further directories that settings, which stand before them,
+    have the application write to; ``special_modes`` are those settings that give uploads a
+    set-user-ID or set-group-ID bit.
     """
 
     name: str
@@ -191,6 +193,8 @@ class SiteFacts:
     login_url: str = ""
     databases: tuple[Path, ...] = ()
     caches: tuple[Path, ...] = ()
+    writes: tuple[tuple[str, Path], ...] = ()
+    special_modes: tuple[str, ...] = ()
     database_servers: tuple[DatabaseServer, ...] = ()
     root_files: tuple[RootFile, ...] = ()
     tls: Tls | None = None

@@ -41,6 +41,7 @@ def site_access(plan: Plan, site: SiteFacts) -> list[Access]:
     """What the processes that serve a site read and write."""
     found = [
         Access(site.application.root, "the application's code"),
+        *(Access(path, "the application's code") for path in site.application.elsewhere),
         Access(plan.python(site), "the interpreter"),
         Access(plan.script(site), SCRIPT),
     ]

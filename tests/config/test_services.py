@@ -229,3 +229,66 @@ def test_alone_on_an_address_of_the_network() -> None:
     assert (
         "FreeBind=yes" in rendered(site(), deployment, target="gunicorn")["django-shop.socket"].text
     )
+
+
+def _elsewhere(path: str) -> SiteFacts:
+    facts = site()
+    return replace(facts, application=replace(facts.application, elsewhere=(Path(path),)))
+
+
+def test_code_elsewhere_is_seen() -> None:
+    """An application that is installed editable, say, is part of the site."""
+    assert "ProtectHome=read-only" in unit(_elsewhere("/home/anna/libs/shoplib"))
+    warned = rendered(_elsewhere("/tmp/shoplib"))["django-shop.service"].warnings
+    assert any("'/tmp/shoplib' is hidden from the service" in text for text in warned)
+
+
+def test_a_socket_in_a_home_is_reached() -> None:
+    """Where the service makes it; systemd's own is made outside of the sandbox."""
+    deployment = replace(NGINX, socket=Path("/home/shop/run/shop.sock"))
+    lines = unit(site(), deployment)
+    assert {"ReadWritePaths=/home/shop/run", "ProtectHome=read-only"} <= set(lines)
+    assert "ProtectHome=yes" in unit(site(), deployment, "gunicorn")
+
+
+@pytest.mark.parametrize("app_server", ["uwsgi", "gunicorn"])
+def test_a_socket_in_tmp_is_warned_of(app_server: str) -> None:
+    """Service and front each have a /tmp of their own, and do not meet."""
+    deployment = replace(NGINX, socket=Path("/tmp/shop.sock"))
+    found = rendered(site(), deployment, app_server)["django-shop.service"].warnings
+    assert [text for text in found if text.startswith("shop: socket: '/tmp/shop.sock':")]
+
+
+def test_caches_in_files_are_writable() -> None:
+    """Django makes their directories, but may not here, so they are among what is needed; one
+    below /tmp is the service's own, and may not be named: it is not there."""
+    caches = (Path("/srv/shop/cache"), Path("/var/tmp/cache"))
+    found = rendered(site(caches=caches))["django-shop.service"]
+    lines = [line for line in found.text.splitlines() if line.startswith("ReadWritePaths")]
+    assert lines == ["ReadWritePaths=/srv/shop/cache", "ReadWritePaths=/run/shop"]
+    needed = {one.path: one for one in found.needs.access}
+    assert needed[caches[0]].write
+    assert needed[caches[0]].private
+    assert found.warnings == ()
+
+
+def test_what_the_sandbox_refuses_is_warned_of() -> None:
+    """A log or a place for uploads on their way that cannot be written, and modes that may not be
+    set; nothing of what works."""
+    facts = site(
+        media=MEDIA,
+        writes=(
+            ("LOGGING", Path("/var/log/shop")),
+            ("LOGGING", Path("/srv/shop/media/logs")),
+            ("FILE_UPLOAD_TEMP_DIR", Path("/var/tmp")),
+            ("FILE_UPLOAD_TEMP_DIR", Path("/srv/tmp")),
+        ),
+        special_modes=("FILE_UPLOAD_DIRECTORY_PERMISSIONS",),
+    )
+    found = rendered(facts)["django-shop.service"].warnings
+    assert [text.split(": ")[1] for text in found] == [
+        "LOGGING",
+        "FILE_UPLOAD_TEMP_DIR",
+        "FILE_UPLOAD_DIRECTORY_PERMISSIONS",
+    ]
+    assert "django-shop.service may not write to '/var/log/shop'" in found[0]

@@ -244,6 +244,27 @@ def test_cache_is_never_public(read: Read, tmp_path: Path) -> None:
     assert "the cache" in overlap(found)
 
 
+def test_what_settings_would_write(read: Read, tmp_path: Path) -> None:
+    """The directories of log files, and of uploads on their way; a device is no file."""
+    handlers = {
+        "file": {"class": "logging.FileHandler", "filename": tmp_path / "log" / "django.log"},
+        "stdout": {"class": "logging.FileHandler", "filename": "/dev/stdout"},
+        "console": {"class": "logging.StreamHandler"},
+    }
+    assert facts(read()).writes == ()
+    found = facts(read(LOGGING={"version": 1, "handlers": handlers}))
+    assert found.writes == (("LOGGING", tmp_path / "log"),)
+    mine = facts(read(LOGGING_CONFIG="mine.configure", FILE_UPLOAD_TEMP_DIR=tmp_path / "up"))
+    assert mine.writes == (("FILE_UPLOAD_TEMP_DIR", tmp_path / "up"),)
+
+
+def test_modes_with_special_bits(read: Read) -> None:
+    """A service may not set them, and the unit's warning names the setting."""
+    assert facts(read(FILE_UPLOAD_PERMISSIONS=None)).special_modes == ()
+    found = facts(read(FILE_UPLOAD_DIRECTORY_PERMISSIONS=0o2775))
+    assert found.special_modes == ("FILE_UPLOAD_DIRECTORY_PERMISSIONS",)
+
+
 def test_closed_uploads_are_not_around_static_files(read: Read, tmp_path: Path) -> None:
     """Whoever uploads could replace them, though nobody else reads what was uploaded."""
     (tmp_path / "up" / "static").mkdir(parents=True)

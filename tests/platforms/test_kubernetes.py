@@ -324,6 +324,18 @@ def test_warnings_of_what_a_pod_would_lose() -> None:
     assert written(quiet, image="shop:1", health="/up")["kubernetes/shop.yaml"].warnings == ()
 
 
+def test_warnings_of_what_a_pod_may_not_write() -> None:
+    """A cache in files and a log, but not below /tmp."""
+    facts = site(
+        believes_proxies=True,
+        caches=(Path("/srv/shop/cache"), Path("/tmp/cache")),
+        writes=(("LOGGING", Path("/var/log/shop")), ("FILE_UPLOAD_TEMP_DIR", Path("/tmp"))),
+    )
+    warned = written(facts, image="shop:1", health="/up")["kubernetes/shop.yaml"].warnings
+    assert [text.split(": ")[1] for text in warned] == ["CACHES", "LOGGING"]
+    assert "'/var/log/shop'" in warned[1]
+
+
 def test_the_gateway_lets_go_first() -> None:
     """It keeps connections for requests to come: one that gunicorn closes meanwhile is a 502."""
     emitted = written()["gunicorn/shop_gunicorn.py"].text

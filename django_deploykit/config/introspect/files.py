@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from django_deploykit.config.introspect.databases import in_a_file
 from django_deploykit.config.introspect.storages import location, storage, url
 
 MEDIA_CHOICES = ("none", "protected", "public")
+_SPECIAL = stat.S_ISUID | stat.S_ISGID
+# What a file of a log may be called that is none: such as /dev/stdout.
+_NO_FILES = (Path("/dev"), Path("/proc"))
 
 
 def uploads(context: Context, prefix: str) -> tuple[Mount | None, Path | None]:
@@ -73,6 +77,21 @@ def caches(context: Context) -> tuple[Path, ...]:
     )
 
 
+def writes(context: Context) -> tuple[tuple[str, Path], ...]:
+    """The directories of log files, and of uploads on their way, each with its setting."""
+    found = [("LOGGING", path.parent) for path in _log_files(context)]
+    if directory := context.settings.FILE_UPLOAD_TEMP_DIR:
+        found.append(("FILE_UPLOAD_TEMP_DIR", Path(str(directory)).absolute()))
+    return tuple(dict.fromkeys(found))
+
+
+def special_modes(context: Context) -> tuple[str, ...]:
+    """The settings that give uploads a set-user-ID or set-group-ID bit."""
+    names = ("FILE_UPLOAD_PERMISSIONS", "FILE_UPLOAD_DIRECTORY_PERMISSIONS")
+    modes = {name: getattr(context.settings, name) for name in names}
+    return tuple(name for name, mode in modes.items() if isinstance(mode, int) and mode & _SPECIAL)
+
+
 def root_files(context: Context) -> tuple[RootFile, ...]:
     """The files at the root of the host, by default those of WHITENOISE_ROOT."""
     default = getattr(context.settings, "WHITENOISE_ROOT", None)
@@ -98,6 +117,18 @@ def documents(context: Context) -> Path | None:
         message = f"{str(value)!r} is not an existing directory."
         context.find(findings.MISSING_PATH, setting, message)
     return path
+
+
+def _log_files(context: Context) -> Iterator[Path]:
+    """The files of the handlers of LOGGING, where Django configures them."""
+    settings = context.settings
+    usual = settings.LOGGING_CONFIG == "logging.config.dictConfig"
+    handlers = settings.LOGGING.get("handlers") if usual else None
+    for handler in (handlers or {}).values():
+        name = handler.get("filename")
+        path = Path(str(name)).absolute()
+        if name and not any(path.is_relative_to(place) for place in _NO_FILES):
+            yield path
 
 
 def _absolute_url(context: Context, setting: str, url: str, prefix: str) -> str:

@@ -128,6 +128,8 @@ def _read(context: Context) -> SiteFacts:
         login_url=urls.login_url(context, prefix),
         databases=files.databases(context),
         caches=files.caches(context),
+        writes=files.writes(context),
+        special_modes=files.special_modes(context),
         database_servers=databases.servers(context),
         root_files=files.root_files(context),
         tls=tls,

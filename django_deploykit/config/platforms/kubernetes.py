@@ -8,6 +8,7 @@ Reference: https://kubernetes.io/docs/reference/kubernetes-api/
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from django_deploykit import contract
 from django_deploykit.config import container, limits
@@ -25,6 +26,8 @@ WEB = "web"
 
 # Of the CPUs that a pod asks for: above that, more pods; the rest is for the time they need.
 _BUSY_PERCENT = 70
+
+_TEMPORARY = Path("/tmp")  # noqa: S108 - asked about, not used
 
 
 class KubernetesRenderer(Renderer):
@@ -172,6 +175,11 @@ class KubernetesRenderer(Renderer):
     def _metadata(self, site: SiteFacts) -> Object:
         return {"name": pod.object_name(site), "labels": pod.labels(site, WEB)}
 
+    def _written(self, site: SiteFacts) -> list[tuple[str, Path]]:
+        """What settings would have a pod write where it may not, by their names."""
+        named = [*(("CACHES", path) for path in site.caches), *site.writes]
+        return [(setting, path) for setting, path in named if not path.is_relative_to(_TEMPORARY)]
+
     def _warnings(self, site: SiteFacts) -> list[str]:
         lost = {
             "MEDIA_ROOT": [site.uploads] if site.uploads else [],
@@ -183,6 +191,10 @@ class KubernetesRenderer(Renderer):
             "temporary ones. Keep them in an object storage or a database server."
             for setting, directories in lost.items()
             if directories
+        ]
+        found += [
+            f"{site.name}: {setting}: a pod may write to /tmp alone, and not to {str(path)!r}."
+            for setting, path in self._written(site)
         ]
         if not self.deployment.image:
             found.append("image: name the image that the cluster pulls (--set image=).")

@@ -5,14 +5,14 @@ Manuals: systemd.service(5), systemd.exec(5), systemd.kill(5).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import cast
 
 from django_deploykit import contract
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.plan import Plan, Service
-from django_deploykit.config.renderer import Needs, Rendered, Renderer, site_access
+from django_deploykit.config.renderer import Access, Needs, Rendered, Renderer, site_access
 from django_deploykit.config.services.accounts import group, unit_name, user
 from django_deploykit.config.syntax import systemd
 from django_deploykit.config.syntax.nodes import (
@@ -96,8 +96,8 @@ class SystemdServiceRenderer(Renderer):
         return Rendered(
             filename=f"systemd/{unit_name(self.plan, site, service.kind)}.service",
             lines=tuple(systemd.unit_lines(dialect, [head], sections)),
-            warnings=self._warnings(site),
-            needs=Needs(access=tuple(site_access(self.plan, site))),
+            warnings=tuple(self._warnings(site, service)),
+            needs=Needs(access=tuple(self._access(site))),
         )
 
     def _unit(self, site: SiteFacts, service: Service) -> list[Node]:
@@ -136,7 +136,7 @@ class SystemdServiceRenderer(Renderer):
             ),
             *self._environment(site),
             Comment("What it may write; everything else is read-only or hidden."),
-            *self._files(site),
+            *self._files(site, service),
             Comment("What no web application needs"),
             *_sandbox(),
         ]
@@ -206,37 +206,70 @@ class SystemdServiceRenderer(Renderer):
             nodes.append(directive("EnvironmentFile", path, why=why, setting=setting))
         return nodes
 
-    def _files(self, site: SiteFacts) -> list[Node]:
+    def _files(self, site: SiteFacts, service: Service) -> list[Node]:
         read_only = "no file changes, but for those named here"
         nodes: list[Node] = [directive("ProtectSystem", "strict", why=read_only)]
-        for path, why in self._writable(site).items():
+        for path, why in self._writable(site, service).items():
             nodes.append(directive("ReadWritePaths", str(path), why=why, setting=why))
-        at_home = any(_below(path, _HOMES) for path in self._used(site))
+        used = [*self._used(site), *self._makes(site, service)]
+        at_home = any(_below(path, _HOMES) for path in used)
         why = "parts of this site lie there" if at_home else "nothing of this site lies there"
         mode = "read-only" if at_home else "yes"
         return [*nodes, directive("ProtectHome", mode, why=why)]
 
-    def _writable(self, site: SiteFacts) -> dict[Path, str]:
-        found = {one.path: one.why for one in site_access(self.plan, site) if one.write}
-        service = self.plan.service
-        socket = None if self.plan.stands_alone else self.plan.socket(site)
-        if isinstance(socket, Path) and not (service and service.takes_socket):
-            return {**found, socket.parent: "socket"}
-        return found
+    def _writable(self, site: SiteFacts, service: Service) -> dict[Path, str]:
+        found = {one.path: one.why for one in self._access(site) if one.write}
+        return {**found, **{path.parent: "socket" for path in self._makes(site, service)}}
+
+    def _makes(self, site: SiteFacts, service: Service) -> list[Path]:
+        """The socket that the server makes itself, if it has a path."""
+        addresses = [] if service.takes_socket else listens(self.plan, site, service)
+        return [one for one in addresses if isinstance(one, Path)]
+
+    def _access(self, site: SiteFacts) -> list[Access]:
+        """What the site reads and writes, with its caches: Django would make their directories,
+        but may not here."""
+        caches = [path for path in site.caches if not _below(path, _TEMPORARY)]
+        found = [Access(path, "a cache", write=True, private=True) for path in caches]
+        return [*site_access(self.plan, site), *found]
 
     def _used(self, site: SiteFacts) -> list[Path]:
         base = [site.interpreter.base] if site.interpreter.base else []
-        return [*base, *(one.path for one in site_access(self.plan, site))]
+        return [*base, *(one.path for one in self._access(site))]
 
-    def _warnings(self, site: SiteFacts) -> tuple[str, ...]:
+    def _warnings(self, site: SiteFacts, service: Service) -> Iterator[str]:
+        for address in listens(self.plan, site, service):
+            if isinstance(address, Path) and _below(address, _TEMPORARY):
+                yield (
+                    f"{self.plan.name(site)}: {listens_by(self.plan, service)}: {str(address)!r}: "
+                    "the service has a /tmp of its own, and a front may have one too, as Debian's "
+                    "Apache has: they would not meet. Choose a path elsewhere."
+                )
         if self.plan.pool:
-            return ()  # It has been said of its site.
-        hidden = sorted({str(path) for path in self._used(site) if _below(path, _TEMPORARY)})
-        return tuple(
-            f"{site.name}: {path!r} is hidden from the service, which has a /tmp of its own. "
-            "Move it elsewhere."
-            for path in hidden
-        )
+            return  # The rest has been said of its site.
+        for hidden in sorted({str(path) for path in self._used(site) if _below(path, _TEMPORARY)}):
+            yield (
+                f"{site.name}: {hidden!r} is hidden from the service, which has a /tmp of its own. "
+                "Move it elsewhere."
+            )
+        yield from self._refused(site, service)
+
+    def _refused(self, site: SiteFacts, service: Service) -> Iterator[str]:
+        """What settings ask for, and the sandbox does not allow."""
+        writable = list(self._writable(site, service))
+        unit = f"{unit_name(self.plan, site, service.kind)}.service"
+        for setting, path in site.writes:
+            if path not in _TEMPORARY and not _below(path, writable):
+                yield (
+                    f"{site.name}: {setting}: {unit} may not write to {str(path)!r}. Name another "
+                    "place, or allow it with ReadWritePaths= (docs/howto/systemd.md)."
+                )
+        for setting in site.special_modes:
+            yield (
+                f"{site.name}: {setting}: the service may set no set-user-ID or set-group-ID bit, "
+                "and uploads would fail. Leave it out: a directory takes over the set-group-ID "
+                "bit of the one that it is made in."
+            )
 
 
 def listens(plan: Plan, site: SiteFacts, service: Service) -> Sequence[Path | Address]:
