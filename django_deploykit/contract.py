@@ -14,6 +14,11 @@ from typing import NamedTuple
 # the gateway. It does not begin with HTTP_, so that no client can set it.
 STACK_KEY = "DEPLOYKIT_STACK"
 
+# Seconds after which a request costs its process, where the server itself has no limit for one of
+# several threads: in the server's own file, as a process variable or, with uWSGI, an option. Pools
+# share a script, and have seconds of their own.
+TIMEOUT_KEY = "DEPLOYKIT_REQUEST_TIMEOUT"
+
 # What proxies say about the client. A server that is itself the edge removes all of them.
 FORWARDED_HEADERS = (
     "Forwarded",

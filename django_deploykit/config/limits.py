@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from django_deploykit import contract
 from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.facts import SiteFacts
 
@@ -51,6 +52,13 @@ _LONGEST_START = 60
 def application_timeout(deployment: Deployment) -> int:
     """Seconds until the application server gives a request up."""
     return deployment.request_timeout
+
+
+def watched(deployment: Deployment) -> list[tuple[str, int]]:
+    """What a process is told so that it looks after its threads itself (handlers/hanging.py); one
+    thread alone is the server's to limit."""
+    several = deployment.threads > 1
+    return [(contract.TIMEOUT_KEY, application_timeout(deployment))] if several else []
 
 
 def front_timeout(deployment: Deployment) -> int:

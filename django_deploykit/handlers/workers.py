@@ -25,6 +25,8 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 EXPECTED = 5
 # So long waits the next process when one could not even begin to work.
 _PAUSE = 1.0
+# By its number: what stands for it in Python may have been replaced.
+STDERR = 2
 
 
 def inherited_socket() -> socket.socket | None:
@@ -154,8 +156,15 @@ def _start_anew(listener: socket.socket) -> None:
     os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - its own command line, once more
 
 
+def tell(seconds: float) -> None:
+    """Say on standard error that a request took longer, and where each thread is."""
+    with contextlib.suppress(OSError):
+        os.write(
+            STDERR, f"A request took longer than {seconds:g} seconds; its process ends.\n".encode()
+        )
+    faulthandler.dump_traceback(STDERR)
+
+
 def _give_up(seconds: float) -> None:
-    sys.stderr.write(f"A request took longer than {seconds:g} seconds; its process ends.\n")
-    faulthandler.dump_traceback(sys.stderr)
-    sys.stderr.flush()
+    tell(seconds)
     os._exit(1)

@@ -69,11 +69,17 @@ def _numbers(text: str, *patterns: str) -> list[int]:
 @EVERY
 def test_what_is_written_keeps_the_order(seconds: int) -> None:
     """In the files of a stack: application server, then front; and mod_wsgi within itself."""
-    uwsgi = _numbers(_written("uwsgi", "uwsgi", seconds), r"harakiri = (\d+)", r"mercy = (\d+)")
-    gunicorn = _numbers(
-        _written("gunicorn", "http", seconds), r"\ntimeout = (\d+)", r"graceful_timeout = (\d+)"
+    uwsgi = _numbers(
+        _written("uwsgi", "uwsgi", seconds), r"REQUEST_TIMEOUT=(\d+)", r"mercy = (\d+)"
     )
-    assert uwsgi == gunicorn == [seconds, seconds]
+    gunicorn = _numbers(
+        _written("gunicorn", "http", seconds),
+        r"\ntimeout = (\d+)",
+        r"REQUEST_TIMEOUT=(\d+)",
+        r"graceful_timeout = (\d+)",
+    )
+    assert uwsgi == [seconds] * 2
+    assert gunicorn == [seconds] * 3
     for gateway in ("http", "uwsgi", "fastcgi", "scgi"):
         (front,) = _numbers(_written("apache", gateway, seconds), r" timeout=(\d+)")
         assert seconds < front

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,21 @@ def test_what_is_left_out_is_as_for_the_site() -> None:
     assert "threads = 1\n" in text
     assert "processes = 2\n" in text
     assert "harakiri = 60\n" in text
+
+
+@pytest.mark.parametrize(("app_server", "gateway"), [("gunicorn", "http"), ("uwsgi", "uwsgi")])
+def test_each_says_when_a_request_hangs(app_server: str, gateway: str) -> None:
+    """In its own file: the script is the same for all, and one thread alone is the server's."""
+    pools = (pool("/reports/", "reports", request_timeout=300), pool("/one/", "one", threads=1))
+    files = written(resolve("nginx", gateway, app_server), replace(SHOP, pools=pools))
+    found = {
+        Path(name).stem.removesuffix("_gunicorn"): re.findall(r"REQUEST_TIMEOUT=(\d+)", one.text)
+        for name, one in files.items()
+        if name.startswith(f"{app_server}/")
+    }
+    assert found == {"shop": ["60"], "shop-reports": ["300"], "shop-one": []}
+    script = files["nginx/shop_wsgi.py"].text
+    assert f"application = watched(application, server='{app_server}')\n" in script
 
 
 def test_services_know_their_pool() -> None:

@@ -106,7 +106,7 @@ class GunicornRenderer(Renderer):
             # A front logs each request, with what it took: again here is a fifth of a trivial view
             # ("nginx ÷ the usual tutorial, hello" of the benchmark).
             accesslog="-" if alone else None,
-            raw_env=[f"LANG={deployment.locale}", f"LC_ALL={deployment.locale}"],
+            raw_env=self._environment(),
         )
         lines += self._behind(site)
         if deployment.user:
@@ -134,6 +134,11 @@ class GunicornRenderer(Renderer):
         if isinstance(self.plan.socket(site), Path):
             return (*lines, Line("", None), *python_lines(_PRIVATE))
         return lines
+
+    def _environment(self) -> list[str]:
+        locale = self.deployment.locale
+        pairs = [("LANG", locale), ("LC_ALL", locale), *limits.watched(self.deployment)]
+        return [f"{name}={value}" for name, value in pairs]
 
     def _bind(self, site: SiteFacts) -> list[str]:
         if self.plan.stands_alone:

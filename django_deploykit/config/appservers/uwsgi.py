@@ -147,12 +147,7 @@ class UwsgiRenderer(Renderer):
                 limits.REQUEST_HEAD,
                 why="all that a front lets in, and adds; its default is 4096",
             ),
-            directive(
-                "harakiri",
-                limits.application_timeout(deployment),
-                why="a request that hangs costs its worker",
-                setting="request_timeout",
-            ),
+            *self._limit(),
             directive(
                 "worker-reload-mercy",
                 limits.reload_timeout(deployment),
@@ -160,6 +155,16 @@ class UwsgiRenderer(Renderer):
                 setting="request_timeout",
             ),
         ]
+
+    def _limit(self) -> list[Node]:
+        """One clock for all threads would end streams, and miss a thread that hangs beside a busy
+        one: the script looks after several (handlers/hanging.py)."""
+        why, setting = "a request that hangs costs its worker", "request_timeout"
+        seconds = limits.application_timeout(self.deployment)
+        return [
+            directive("set-placeholder", f"{name}={value}", why=why, setting=setting)
+            for name, value in limits.watched(self.deployment)
+        ] or [directive("harakiri", seconds, why=why, setting=setting)]
 
     def foreground(self, directory: Path, user: str | None) -> Foreground:
         binary = shutil.which("pyuwsgi", path=f"{Path(sys.executable).parent}")

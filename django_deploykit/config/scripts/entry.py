@@ -80,6 +80,7 @@ def entry_lines(
         data=[name for name, _ in site.environ],
         front=plan.front,
         gateway=plan.gateway,
+        server=plan.front if plan.stands_alone else plan.app_server,
     )
 
 

@@ -9,6 +9,13 @@ from django_deploykit.config.renderer import Rendered, Renderer
 from django_deploykit.config.scripts.entry import entry_lines, other_sites, site_of
 from django_deploykit.exceptions import ChoiceError
 
+_WATCHED = """
+    from django_deploykit.handlers.hanging import watched
+
+    # A request that hangs costs its process; the server itself overlooks one thread of several.
+    application = watched(application, server=<<server>>)
+"""
+
 _MEASURED = """
     from django_deploykit.handlers.chunked import measured
 
@@ -50,6 +57,9 @@ _FILES = """
     application = with_static_files(application, files=<<files>>, hashed=<<hashed>>)
 """
 
+# flup and Twisted run in the package's own processes, which have a limit (handlers/workers.py).
+_OVERLOOK = ("gunicorn", "uwsgi")
+
 
 class WsgiScriptRenderer(Renderer):
     """The WSGI script that Apache, or any WSGI server, loads."""
@@ -67,7 +77,7 @@ class WsgiScriptRenderer(Renderer):
         if site.application.wsgi is None:
             raise ChoiceError(f"{site.name}: WSGI_APPLICATION is unset, so there is no script.")
         dotted, setting = site.application.wsgi, "WSGI_APPLICATION"
-        wrappers = _MEASURED
+        wrappers = _WATCHED + _MEASURED if self._needs_watch else _MEASURED
         if self.plan.stands_alone:
             wrappers += _ALONE
         elif self.plan.app_server:
@@ -76,3 +86,8 @@ class WsgiScriptRenderer(Renderer):
             filename=script_name(self.plan, site),
             lines=entry_lines(self.plan, site, dotted, setting, wrappers),
         )
+
+    @property
+    def _needs_watch(self) -> bool:
+        """Whether the server's own limits overlook a thread."""
+        return self.plan.stands_alone or self.plan.app_server in _OVERLOOK

@@ -21,7 +21,7 @@ forwarder_headers = ""
 secure_scheme_headers = {}
 header_map = "drop"
 
-raw_env = ['LANG=C.UTF-8', 'LC_ALL=C.UTF-8']
+raw_env = ['LANG=C.UTF-8', 'LC_ALL=C.UTF-8', 'DEPLOYKIT_REQUEST_TIMEOUT=60']
 accesslog = '-'
 errorlog = "-"
 control_socket_disable = True
