@@ -86,6 +86,35 @@ request(parts); request(wrong); time.sleep(2)
     assert (done.returncode, done.stdout, done.stderr) == (0, "whole\n", "")
 
 
+def test_a_body_that_comes_slowly_is_awaited() -> None:
+    """Each piece of it is a sign of life, and only while its own request runs; one that stops
+    coming is none."""
+    done = run("""
+class Body:
+    pieces, fileno = 6, 7
+    def read(self, size):
+        self.pieces -= 1
+        time.sleep(0.4 if self.pieces >= 0 else 60)
+        return b"piece"
+
+def upload(environ, start_response):
+    body = environ["wsgi.input"]
+    print(body.fileno, *{body.read(9) for _ in range(environ["pieces"])}, flush=True)
+    return [body]
+
+def send(pieces):
+    environ = {"CONTENT_LENGTH": "99", "wsgi.input": Body(), "pieces": pieces}
+    [body] = watched(upload, server="gunicorn")(environ, None)
+    threading.Thread(target=body.read, args=(9,), daemon=True).start()
+
+threading.Thread(target=send, args=(5,), daemon=True).start()
+time.sleep(3.5)
+threading.Thread(target=send, args=(9,), daemon=True).start()
+time.sleep(30)
+""")
+    assert (done.returncode, done.stdout) == (1, "7 b'piece'\nleaves\n")
+
+
 def test_a_forked_process_looks_after_itself() -> None:
     """The application was loaded before its processes were forked, as with uWSGI."""
     done = run("""

@@ -25,6 +25,8 @@ class Account:
 
     def __init__(self, user: Any) -> None:
         self.user = user
+        # By its hash, the last session that this row, just read, did not open.
+        self.refused_session = ""
 
     @property
     def is_active(self) -> bool:

@@ -55,16 +55,22 @@ def session_account(session: SessionBase, accounts: Accounts) -> Account | None:
     pk = get_user_model()._meta.pk.to_python(key)
     get_user = load_backend(path).get_user
     account = accounts.by_session(path, pk, get_user)
-    if _opens(session, account):
+    if account.is_active and not _is_of(session, account.user):
+        account = _read_anew(session, account, accounts, (path, pk, get_user))
+    return account if account.is_active and _is_of(session, account.user) else None
+
+
+def _read_anew(session: SessionBase, account: Account, accounts: Accounts, key: Any) -> Account:
+    """The account as it is now: the known row may be older than the password, with which the
+    session changed. But once for a session: those of before ask as often as any."""
+    began_with = str(session.get(HASH_SESSION_KEY))
+    if account.refused_session == began_with:
         return account
-    # The row may be older than the password, with which the session changed, too.
+    path, pk, _ = key
     accounts.forget_session(path, pk)
-    account = accounts.by_session(path, pk, get_user)
-    return account if _opens(session, account) else None
-
-
-def _opens(session: SessionBase, account: Account) -> bool:
-    return account.is_active and _is_of(session, account.user)
+    account = accounts.by_session(*key)
+    account.refused_session = began_with
+    return account
 
 
 def _is_of(session: SessionBase, user: Any) -> bool:

@@ -20,6 +20,8 @@ from django_deploykit.auth.waiting import takes_time
 # Each failure cost a hash: no process makes so many in a window.
 ENTRIES = 10_000
 
+# Letters that some databases take for others, but Unicode does not.
+_TAKEN_FOR = str.maketrans("øłđħŧıð", "oldhtid") | {ord("æ"): "ae", ord("œ"): "oe", ord("þ"): "th"}
 # Marks on letters, and characters that only say how others are set.
 _OVERLOOKED = ("Mn", "Mc", "Me", "Cf")
 
@@ -134,7 +136,7 @@ def _folded(login: str) -> str:
     sees. Otherwise one user would have as many guesses as there are spellings."""
     if login.isascii():
         return login.strip().casefold()
-    letters = unicodedata.normalize("NFKD", login).casefold()
+    letters = unicodedata.normalize("NFKD", login).casefold().translate(_TAKEN_FOR)
     kept = [one for one in letters if unicodedata.category(one) not in _OVERLOOKED]
     return "".join(kept).strip()
 

@@ -213,6 +213,11 @@ class SiteFacts:
         return self.media.directory if self.media else self.closed_uploads
 
     @property
+    def mounts(self) -> list[str]:
+        """The URLs at and below which it answers, without a slash at the end."""
+        return [f"{self.prefix}{route.rstrip('/')}" for route in self.routes] or [self.prefix]
+
+    @property
     def whole_host(self) -> bool:
         """Whether it answers every URL of its host that nothing else has."""
         return not self.prefix and not self.routes

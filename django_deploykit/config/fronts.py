@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -217,10 +218,16 @@ def exempt_patterns(site: SiteFacts, group: Group) -> list[str]:
     (django/middleware/security.py). What other sites of the group answer below this one is not
     its own. Raise ChoiceError for a pattern that cannot stand in another.
     """
-    below = f"(?={re.escape(site.prefix.lstrip('/'))}/)" if site.prefix else ""
-    nested = [one.prefix for one in group.sites if one.prefix.startswith(f"{site.prefix}/")]
-    but = "".join(f"(?!{re.escape(prefix.lstrip('/'))}(?:/|$))" for prefix in sorted(nested))
+    below = f"(?={_either(site.mounts)}/)" if any(site.mounts) else ""
+    others = {url for other in group.sites if other is not site for url in other.mounts}
+    nested = sorted(url for url in others if any(url.startswith(f"{up}/") for up in site.mounts))
+    but = f"(?!{_either(nested)}(?:/|$))" if nested else ""
     return [f"{below}{but}.*(?:{_behind_slash(pattern)})" for pattern in site.redirect_exempt]
+
+
+def _either(urls: Sequence[str]) -> str:
+    found = "|".join(re.escape(url.lstrip("/")) for url in urls)
+    return f"(?:{found})" if len(urls) > 1 else found
 
 
 def _behind_slash(pattern: str) -> str:

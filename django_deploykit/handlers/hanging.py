@@ -11,8 +11,9 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from django_deploykit import contract
 from django_deploykit.handlers.workers import EXPECTED, STDERR, tell
@@ -33,8 +34,9 @@ def watched(application: WSGIApplication, *, server: str) -> WSGIApplication:
     """Wrap ``application`` so that a request that hangs costs its process, one of ``"gunicorn"``
     or ``"uwsgi"``.
 
-    It hangs if its answer has not begun after the seconds in contract.TIMEOUT_KEY, which the
-    server's own file says where a process has several threads; without, nothing is wrapped.
+    It hangs if its answer has not begun, and no piece of its body has come, for the seconds in
+    contract.TIMEOUT_KEY, which the server's own file says where a process has several threads;
+    without, nothing is wrapped.
     The process says where each thread is, takes no new request, and ends as soon as those that do
     not hang are answered, at most as many seconds later. The server then starts another.
     """
@@ -70,17 +72,48 @@ def _noted(application: WSGIApplication, seconds: float, leave: signal.Signals) 
                 )
                 watching[0].start()
 
+    def came(thread: int) -> None:
+        """Begin anew with each piece of a body; what is read later belongs to no request."""
+        if thread in begun:
+            begun[thread] = now()
+
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if not watching:
             watch()
         thread = thread_of()
         begun[thread] = now()
+        if environ.get("CONTENT_LENGTH"):
+            environ["wsgi.input"] = _Body(environ["wsgi.input"], partial(came, thread))
         try:
             return application(environ, start_response)
         finally:
             begun.pop(thread, None)
 
     return answer
+
+
+class _Body:
+    """A request's body that tells whenever a piece of it has come: who sends slowly, over a line or
+    through a front that stores nothing, is not hanging."""
+
+    def __init__(self, body: Any, came: Callable[[], None]) -> None:
+        self._body, self._came = body, came
+
+    def read(self, *size: int) -> bytes:
+        return self._told(self._body.read(*size))
+
+    def readline(self, *size: int) -> bytes:
+        return self._told(self._body.readline(*size))
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.readline, b"")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._body, name)
+
+    def _told(self, piece: bytes) -> bytes:
+        self._came()
+        return piece
 
 
 def _watch(begun: dict[int, float], seconds: float, leave: signal.Signals) -> None:

@@ -16,7 +16,7 @@ from django.db import router, transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_cache_control
-from django.utils.crypto import get_random_string
+from django.utils.crypto import get_random_string, salted_hmac
 from django.utils.module_loading import import_string
 
 from django_deploykit import conf, contract, sso
@@ -30,6 +30,7 @@ from django_deploykit.proxy.requests import forget
 # Where a session says whose it is, and since when: by digests, never by names.
 ENTRY = "_deploykit_identity"
 _A_MINUTE = 60
+_SALT = "deploykit.identity.token"
 
 
 class ProxyIdentityMiddleware:
@@ -171,7 +172,9 @@ class ProxyIdentityMiddleware:
         return Assertion(user.get_username(), groups, {}, self.policy)
 
     def _sign_out(self, request: HttpRequest) -> None:
-        if self.policy.mode != "stateless":
+        """Nobody is signed in any more; on a page that says why a request failed, for that page
+        alone: it says nothing of the session."""
+        if self.policy.mode != "stateless" and not _is_refusal(request.META):
             auth.logout(request)
         _set_apart(request)
         _set_user(request, None)
@@ -242,8 +245,12 @@ def _is_refusal(meta: Mapping[str, Any]) -> bool:
 
 def _take(request: HttpRequest, header: str) -> str:
     """Take a token out of a request, '' for none: a report of an error shows the rest of META to
-    whoever gets it (SafeExceptionReporterFilter), and a token is good for whoever has it."""
-    token = str(request.META.pop(contract.environ_key(header), ""))
+    whoever gets it (SafeExceptionReporterFilter), and a token is good for whoever has it. What
+    takes its place is not, and differs as it does, for caches whose pages vary by it."""
+    key = contract.environ_key(header)
+    token = str(request.META.pop(key, ""))
+    if token:
+        request.META[key] = salted_hmac(_SALT, token, algorithm="sha256").hexdigest()
     forget(request)
     return token
 

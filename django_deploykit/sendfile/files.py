@@ -147,13 +147,20 @@ def _from_elsewhere(storage: Storage, name: str) -> ProtectedFile:
     known = f"{name}\0{modified.timestamp()}\0{stream.size}"
     etag = f'"{hashlib.sha256(known.encode()).hexdigest()[:32]}"'
     date = int(modified.timestamp())
-    if getattr(storage, "gzip", False):
+    if getattr(storage, "gzip", False) and _is_packed(stream):
         # What django-storages has packed, it unpacks while it is read: the size is that of the
         # packed file, which is all that a web server could fetch.
         return _measured(stream, name)._replace(etag=etag, modified=date)
     base = os.path.basename(name)
     url = partial(storage.url, name)
     return ProtectedFile(stream, base, stream.size, etag, date, url=url)
+
+
+def _is_packed(stream: Any) -> bool:
+    """Whether a file may be unpacked as it is read: such a storage packs some types alone. What it
+    opens knows of its object (S3) or its blob (Google), which says so."""
+    kept = getattr(stream, "obj", None) or getattr(stream, "blob", None)
+    return getattr(kept, "content_encoding", "gzip") == "gzip"
 
 
 def _measured(stream: Any, name: str) -> ProtectedFile:

@@ -12,12 +12,15 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.models import Session
 from django.test import Client
 from django.views.debug import ExceptionReporter
 
 from django_deploykit.auth import authorizer, fastcgi
+from django_deploykit.auth.accounts import Accounts
 from django_deploykit.auth.authorizer import Authorizer
+from django_deploykit.auth.sessions import session_account
 from django_deploykit.auth.sockets import listening
 from django_deploykit.management import authorizer as command
 from tests.auth import fastcgi_client as fcgi
@@ -219,6 +222,19 @@ def test_a_session_may_be_newer_than_the_row_that_is_known(
     new = cookie(Client(), zoe)
     for sent, status in ((new, "200 OK"), (old, "401 Unauthorized"), (new, "200 OK")):
         assert ask(address, HTTP_COOKIE=sent)[0] == status
+
+
+def test_an_old_session_asks_once(zoe: User, django_assert_num_queries: Any) -> None:
+    """A page of a hundred files asks a hundred times; the row that is known does not change."""
+    accounts, session = Accounts(9, 60), SessionBase()
+    session.update({"_auth_user_id": str(zoe.pk), "_auth_user_hash": "old"})
+    session["_auth_user_backend"] = "django.contrib.auth.backends.ModelBackend"
+    with django_assert_num_queries(2):
+        for _ in range(9):
+            assert session_account(session, accounts) is None
+    session["_auth_user_hash"] = zoe.get_session_auth_hash()
+    with django_assert_num_queries(0):
+        assert session_account(session, accounts)
 
 
 def test_a_way_to_log_in_in_any_letters(address: Any, settings: Any) -> None:

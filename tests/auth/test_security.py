@@ -152,6 +152,8 @@ def test_the_throttle_counts_a_name_in_all_spellings(
         ("al\u00adi\u200bce", "alice"),
         ("\uff41lice", "alice"),
         ("STRASSE", "straße"),
+        ("pauł.øđegård", "paul.odegard"),
+        ("Æsir", "aesir"),
         ("bob", "bob"),
     ],
     ids=ascii,

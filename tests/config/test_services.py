@@ -272,6 +272,19 @@ def test_caches_in_files_are_writable() -> None:
     assert found.warnings == ()
 
 
+def test_a_cache_in_a_place_that_is_written_anyway() -> None:
+    """Django makes its directory there; a unit that named it would not start before."""
+    caches = (Path("/srv/shop/db/cache"), Path("/dev/shm/shop"))
+    facts = site(
+        caches=caches,
+        databases=(Path("/srv/shop/db/db.sqlite3"),),
+        writes=(("FILE_UPLOAD_TEMP_DIR", Path("/dev/shm")),),
+    )
+    found = rendered(facts)["django-shop.service"]
+    assert "cache" not in found.text
+    assert found.warnings == ()
+
+
 def test_what_the_sandbox_refuses_is_warned_of() -> None:
     """A log or a place for uploads on their way that cannot be written, and modes that may not be
     set; nothing of what works."""

@@ -85,6 +85,19 @@ def test_i1_a_name_that_the_server_refused(
     assert who(front.client(), **ALICE, **said) == name
 
 
+@pytest.mark.parametrize(("mode", "name"), [("every-request", ""), ("persistent", "alice")])
+def test_i1_a_page_of_a_failure_ends_no_session(
+    front: Front, alice: User, mode: str, name: str
+) -> None:
+    """I1: nothing is learnt from it: whoever is signed in stays so, with all that is kept."""
+    client = front.believe(MODE=mode).client()
+    assert who(client, **ALICE) == "alice"
+    key = client.session.session_key
+    assert who(client, **ALICE, REDIRECT_STATUS="500") == name
+    assert who(client, **ALICE) == "alice"
+    assert client.session.session_key == key
+
+
 # I2: who is believed
 
 

@@ -94,6 +94,13 @@ class Uploads(FileSystemStorage):
         super().__init__(location, base_url="/uploads/", **options)
 
 
+class AsSettled(FileSystemStorage):
+    """The usual way to write down what is so by itself."""
+
+    def __init__(self) -> None:
+        super().__init__(location=settings.MEDIA_ROOT, base_url=settings.MEDIA_URL)
+
+
 class Unusual(FileSystemStorage):
     """One that cannot be made without what only the site has."""
 
@@ -111,6 +118,19 @@ def test_a_storage_may_say_its_place_itself(read: Read, tmp_path: Path) -> None:
         STORAGES=own(Uploads, location=tmp_path / "own"), DEPLOYKIT={"SITE": {"MEDIA": "none"}}
     )
     assert facts(found).closed_uploads == tmp_path / "own"
+
+
+def test_a_storage_may_pass_on_what_settings_say(read: Read, tmp_path: Path) -> None:
+    """Django puts a prefix before MEDIA_URL, which SITES may replace, and makes "/" of none."""
+    uploads = tmp_path / "media"
+    found = read(
+        STORAGES=own(AsSettled),
+        MEDIA_ROOT=uploads,
+        MEDIA_URL="media/",
+        DEPLOYKIT={"SITE": {"PREFIX": "/app"}},
+    )
+    assert facts(found).media == Mount(url="/app/media/", directory=uploads, setting="MEDIA_ROOT")
+    assert facts(read(STORAGES=own(AsSettled), MEDIA_ROOT=uploads, MEDIA_URL="")).media is None
 
 
 def test_a_storage_that_cannot_be_made(read: Read, tmp_path: Path) -> None:
@@ -254,6 +274,7 @@ def test_what_settings_would_write(read: Read, tmp_path: Path) -> None:
     assert facts(read()).writes == ()
     found = facts(read(LOGGING={"version": 1, "handlers": handlers}))
     assert found.writes == (("LOGGING", tmp_path / "log"),)
+    assert facts(read(LOGGING=None)).writes == ()
     mine = facts(read(LOGGING_CONFIG="mine.configure", FILE_UPLOAD_TEMP_DIR=tmp_path / "up"))
     assert mine.writes == (("FILE_UPLOAD_TEMP_DIR", tmp_path / "up"),)
 

@@ -25,7 +25,7 @@ from django.test import RequestFactory
 from django.urls import path, reverse
 from rest_framework.serializers import ModelSerializer
 
-from django_deploykit.sendfile import file_denied, file_served, links, sendfile
+from django_deploykit.sendfile import file_denied, file_served, files, links, sendfile
 from django_deploykit.sendfile.fields import ProtectedFileField, ProtectedImageField
 from django_deploykit.sendfile.storage import ProtectedStorage
 from django_deploykit.views import (
@@ -397,6 +397,30 @@ def test_a_storage_that_packs_is_read_to_the_end(private: Path) -> None:
     assert sendfile(again, (storage, "far.txt")).status_code == 304
     for answer in (first, part):
         answer.close()
+
+
+class Choosing(InMemoryStorage):
+    """Packs some types alone, as django-storages does: of each file its object says so."""
+
+    gzip = True
+
+    def open(self, name: str, mode: str = "rb") -> Any:
+        found: Any = super().open(name, mode)
+        found.obj = SimpleNamespace(content_encoding=None)
+        return found
+
+    def url(self, name: str | None) -> str:
+        return f"https://store.example/{name}"
+
+
+def test_a_storage_that_packs_leaves_the_rest_as_it_is() -> None:
+    """Nothing is read to know its size, and a server may fetch it."""
+    storage = Choosing()
+    storage.save("far.mp4", ContentFile(CONTENT))
+    found = files._from_elsewhere(storage, "far.mp4")
+    assert found.size == len(CONTENT)
+    assert found.url
+    assert found.url() == "https://store.example/far.mp4"
 
 
 class Objects(ProtectedObjectFileView):

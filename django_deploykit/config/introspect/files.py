@@ -123,7 +123,7 @@ def _log_files(context: Context) -> Iterator[Path]:
     """The files of the handlers of LOGGING, where Django configures them."""
     settings = context.settings
     usual = settings.LOGGING_CONFIG == "logging.config.dictConfig"
-    handlers = settings.LOGGING.get("handlers") if usual else None
+    handlers = (settings.LOGGING or {}).get("handlers") if usual else None
     for handler in (handlers or {}).values():
         name = handler.get("filename")
         path = Path(str(name)).absolute()

@@ -57,12 +57,17 @@ def _own_place(context: Context, backend: type, options: Mapping[str, Any]) -> d
     try:
         made: Any = backend(**options)
         manifests = getattr(made, "manifest_storage", made)
-        url = made._base_url if made._base_url != context.settings.STATIC_URL else None
+        url = made._base_url if made._base_url not in _settled(context) else None
         place = {"location": made._location, "base_url": url}
     except Exception:  # Code of the project may raise anything.
         return {}
     found = {**place, "manifest_storage": manifests if manifests is not made else None}
     return {name: value for name, value in found.items() if value}
+
+
+def _settled(context: Context) -> tuple[str, str]:
+    """The URLs of settings: Django puts a prefix before them, that SITES may replace."""
+    return context.settings.STATIC_URL, context.settings.MEDIA_URL
 
 
 def _has_own_init(backend: type) -> bool:

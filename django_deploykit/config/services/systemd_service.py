@@ -68,6 +68,8 @@ _SANDBOX = {
 
 # Where people's own files lie (systemd.exec(5), ProtectHome=).
 _HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
+# PrivateDevices= leaves it as it is.
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - asked about, not used
 _TEMPORARY = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - asked about, not used
 
 
@@ -228,10 +230,11 @@ class SystemdServiceRenderer(Renderer):
 
     def _access(self, site: SiteFacts) -> list[Access]:
         """What the site reads and writes, with its caches: Django would make their directories,
-        but may not here."""
-        caches = [path for path in site.caches if not _below(path, _TEMPORARY)]
-        found = [Access(path, "a cache", write=True, private=True) for path in caches]
-        return [*site_access(self.plan, site), *found]
+        but may not here, unless it may write around them."""
+        known = site_access(self.plan, site)
+        open_to_it = [*_TEMPORARY, _SHARED_MEMORY, *(one.path for one in known if one.write)]
+        caches = [path for path in site.caches if not _below(path, open_to_it)]
+        return [*known, *(Access(path, "a cache", write=True, private=True) for path in caches)]
 
     def _used(self, site: SiteFacts) -> list[Path]:
         base = [site.interpreter.base] if site.interpreter.base else []
@@ -256,7 +259,7 @@ class SystemdServiceRenderer(Renderer):
 
     def _refused(self, site: SiteFacts, service: Service) -> Iterator[str]:
         """What settings ask for, and the sandbox does not allow."""
-        writable = list(self._writable(site, service))
+        writable = [_SHARED_MEMORY, *self._writable(site, service)]
         unit = f"{unit_name(self.plan, site, service.kind)}.service"
         for setting, path in site.writes:
             if path not in _TEMPORARY and not _below(path, writable):

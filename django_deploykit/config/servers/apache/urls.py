@@ -7,7 +7,7 @@ from django_deploykit.config.fronts import Group
 from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.apache import areas, content, gateways, protected
 from django_deploykit.config.servers.apache.dialect import Version, grant
-from django_deploykit.config.syntax.apache import path_regex
+from django_deploykit.config.syntax.apache import path_regex, regex
 from django_deploykit.config.syntax.nodes import Comment, Node, block, directive
 
 # A file that nobody makes.
@@ -24,9 +24,9 @@ def answered_here(plan: Plan, group: Group) -> list[Node]:
 
 
 def _not_django(group: Group) -> str:
-    """A pattern that holds for no path at which Django answers."""
-    mounts = [url for site in group.sites for url in _mounts(site) if url]
-    return f"(?!{_any_of(mounts)})" if mounts else ""
+    """A pattern that holds for no path at which Django surely answers."""
+    mounts = [url for site in group.sites for url in site.mounts if url]
+    return f"(?!(?:{'|'.join(map(regex, mounts))})(?:/|$))" if mounts else ""
 
 
 def django_and_own(plan: Plan, group: Group) -> list[Node]:
@@ -64,19 +64,14 @@ def _environment(plan: Plan, group: Group, site: SiteFacts) -> list[Node]:
     nodes = gateways.of(plan).site_variables(plan, site)
     if not nodes or len(group.sites) == 1:
         return nodes
-    others = [url for other in group.sites if other is not site for url in _mounts(other)]
+    others = [url for other in group.sites if other is not site for url in other.mounts]
     why = f"only for the site {site.name!r}"
     return [block("LocationMatch", _urls_of(site, others), children=nodes, why=why)]
 
 
-def _mounts(site: SiteFacts) -> list[str]:
-    """The URLs at and below which a site answers, without a slash at the end."""
-    return [f"{site.prefix}{route.rstrip('/')}" for route in site.routes] or [site.prefix]
-
-
 def _urls_of(site: SiteFacts, others: list[str]) -> str:
     """A pattern for the URLs of a site, but not for those of another one below it."""
-    own = _mounts(site)
+    own = site.mounts
     nested = [url for url in others if any(url.startswith(f"{mount}/") for mount in own)]
     but = f"(?!{_any_of(nested)})" if nested else ""
     return f"^{but}{_any_of(own)}"
@@ -129,7 +124,7 @@ def _known_urls(plan: Plan, site: SiteFacts) -> list[str]:
     urls += [area.url for area in site.areas]
     if protected.redirects(plan):  # A redirect within Apache is a URL like any other.
         urls += [mount.url for mount in site.protected]
-    return [*_mounts(site), *urls, *(file.url for file in site.root_files)]
+    return [*site.mounts, *urls, *(file.url for file in site.root_files)]
 
 
 def _include(plan: Plan, group: Group) -> list[Node]:
