@@ -7,7 +7,7 @@ import grp
 import os
 import pwd
 import stat
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -38,7 +38,7 @@ class Denied:
 def server_account(named: str = "") -> str | None:
     """The user to check for: the one named, or the first usual one that exists here."""
     candidates = (named,) if named else SERVER_ACCOUNTS
-    return next((name for name in candidates if _account_exists(name)), None)
+    return next((name for name in candidates if _exists(pwd.getpwnam, name)), None)
 
 
 def obstacles(plan: Plan, needed: Iterable[Access], user: str, front: str | None) -> list[Denied]:
@@ -66,11 +66,7 @@ def denied(needed: Iterable[Access], user: str, group: str = "") -> list[Denied]
 
 def group_exists(name: str) -> bool:
     """Whether there is such a group here."""
-    try:
-        grp.getgrnam(name)
-    except KeyError:
-        return False
-    return True
+    return _exists(grp.getgrnam, name)
 
 
 def group_name(user: str) -> str:
@@ -84,9 +80,9 @@ def server_group() -> str:
     return group_name(account) if account else "the server's"
 
 
-def _account_exists(name: str) -> bool:
+def _exists(look: Callable[[str], object], name: str) -> bool:
     try:
-        pwd.getpwnam(name)
+        look(name)
     except KeyError:
         return False
     return True
