@@ -23,9 +23,22 @@ from tests.servers.stacks import STACKS, Stack, apache, fronts
 
 # Where Python runs in the server itself; the others have an application server beside them.
 ALONE = [STACKS["gunicorn/http"], STACKS["apache/mod_wsgi from the package index"]]
+ENDING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.fixture
+def nothing_ignored() -> Iterator[None]:
+    """Tests that run below nohup, or in the background, hand on that they ignore a signal."""
+    ignored = [one for one in ENDING if signal.getsignal(one) is signal.SIG_IGN]
+    for one in ignored:
+        signal.signal(one, signal.SIG_DFL)
+    yield
+    for one in ignored:
+        signal.signal(one, signal.SIG_IGN)
+
+
+@pytest.mark.usefixtures("nothing_ignored")
+@pytest.mark.parametrize("number", ENDING)
 @pytest.mark.parametrize("stack", [*ALONE, *fronts()], ids=str)
 def test_it_leaves_nothing_behind(example: Project, stack: Stack, number: signal.Signals) -> None:
     """After a signal there is no process, no directory, no listener, and the status is 0."""
