@@ -28,6 +28,9 @@ from django_deploykit.auth.waiting import takes_time
 
 logger = logging.getLogger("django_deploykit.auth")
 
+# Where Django finds the host of a request (HttpRequest.get_host).
+_HOSTS = ("HTTP_HOST", contract.environ_key(contract.HOST_HEADER))
+
 
 class Authenticator:
     """Decides for one process. Every method may be called by many threads at once.
@@ -49,9 +52,8 @@ class Authenticator:
     def behind_middleware(self, request: HttpRequest) -> Authenticator:
         """The same for a request for which middleware may have chosen one of several tables of
         users. All but these are shared: what is remembered of a password, and counted."""
-        names = ("HTTP_HOST", "HTTP_X_FORWARDED_HOST")
         made = copy.copy(self)
-        made._accounts = self._accounts.at(tuple(request.META.get(name, "") for name in names))
+        made._accounts = self._accounts.at(tuple(request.META.get(key, "") for key in _HOSTS))
         return made
 
     def by_password(self, credentials: Credentials, request: HttpRequest, policy: str) -> Decision:
