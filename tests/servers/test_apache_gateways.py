@@ -247,6 +247,16 @@ def test_directives_of_ones_own_beside_a_prefix(gateway: str) -> None:
                     assert ask(method, url).status == 404
 
 
+def test_no_number_of_slashes_leads_to_a_dot_file() -> None:
+    """Alias takes them for one, and patterns see them all where they are not merged."""
+    with front("http", own="MergeSlashes Off", prefix="/shop") as running:
+        (running.directory / "static" / ".env").write_text(CONTENT)
+        for slashes in ("/", "//", "///"):
+            below = f"{slashes}shop{slashes}static{slashes}"
+            assert running.server.request("GET", f"{below}file").text == CONTENT
+            assert running.server.request("GET", f"{below}.env").status == 404
+
+
 def test_two_files_name_the_same_address(tmp_path: Path) -> None:
     """Each project writes its own file, and httpd would not start with two of the same Listen."""
     harness.require_apache()
