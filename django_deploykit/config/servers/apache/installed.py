@@ -65,16 +65,16 @@ def distribution_module() -> Path | None:
     return path if path and path.is_file() else None
 
 
-@cache
 def module_facts(path: Path | None) -> tuple[Version | None, Version | None]:
-    """The version of a mod_wsgi.so (the distribution's by default), and of its Python.
-
-    The module says neither without a running server, so its strings are read.
-    """
+    """The version of a mod_wsgi.so (the distribution's by default), and of its Python."""
     path = path or distribution_module()
-    if path is None or not path.is_file():
-        return None, None
-    content = path.read_bytes()
+    return _written_in(path) if path and path.is_file() else (None, None)
+
+
+@cache  # by the file itself, never by "the distribution's": which that is may change
+def _written_in(module: Path) -> tuple[Version | None, Version | None]:
+    """The module says neither without a running server, so its strings are read."""
+    content = module.read_bytes()
     python = version(content.decode("latin-1"), r"libpython(\d+\.\d+)")
     candidates = re.findall(rb"\0(\d{1,2}\.\d{1,2}\.\d{1,2})\0", content)
     versions = [tuple(map(int, text.split(b"."))) for text in candidates]
