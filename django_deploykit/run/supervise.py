@@ -10,19 +10,18 @@ import signal
 import socket
 import ssl
 import subprocess
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from types import FrameType
 
 from django_deploykit.config.access import group_name
 from django_deploykit.config.environment import first_environment
 from django_deploykit.config.values import Address
 from django_deploykit.exceptions import CannotRun
 from django_deploykit.run.directory import Process
+from django_deploykit.run.signals import Stop
 
 _START_SECONDS = 30.0
 _STOP_SECONDS = 20.0
@@ -103,7 +102,7 @@ def supervise(
     front: Front,
     logs: Path,
     ready: Callable[[str], None],
-    stop: threading.Event,
+    stop: Stop,
 ) -> None:
     """Run ``processes`` until ``stop``, or the end of one; nothing of them outlives this call.
 
@@ -163,32 +162,9 @@ def _check_alive(started: list[subprocess.Popen[bytes]], follower: _Follower) ->
             raise CannotRun(f"A server ended by itself: status {process.returncode}, see above.")
 
 
-@contextlib.contextmanager
-def signalled() -> Iterator[threading.Event]:
-    """An event that SIGINT, SIGTERM and SIGHUP set, instead of what they did before.
-
-    The last comes when the terminal is closed, which the servers, in sessions of their own, do not
-    notice; but not to who was started by nohup(1).
-    """
-    stop = threading.Event()
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        stop.set()
-
-    numbers = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-        numbers.append(signal.SIGHUP)
-    before = {number: signal.signal(number, handle) for number in numbers}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def _wait(
     started: list[subprocess.Popen[bytes]],
-    stop: threading.Event,
+    stop: Stop,
     follower: _Follower,
     what: object,
     answers: Callable[[], bool],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
 from argparse import ArgumentParser
 from collections.abc import Collection
 from dataclasses import replace
@@ -25,7 +24,8 @@ from django_deploykit.exceptions import CannotRun, DeploykitError
 from django_deploykit.management import choices
 from django_deploykit.management.choices import Project
 from django_deploykit.run.directory import lay_out, run_directory
-from django_deploykit.run.supervise import Front, check_ports, signalled, supervise
+from django_deploykit.run.signals import Stop, signalled
+from django_deploykit.run.supervise import Front, check_ports, supervise
 
 # Tried in this order when no target is named: the first that can run here.
 PREFERRED = ("apache", "gunicorn")
@@ -53,9 +53,7 @@ class Command(BaseCommand):
         except DeploykitError as error:
             raise choices.mistake(error) from error
 
-    def _run(
-        self, options: dict[str, Any], project: Project, directory: Path, stop: threading.Event
-    ) -> None:
+    def _run(self, options: dict[str, Any], project: Project, directory: Path, stop: Stop) -> None:
         user = _user(project.deployment)
         stack, plan = self._choose(options, project, directory, user)
         addresses = _addresses(plan)
