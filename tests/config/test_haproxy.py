@@ -168,6 +168,32 @@ def test_two_hundred_names_fit() -> None:
     validate(case.stack(HaproxyRenderer), case.plan(HaproxyRenderer))
 
 
+def test_eighty_hosts_fit() -> None:
+    """Each with names of its own: no line names all of them."""
+    hosts = [Hosts(names=(f"customer-{number}.example.com",)) for number in range(80)]
+    sites = [site(f"customer{number}", hosts=each) for number, each in enumerate(hosts)]
+    harness.require("haproxy", installed.binary())
+    case = Case(sites=tuple(sites))
+    validate(case.stack(HaproxyRenderer), case.plan(HaproxyRenderer))
+
+
+def test_too_many_certificates_are_refused() -> None:
+    """HAProxy reads so many words of a line, and would not start with more."""
+    sites = [
+        site(
+            f"customer{number}",
+            hosts=Hosts(names=(f"customer-{number}.example.com",)),
+            tls=replace(
+                TLS, certificate=Path(f"/etc/{number}.pem"), key=Path(f"/etc/{number}.pem")
+            ),
+        )
+        for number in range(30)
+    ]
+    with pytest.raises(UnrepresentableValue, match=r"it would have 7\d words.*'TLS'"):
+        rendered(*sites)
+    rendered(*sites[:25])
+
+
 def test_a_url_that_is_too_long_is_refused_by_name() -> None:
     """A line has an end, and the message says which setting does not fit into it."""
     plan = Case(sites=(site(websockets=(f"/{'a' * 2000}",)),)).plan(HaproxyRenderer)

@@ -19,6 +19,10 @@ name = "HAProxy's configuration"
 _BARE = re.compile(r"[A-Za-z0-9_./:@*+=,;~-]+\Z")
 # A line holds 2048 bytes with all its words (LINESIZE).
 _LONGEST = 1800
+# And so many words (MAX_LINE_ARGS), the first among them.
+_WORDS = 64
+# A word that is quoted in part counts once, whatever blanks are in it.
+_WORD = re.compile(r'(?:"(?:[^"\\]|\\.)*"|\\.|[^\s"\\])+')
 
 
 def argument(argument: Argument, directive: str) -> str:
@@ -58,7 +62,11 @@ def comment(text: str) -> str:
 
 
 def statement(name: str, arguments: list[str]) -> str:
-    return " ".join([name, *arguments])
+    """A line. Raise Refused for one that HAProxy would cut."""
+    line = " ".join([name, *arguments])
+    if (words := len(_WORD.findall(line))) > _WORDS:
+        raise Refused(name, f"it would have {words} words, and a line holds {_WORDS}")
+    return line
 
 
 def opening(name: str, arguments: list[str]) -> str:

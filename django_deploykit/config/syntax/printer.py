@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -52,11 +52,11 @@ def print_lines(nodes: Iterable[Node], dialect: Dialect, depth: int = 0) -> Iter
             for text in node.text.splitlines() or [""]:
                 yield Line(indent + _comment(text, dialect), node)
         elif isinstance(node, Block):
-            yield Line(indent + dialect.opening(node.name, _arguments(node, dialect)), node)
+            yield Line(indent + _spelt(dialect.opening, node, dialect), node)
             yield from print_lines(node.children, dialect, depth + 1)
             yield Line(indent + dialect.closing(node.name), None)
         else:
-            yield Line(indent + dialect.statement(node.name, _arguments(node, dialect)), node)
+            yield Line(indent + _spelt(dialect.statement, node, dialect), node)
 
 
 def _begins_paragraph(node: Node, before: Node, depth: int) -> bool:
@@ -65,9 +65,10 @@ def _begins_paragraph(node: Node, before: Node, depth: int) -> bool:
     return isinstance(node, Comment) or (outermost and not isinstance(before, Comment))
 
 
-def _arguments(node: Directive, dialect: Dialect) -> list[str]:
+def _spelt(line: Callable[[str, list[str]], str], node: Directive, dialect: Dialect) -> str:
+    """The line that begins a node."""
     try:
-        return [dialect.argument(argument, node.name) for argument in node.args]
+        return line(node.name, [dialect.argument(argument, node.name) for argument in node.args])
     except Refused as refusal:
         raise _unrepresentable(refusal, dialect, node.setting) from None
 

@@ -178,13 +178,11 @@ def _pools(plan: Plan) -> Iterator[Node]:
 def _refusals(plan: Plan, found: list[Group]) -> Iterator[Node]:
     for group in found:
         name, where = Raw(f"set-var(txn.site) str({group.name})"), Raw(f"if host_{group.name}")
-        if group.tls:
-            yield directive("http-request", name, where, why="for the headers of its answers")
+        yield directive("http-request", name, where, why="whose name it is, for the lines below")
     yield Comment("What ends here, and Django is never asked.")
-    known = " ".join(f"!host_{group.name}" for group in found)
     if not any(group.hosts.anything for group in found):
         why, setting = "an unknown name", found[0].hosts.setting
-        yield _deny(403, f"if {known}", why, setting)
+        yield _deny(403, "if !{ var(txn.site) -m found }", why, setting)
     for group in found:
         if not group.tls and any(other.tls for other in found):
             why = "a site without TLS does not answer there"
