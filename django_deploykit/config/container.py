@@ -101,6 +101,7 @@ def _contained(site: SiteFacts) -> SiteFacts:
         media=site.media and _mounts(site, (site.media,))[0],
         closed_uploads=site.closed_uploads and _moved(site, site.closed_uploads),
         protected=_mounts(site, site.protected),
+        stored=tuple(_moved(site, path) for path in site.stored),
         databases=tuple(_moved(site, path) for path in site.databases),
         caches=tuple(_moved(site, path) for path in site.caches),
         writes=tuple((setting, _moved(site, path)) for setting, path in site.writes),

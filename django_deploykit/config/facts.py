@@ -167,9 +167,10 @@ class SiteFacts:
     """Everything about one site that a web server must know.
 
     ``media`` are uploads that it hands to anybody; those that it does not lie in
-    ``closed_uploads``. ``writes`` are further directories that settings, which stand before them,
-    have the application write to; ``special_modes`` are those settings that give uploads a
-    set-user-ID or set-group-ID bit.
+    ``closed_uploads``, and what other storages of the project keep on this machine in ``stored``.
+    ``writes`` are further directories that settings, which stand before them, have the application
+    write to; ``special_modes`` are those settings that give uploads a set-user-ID or set-group-ID
+    bit.
     """
 
     name: str
@@ -187,6 +188,7 @@ class SiteFacts:
     media: Mount | None = None
     closed_uploads: Path | None = None
     protected: tuple[Mount, ...] = ()
+    stored: tuple[Path, ...] = ()
     stores: tuple[str, ...] = ()
     areas: tuple[Area, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()

@@ -51,6 +51,7 @@ def site_access(plan: Plan, site: SiteFacts) -> list[Access]:
     closed = [site.closed_uploads] if site.closed_uploads else []
     private = [(mount.directory, "protected files") for mount in site.protected]
     private += [(path.parent, "the SQLite database") for path in site.databases]
+    private += [(path, "files of a storage") for path in site.stored]
     private += [(path, "uploaded files") for path in closed if path not in dict(private)]
     found += [Access(path, why, write=True, private=True) for path, why in private]
     found += [Access(file.path, "a file at the root") for file in site.root_files]

@@ -60,6 +60,10 @@ def test_uploads_are_written_whoever_may_read_them() -> None:
         assert lines.count("ReadWritePaths=/srv/shop/private") == 1
 
 
+def test_what_other_storages_keep_is_written_too() -> None:
+    assert "ReadWritePaths=/srv/shop/invoices" in unit(site(stored=(Path("/srv/shop/invoices"),)))
+
+
 def test_over_tcp_there_is_no_directory() -> None:
     """An address needs neither a directory nor a line for one."""
     deployment = replace(NGINX, socket=Address("127.0.0.1", 9000))

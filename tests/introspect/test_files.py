@@ -133,6 +133,31 @@ def test_a_storage_may_pass_on_what_settings_say(read: Read, tmp_path: Path) -> 
     assert facts(read(STORAGES=own(AsSettled), MEDIA_ROOT=uploads, MEDIA_URL="")).media is None
 
 
+def test_other_storages_keep_files_too(read: Read, tmp_path: Path) -> None:
+    """Those on this machine, wherever nothing else of the site is known to be kept."""
+    backend = "django.core.files.storage.FileSystemStorage"
+    directories = {
+        "invoices": tmp_path / "invoices",
+        "again": tmp_path / "invoices",
+        "thumbnails": tmp_path / "uploads" / "small",
+        "members": tmp_path / "members",
+    }
+    local = {
+        alias: {"BACKEND": backend, "OPTIONS": {"location": directory}}
+        for alias, directory in directories.items()
+    }
+    elsewhere = {
+        "memory": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
+        "absent": {"BACKEND": "no.such.Storage"},
+        "none": {},
+    }
+    found = read(
+        STORAGES={**storages(tmp_path, "/uploads/"), **local, **elsewhere},
+        DEPLOYKIT={"SITE": {"PROTECTED": {"/members/": tmp_path / "members"}}},
+    )
+    assert facts(found).stored == (tmp_path / "invoices",)
+
+
 def test_a_storage_that_cannot_be_made(read: Read, tmp_path: Path) -> None:
     """It is read as any other one: by its class, its options, and the settings."""
     found = read(STORAGES=own(Unusual), MEDIA_ROOT=tmp_path / "media", MEDIA_URL="/media/")

@@ -109,9 +109,15 @@ def test_data_and_secrets_are_left_out() -> None:
 
 
 def test_uploads_are_left_out_whoever_may_read_them() -> None:
-    """Those that no front serves, and what a cache in files keeps of sessions and pages."""
-    facts = site(static=None, closed_uploads=Path("/srv/shop/up"), caches=(Path("/srv/shop/tmp"),))
-    assert ignored(facts) == ["/tmp", "/up"]
+    """Those that no front serves, what other storages keep, and what a cache in files does of
+    sessions and pages."""
+    facts = site(
+        static=None,
+        closed_uploads=Path("/srv/shop/up"),
+        stored=(Path("/srv/shop/invoices"),),
+        caches=(Path("/srv/shop/tmp"),),
+    )
+    assert ignored(facts) == ["/invoices", "/tmp", "/up"]
 
 
 def test_hostile_names_are_left_out_or_refused() -> None:

@@ -303,9 +303,10 @@ def test_several_sites_are_refused(target: str) -> None:
 
 def test_uploads_are_lost_whoever_may_read_them() -> None:
     """What nobody but Django serves ends with the pod too."""
-    facts = site(closed_uploads=Path("/srv/shop/up"))
+    facts = site(closed_uploads=Path("/srv/shop/up"), stored=(Path("/srv/shop/invoices"),))
     warnings = written(facts)["kubernetes/shop.yaml"].warnings
-    assert any("MEDIA_ROOT" in text for text in warnings)
+    for setting in ("MEDIA_ROOT", "STORAGES"):
+        assert any(text.startswith(f"shop: {setting}: files of a pod") for text in warnings)
 
 
 def test_warnings_of_what_a_pod_would_lose() -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from django_deploykit.config import findings
 from django_deploykit.config.facts import Mount, RootFile
 from django_deploykit.config.introspect.context import Context, is_directory, is_file, real
 from django_deploykit.config.introspect.databases import in_a_file
-from django_deploykit.config.introspect.storages import location, storage, url
+from django_deploykit.config.introspect.storages import location, others, storage, url
 
 MEDIA_CHOICES = ("none", "protected", "public")
 _SPECIAL = stat.S_ISUID | stat.S_ISGID
@@ -55,6 +55,13 @@ def protected(context: Context, prefix: str) -> tuple[Mount, ...]:
         path = _absolute_url(context, setting, str(key), prefix)
         mounts.append(Mount(url=path, directory=Path(str(directory)), setting=setting))
     return tuple(mounts)
+
+
+def stored(context: Context, known: Collection[Path]) -> tuple[Path, ...]:
+    """The directories of further storages on this machine, but for what lies in ``known`` ones."""
+    places = [location(context, one, "MEDIA_ROOT") for one in others(context) if one.is_local]
+    own = [path for path in places if path and not any(map(path.is_relative_to, known))]
+    return tuple(dict.fromkeys(own))
 
 
 def databases(context: Context) -> tuple[Path, ...]:

@@ -105,6 +105,9 @@ def _read(context: Context) -> SiteFacts:
     tls = security.tls(context)
     interpreter = application.interpreter()
     media, closed_uploads = files.uploads(context, prefix)
+    protected = files.protected(context, prefix)
+    uploads = media.directory if media else closed_uploads
+    known = [*(mount.directory for mount in protected), *([uploads] if uploads else [])]
     return SiteFacts(
         name=names.site_name(context, app),
         application=app,
@@ -121,7 +124,8 @@ def _read(context: Context) -> SiteFacts:
         admin_static=static.admin_static(context, prefix),
         media=media,
         closed_uploads=closed_uploads,
-        protected=files.protected(context, prefix),
+        protected=protected,
+        stored=files.stored(context, known),
         stores=sendfile.stores(context),
         areas=areas.areas(context, prefix),
         endpoints=urls.endpoints(context, prefix),

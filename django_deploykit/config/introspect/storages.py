@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from django_deploykit.config import findings
 from django_deploykit.config.introspect.context import Context, is_elsewhere
 from django_deploykit.config.introspect.names import hosts
 
+# The aliases that Django itself uses, each for one thing.
+_OF_DJANGO = ("default", "staticfiles")
 # Whose storages take their place from options and settings alone.
 _KNOWN = ("builtins", "django", "whitenoise")
 
@@ -37,15 +39,30 @@ def storage(context: Context, alias: str) -> Storage | None:
     if not isinstance(entry, Mapping) or "BACKEND" not in entry:
         context.find(findings.BAD_STORAGE, "STORAGES", f"it has no usable entry {alias!r}.")
         return None
-    backend = entry["BACKEND"]
+    found = _made_of(context, entry)
+    if found is None:
+        context.find(findings.BAD_STORAGE, "STORAGES", f"{entry['BACKEND']!r} cannot be imported.")
+    return found
+
+
+def others(context: Context) -> Iterator[Storage]:
+    """The storages under aliases of the project's own. One that cannot be imported is left out: it
+    may be of another machine."""
+    for alias, entry in context.settings.STORAGES.items():
+        if alias not in _OF_DJANGO and isinstance(entry, Mapping):
+            found = _made_of(context, entry)
+            if found:
+                yield found
+
+
+def _made_of(context: Context, entry: Mapping[str, Any]) -> Storage | None:
+    backend, options = entry.get("BACKEND"), entry.get("OPTIONS") or {}
     try:
         found = import_string(backend) if isinstance(backend, str) else backend
     except Exception:  # An import may raise anything, such as ImproperlyConfigured.
-        found = None
-    if not isinstance(found, type):
-        context.find(findings.BAD_STORAGE, "STORAGES", f"{backend!r} cannot be imported.")
         return None
-    options = entry.get("OPTIONS") or {}
+    if not isinstance(found, type):
+        return None
     return Storage(found, {**options, **_own_place(context, found, options)})
 
 

@@ -61,6 +61,7 @@ class DockerignoreRenderer(Renderer):
         yield from ((path, "DATABASES") for path in site.databases)
         yield from ((path, "CACHES") for path in site.caches)
         yield from ((one.directory, one.setting) for one in site.protected)
+        yield from ((path, "STORAGES") for path in site.stored)
         if site.application.env_file:
             yield site.application.env_file, "DEPLOYKIT['SITE']['ENV_FILE']"
         if site.tls:

@@ -184,6 +184,7 @@ class KubernetesRenderer(Renderer):
         lost = {
             "MEDIA_ROOT": [site.uploads] if site.uploads else [],
             "DEPLOYKIT['SITE']['PROTECTED']": site.protected,
+            "STORAGES": site.stored,
             "DATABASES": site.databases,
         }
         found = [
