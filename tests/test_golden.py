@@ -19,7 +19,7 @@ GOLDEN = Path(__file__).parent / "golden"
 PAIRS = [(target, name) for target in renderers() for name in CASES]
 
 
-@pytest.mark.parametrize(("target", "name"), PAIRS, ids="-".join)
+@pytest.mark.parametrize(("target", "name"), PAIRS)
 def test_golden_text(target: str, name: str, pytestconfig: pytest.Config) -> None:
     """A target writes, or refuses with, exactly what was reviewed."""
     suffix, text = produced(target, name)
