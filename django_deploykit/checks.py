@@ -37,10 +37,7 @@ def check_auth_deployment(
     app_configs: Sequence[AppConfig] | None, **kwargs: Any
 ) -> list[CheckMessage]:
     """Report what keeps auth endpoints from working where the site is served."""
-    return [
-        *_auth_messages(lambda problems: problems.settings_problems(), deploy=True),
-        *_auth_messages(lambda problems: problems.deployment_problems(), deploy=True),
-    ]
+    return [_message(found) for found in auth_findings() if found.kind.deploy]
 
 
 def check_groups(
@@ -50,17 +47,28 @@ def check_groups(
     return _auth_messages(lambda problems: problems.database_problems(databases or ()))
 
 
+def auth_findings() -> list[Finding]:
+    """What is wrong with DEPLOYKIT["AUTH"], and with the endpoints where the site is served."""
+    return [
+        *_auth_findings(lambda problems: problems.settings_problems()),
+        *_auth_findings(lambda problems: problems.deployment_problems()),
+    ]
+
+
 def _auth_messages(
     look: Callable[[Any], Iterable[Any]], *, deploy: bool = False
 ) -> list[CheckMessage]:
+    return [_message(one) for one in _auth_findings(look) if one.kind.deploy is deploy]
+
+
+def _auth_findings(look: Callable[[Any], Iterable[Any]]) -> list[Finding]:
     if not apps.is_installed("django.contrib.auth"):
         return []
     # Only here: it imports models of django.contrib.auth, which not every project has.
     from django_deploykit.auth import problems
 
     kinds = vars(findings)
-    found = [Finding(kinds[one.kind], one.setting, one.message) for one in look(problems)]
-    return [_message(one) for one in found if one.kind.deploy is deploy]
+    return [Finding(kinds[one.kind], one.setting, one.message) for one in look(problems)]
 
 
 def _message(found: Finding) -> CheckMessage:

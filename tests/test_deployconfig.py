@@ -451,6 +451,24 @@ def test_a_module_for_another_python_is_said(
     assert said not in deploy("apache", "--gateway", "http").stderr
 
 
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"THROTTLE": {"FAILURES": "x"}}, "DEPLOYKIT['AUTH']['THROTTLE']['FAILURES']: 'x'"),
+        ({"POLICIES": {"svn": "perm:a.b"}}, "DEPLOYKIT['AUTH']['POLICIES']['svn']: no model"),
+        ({"CACHE": {"SHARED": "none"}}, "DEPLOYKIT['AUTH']['CACHE']['SHARED']: CACHES has no"),
+    ],
+)
+def test_what_keeps_every_user_out_is_said(
+    deploy: Deploy, settings: Any, section: dict[str, Any], message: str
+) -> None:
+    """Areas would be written that nobody may enter; "manage.py check" says the same."""
+    settings.DEPLOYKIT = {"AUTH": section}
+    done = deploy("apache")
+    assert (done.status, done.stdout) == (2, "")
+    assert message in done.stderr
+
+
 def test_unknown_user_is_said(deploy: Deploy) -> None:
     """Without the server's user on this machine, nobody pretends to have looked."""
     done = deploy("apache", "--set", "user=no-such-user")

@@ -12,6 +12,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from django_deploykit import conf
+from django_deploykit.checks import auth_findings
 from django_deploykit.config.deployment import Deployment, parse_choices
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.findings import Finding, Level
@@ -53,6 +54,7 @@ def read_project(options: dict[str, Any]) -> Project:
     """Read settings and options. Raise FactsError or ChoiceError with all that is wrong."""
     chosen = parse_choices(_pairs(options["choices"]), "--set")
     sites, found = introspect_sites()
+    found = (*found, *auth_findings())
     errors = [one for one in found if one.kind.level is Level.ERROR]
     if errors or not sites:
         raise FactsError(errors)

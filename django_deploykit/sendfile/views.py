@@ -23,7 +23,7 @@ class ProtectedFileView(View):
 
     ``attachment``      False lets a browser show what runs nothing
     ``mimetype``        the type, where the name does not tell it
-    ``signed_links``    a link of ``get_signed_url`` is permission enough
+    ``signed_links``    a link of ``links.signed()`` is permission enough
     ``missing_is_404``  answer those without permission as if there was nothing
     """
 

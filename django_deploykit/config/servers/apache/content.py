@@ -293,7 +293,7 @@ def _twin_rule(ending: str, mount: Mount, but: str) -> list[Node]:
             "RewriteCond",
             Substitution((directory, 1, f".{ending}")),
             "-f",
-            setting=setting,
+            setting=mount.setting,
             why="collectstatic left a twin beside the file",
         ),
         directive(

@@ -117,7 +117,7 @@ def _unserved(plan: Plan, site: SiteFacts) -> list[str]:
             asgi and site.static and not site.whitenoise
         ),
         "uploaded files (MEDIA_URL)": site.media,
-        "files at the root (ROOT_FILES)": site.root_files and not site.whitenoise,
+        "files at the root (ROOT_FILES)": site.root_files,
         "DOCUMENTS": site.documents,
         "answers to certificate authorities (ACME_WEBROOT)": site.tls,
     }
