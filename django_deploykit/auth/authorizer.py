@@ -19,7 +19,7 @@ from django_deploykit.auth import answers, fastcgi
 from django_deploykit.auth.credentials import Credentials, from_wire, is_one_line
 from django_deploykit.auth.database import fresh_connections
 from django_deploykit.auth.decision import Decision
-from django_deploykit.auth.requests import AreaRequest, normalised
+from django_deploykit.auth.requests import AreaRequest, normalised, unclaimed
 from django_deploykit.auth.state import authenticator
 from django_deploykit.auth.waiting import at_once, takes_time
 
@@ -75,7 +75,8 @@ class Authorizer:
             params["QUERY_STRING"] = target.partition("?")[2]
         # mod_ssl sets HTTPS only after Apache has asked.
         secure = params.get("REQUEST_SCHEME") == "https" or params.get("HTTPS") in ("on", "1")
-        request = AreaRequest(params, path, params.get("REQUEST_METHOD", "GET"), secure=secure)
+        method = params.get("REQUEST_METHOD", "GET")
+        request = AreaRequest(unclaimed(params), path, method, secure=secure)
         policy = params.get(contract.AUTH_POLICY_KEY) or self.policy
         if role == fastcgi.RESPONDER:
             return self._tell_nginx(params, request, policy)

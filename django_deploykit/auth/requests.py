@@ -24,6 +24,10 @@ _SECRETS = (
     contract.AUTH_TOKEN_KEY,
 )
 
+# What only a proxy may say. Nobody is trusted to speak for a client here, not even by settings:
+# whoever listens to one (mod_remoteip) has put it where the server's own word stands.
+_CLAIMS = frozenset((*contract.CLIENT_FORBIDDEN_KEYS, contract.environ_key(contract.PROOF_HEADER)))
+
 # What servers read differently: a backslash, a fragment, a control character.
 _STRANGE = re.compile(rb"[\x00-\x1f\x7f\\#]")
 # What all read alike, as it stands: segments of plain characters, none of which begins with a dot.
@@ -49,7 +53,9 @@ class AreaRequest(HttpRequest):
         self._read_started = False
         self._stream = BytesIO()  # where HttpRequest reads its body
 
-    def _get_scheme(self) -> str:
+    @property
+    def scheme(self) -> str:
+        """That of the connection: SECURE_PROXY_SSL_HEADER names a header, which a client wrote."""
         return "https" if self._secure else "http"
 
     @cached_property
@@ -74,6 +80,12 @@ def address(request: HttpRequest) -> str:
     return str(request.META.get("REMOTE_ADDR", ""))
 
 
+def unclaimed(meta: Mapping[str, str]) -> dict[str, str]:
+    """What a web server told, without what a client claims in headers that only a proxy may set,
+    however it spelt them: some servers read "X.Real.Ip" as they do "X-Real-IP"."""
+    return {key: value for key, value in meta.items() if key not in _CLAIMS}
+
+
 def texts(environ: Mapping[str, Any]) -> dict[str, str]:
     """What is text of an environ: the rest lives no longer than the request."""
     return {key: value for key, value in environ.items() if isinstance(value, str)}
@@ -87,7 +99,7 @@ def from_mod_wsgi(environ: Mapping[str, Any]) -> AreaRequest:
     """
     is_https = environ.get("mod_ssl.is_https")
     return AreaRequest(
-        texts(environ),
+        unclaimed(texts(environ)),
         from_wire(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")),
         environ.get("REQUEST_METHOD", "GET"),
         secure=bool(is_https and is_https()),

@@ -1,12 +1,14 @@
 """Links that let whoever has one fetch one file for some time, without an account.
 
-A link is bound to the path of the view, the name under which the file is saved, and its expiry;
-to another user's hands too, if it names one.
+A link is bound to the path of the view, the name under which the file is saved, and its expiry; to
+one user and to one host too, if it names them. The rest of its query is not part of it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 from urllib.parse import unquote, urlencode
 
 from django.core import signing
@@ -18,12 +20,21 @@ _SALT = "django_deploykit.sendfile.links"
 _KEY = "signed"
 
 
-def signed(path: str, *, expires: timedelta, filename: str = "", user: object = None) -> str:
+def signed(
+    path: str,
+    *,
+    expires: timedelta,
+    filename: str = "",
+    user: object = None,
+    host: str = "",
+) -> str:
     """Return ``path`` with a signature that holds until ``expires`` from now.
 
     ``path`` is encoded, as ``reverse()`` returns it. ``filename`` is the name under which the file
-    is saved; with ``user`` (anything with a ``pk``), nobody else can use the link. Raise
-    ValueError for a user without one, whose link would be everybody's.
+    is saved; with ``user`` (anything with a ``pk``), nobody else can use the link. With ``host``,
+    as ``request.get_host()`` returns it, it holds there alone: for projects that have another file
+    at the same path of another host. Raise ValueError for a user without a primary key, whose link
+    would be everybody's.
     """
     token = signing.TimestampSigner(salt=_SALT)
     claims = {
@@ -31,6 +42,7 @@ def signed(path: str, *, expires: timedelta, filename: str = "", user: object = 
         "name": filename,
         "for": _bound(user),
         "last": expires.total_seconds(),
+        "host": host,
     }
     return f"{path}?{urlencode({_KEY: token.sign_object(claims)})}"
 
@@ -51,11 +63,20 @@ def filename(request: HttpRequest) -> str:
         fresh = signer.unsign_object(request.GET.get(_KEY, ""), max_age=claims["last"])
     except (signing.BadSignature, KeyError, TypeError, ValueError) as error:
         raise PermissionDenied("This link is not valid, or not any more.") from error
-    wanted, got = str(fresh["path"]), request.path
-    of = fresh["for"]
-    if not constant_time_compare(wanted, got) or (of and of != _pk(getattr(request, "user", None))):
+    if not (_leads_here(fresh, request) and _is_held(fresh, request)):
         raise PermissionDenied("This link is for something else.")
     return str(fresh["name"])
+
+
+def _leads_here(claims: Mapping[str, Any], request: HttpRequest) -> bool:
+    host = claims.get("host", "")  # Links from before had none.
+    here = not host or host == request.get_host()
+    return here and constant_time_compare(str(claims["path"]), request.path)
+
+
+def _is_held(claims: Mapping[str, Any], request: HttpRequest) -> bool:
+    """Whether it is in the hands of the one whom it names, if it does."""
+    return claims["for"] in ("", _pk(getattr(request, "user", None)))
 
 
 def _bound(user: object) -> str:

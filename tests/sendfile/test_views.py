@@ -40,8 +40,14 @@ HOUR = timedelta(hours=1)
 USER = SimpleNamespace(pk=7, is_authenticated=True)
 
 
-def ask(view: type[ProtectedFileView], url: str = "/file/", user: Any = USER, **kwargs: Any) -> Any:
-    request = RequestFactory().get(url)
+def ask(
+    view: type[ProtectedFileView],
+    url: str = "/file/",
+    user: Any = USER,
+    host: str = "testserver",
+    **kwargs: Any,
+) -> Any:
+    request = RequestFactory().get(url, headers={"Host": host})
     request.user = user
     return view.as_view()(request, **kwargs)
 
@@ -195,6 +201,19 @@ def test_s22_a_link_for_a_user_who_is_none_is_a_mistake(user: Any) -> None:
     """S22: bound to somebody without a key, it would be everybody's."""
     with pytest.raises(ValueError, match="has no primary key"):
         links.signed("/file/", expires=HOUR, user=user)
+
+
+def test_s22_a_link_for_one_host(private: Path, settings: Any) -> None:
+    """S22: elsewhere the same path may be another customer's file; without a host it holds there
+    too, as it has to where a site has several names."""
+    settings.ALLOWED_HOSTS = [".example.com"]
+    bound = links.signed("/file/", expires=HOUR, host="a.example.com")
+    free = links.signed("/file/", expires=HOUR)
+    for url, host in ((bound, "a.example.com"), (free, "a.example.com"), (free, "b.example.com")):
+        ask(Linked, url, host=host).close()
+    for host in ("b.example.com", "a.example.com:8080", "example.com"):
+        with pytest.raises(PermissionDenied):
+            ask(Linked, bound, host=host)
 
 
 def test_s22_each_byte_of_a_link_counts(private: Path) -> None:

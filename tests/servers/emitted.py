@@ -31,6 +31,7 @@ def front(
     *beside: SiteFacts,
     own: str = "",
     around: str = "",
+    app_server: str = "",
     **choices: Any,
 ) -> Iterator[Server]:
     """Run the front alone until the block ends; something listens at ``backend`` already, which
@@ -38,10 +39,12 @@ def front(
 
     ``own`` is what the operator wrote into the file that the emitted one includes, ``around`` what
     lighttpd's own configuration says for whatever it serves, before it includes the emitted file.
+    It is written as for ``app_server``, which is not run.
     """
     port = harness.free_port()
     user = harness.server_user()
-    stack = Stack(renderers()[target], gateway)
+    behind = renderers()[app_server] if app_server else None
+    stack = Stack(renderers()[target], gateway, behind)
     sockets = backend if isinstance(backend, Path) else None
     deployment = Deployment(
         listen=(Address("127.0.0.1", port),), socket=None if sockets else backend

@@ -56,6 +56,11 @@ def outside(user, request):
 
 def shown(user, request):
     return user.is_staff or "/shown/hidden/" not in request.path
+
+
+def honest(user, request):
+    told = f"{request.META} {request.get_host()}"
+    return request.scheme == "http" and "evil" not in told and "192.0.2.66" not in told
 """
 
 _URLS = """

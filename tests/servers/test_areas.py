@@ -28,15 +28,21 @@ from tests.servers.stacks import apache as apache_stack
 _SETTINGS = """
 import os
 
+# What projects say that stand behind another proxy: a policy is not to be told by a client.
+USE_X_FORWARDED_HOST = True
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 ROOT_URLCONF = "shop.area_urls"
 LOGIN_URL = "login"
 FORCE_SCRIPT_NAME = os.environ.get("PREFIX") or None
-DEPLOYKIT["AUTH"]["POLICIES"] = {"press": "group:rédaction", "shown": "shop.rules.shown"}
+DEPLOYKIT["AUTH"]["POLICIES"] = {
+    "press": "group:rédaction", "shown": "shop.rules.shown", "honest": "shop.rules.honest"
+}
 DEPLOYKIT["SITE"] = {
     "AUTH_AREAS": {
         "/files/": {"POLICY": "active", "DIRECTORY": BASE_DIR / "files/basic"},
         "/staff/": {"POLICY": "staff", "DIRECTORY": BASE_DIR / "files/staff"},
         "/shown/": {"POLICY": "shown", "DIRECTORY": BASE_DIR / "files/shown"},
+        "/honest/": {"POLICY": "honest", "DIRECTORY": BASE_DIR / "files/honest"},
     },
 }
 # Only Apache guards what Django answers; it tells who it is, but over HTTP.
@@ -60,6 +66,7 @@ def told(request):
 
 urlpatterns = [
     re_path("^auth/active/$", AuthRequestView.as_view()),
+    re_path("^auth/honest/$", AuthRequestView.as_view(policy="honest")),
     re_path("^auth/press/$", AuthRequestView.as_view(policy="press")),
     re_path("^auth/shown/$", AuthRequestView.as_view(policy="shown")),
     re_path("^auth/staff/$", AuthRequestView.as_view(policy="staff")),
@@ -102,8 +109,8 @@ def people(public: Path) -> Guarded:
     path = found.project.directory / "shop/settings.py"
     path.write_text(path.read_text() + _SETTINGS)
     found.project.write("shop/area_urls.py", _URLS)
-    for name in ("1", "hidden/2"):
-        file = found.files / f"shown/{name}.txt"
+    for name in ("shown/1", "shown/hidden/2", "honest/1"):
+        file = found.files / f"{name}.txt"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(f"secret {name}")
     return found
@@ -216,6 +223,22 @@ def test_a_client_is_nobody_by_its_own_word(web: Web, name: str) -> None:
     for value in ("alice", "/files/1.txt"):
         assert web.get("/staff/1.txt", (name, value)).status == 401
         assert web.get("/staff/1.txt", (name, value), basic("zoé")).status == 403
+
+
+CLAIMS = {
+    "X-Forwarded-Host": "evil.example",
+    "X-Forwarded-Proto": "https",
+    "X-Forwarded-For": "192.0.2.66",
+    "X-Real-Ip": "192.0.2.66",
+    "Remote-User": "evil",
+}
+
+
+@pytest.mark.parametrize("mark", "-_.!")
+def test_a_policy_is_not_told_what_a_client_says(web: Web, mark: str) -> None:
+    """Not of scheme, host, address or name, in no spelling that a server takes for the same."""
+    claims = [(name.replace("-", mark), value) for name, value in CLAIMS.items()]
+    assert web.get("/honest/1.txt", basic("alice"), *claims).status == 200
 
 
 @pytest.mark.parametrize("name", ["Remote-User", "REMOTE_USER", "X-Remote-User"])

@@ -348,7 +348,9 @@ def test_a_part_of_a_protected_file(server: Server, sessions: dict[str, str]) ->
 
 
 def _spellings(name: str) -> list[str]:
-    return [name, name.lower(), name.replace("-", "_"), name.upper().replace("-", "_")]
+    # lighttpd makes an underscore of whatever is no letter and no digit.
+    other = [name.replace("-", mark) for mark in "_.!"]
+    return [name, name.lower(), name.upper().replace("-", "_"), *other]
 
 
 SPOOFED = [

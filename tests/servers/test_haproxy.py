@@ -86,3 +86,38 @@ def test_no_upgrade_gets_through_elsewhere(front: Front, path: str, protocol: st
     head = front.backend.last.head.lower()
     assert b"upgrade" not in head
     assert b"connection: close\r\n" in head
+
+
+@pytest.fixture(scope="module")
+def taking() -> Iterator[Front]:
+    """A site that takes websockets below one URL."""
+    site = cases.site(static=None, admin_static=None, websockets=("/ws/",))
+    with backends.listening("http") as backend:
+        where = Address("127.0.0.1", backend.port)
+        with emitted.front("haproxy", "http", site, where, app_server="uvicorn") as server:
+            yield Front(server, backend)
+
+
+@pytest.mark.parametrize(
+    ("protocols", "passed"),
+    [
+        (("websocket",), b"websocket"),
+        (("WebSocket, h2c",), b"websocket"),
+        (("h2c", "websocket"), b"websocket"),
+        (("h2c",), b""),
+        (("h2c, websocket2",), b""),
+        ((), b""),
+    ],
+)
+def test_only_a_websocket_is_handed_on(
+    taking: Front, protocols: tuple[str, ...], passed: bytes
+) -> None:
+    """Nothing else that a client asks for, and no header that it names in Connection."""
+    asked = [HOST, *(("Upgrade", protocol) for protocol in protocols)]
+    asked += [("Connection", "Upgrade, HTTP2-Settings, X-Real-IP")]
+    asked += [("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="), ("Sec-WebSocket-Version", "13")]
+    taking.server.request("GET", "/ws/", asked)
+    lines = taking.backend.last.head.lower().split(b"\r\n")
+    found = {name: value for name, _, value in (line.partition(b": ") for line in lines)}
+    assert found.get(b"upgrade", b"") == passed
+    assert found[b"connection"] == (b"upgrade" if passed else b"close")

@@ -268,7 +268,7 @@ def _credentials(name: str, password: str) -> tuple[str, str]:
 
 
 def _spellings(name: str) -> list[str]:
-    """Every mixture of dashes and underscores, and some of upper and lower case."""
+    """Every mixture of dashes and underscores, some of upper and lower case, and other marks."""
     first, *others = name.split("-")
     marks = product("-_", repeat=len(others))
     plain = [
@@ -276,7 +276,8 @@ def _spellings(name: str) -> list[str]:
         for chosen in marks
     ]
     mixed = "".join(map(str.swapcase, plain[0]))
-    return list(dict.fromkeys([*plain, plain[0].lower(), mixed, plain[-1].upper()]))
+    other = [name.replace("-", mark) for mark in ".!"]
+    return list(dict.fromkeys([*plain, plain[0].lower(), mixed, plain[-1].upper(), *other]))
 
 
 CLAIMS = [*contract.IDENTITY_HEADERS, "Http-Remote-User", "Redirect-Remote-User", "Auth-User"]

@@ -71,6 +71,7 @@ def secure(public: Path, request: pytest.FixtureRequest) -> Iterator[SecureServe
         (directory / name).mkdir(parents=True)
     (directory / "static" / "site.css").write_text("body {}")
     (directory / "acme/.well-known/acme-challenge/token").write_text("answer")
+    (directory / "acme/.well-known/acme-challenge/link").symlink_to(directory / "static/site.css")
     authority = trustme.CA()
     issued = authority.issue_cert("localhost", "www.example.test", "*.tenants.test")
     issued.private_key_pem.write_to_path(str(directory / "key.pem"))
@@ -143,6 +144,12 @@ def test_certificate_authorities_are_answered(secure: SecureServer) -> None:
     answer = secure.plain.get("/.well-known/acme-challenge/token")
     assert (answer.status, answer.body) == (200, b"answer")
     assert secure.plain.get("/.well-known/acme-challenge/other").status == 404
+
+
+@pytest.mark.parametrize("secure", SENDING, ids=str, indirect=True)
+def test_no_link_leads_out_of_the_answers(secure: SecureServer) -> None:
+    """Who may only write answers there shows no other file."""
+    assert secure.plain.get("/.well-known/acme-challenge/link").status in (403, 404)
 
 
 def test_exempt_paths_stay_on_plain_http(secure: SecureServer) -> None:

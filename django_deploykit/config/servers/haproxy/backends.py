@@ -30,7 +30,7 @@ from django_deploykit.exceptions import UnrepresentableValue
 _METHODS = {"least-connections": "leastconn", "round-robin": "roundrobin"}
 # Seconds from look to look, and how many of them it takes until one is out, and in again.
 _EVERY, _OUT, _IN = 2, 2, 1
-_WEBSOCKETS = Raw("websockets")
+_WEBSOCKETS = "websockets"
 
 
 def sections(plan: Plan) -> list[tuple[Directive, list[Node]]]:
@@ -153,15 +153,21 @@ def _cookie(plan: Plan, site: SiteFacts) -> Iterator[Node]:
 
 
 def _upgrades(plan: Plan, site: SiteFacts) -> Iterator[Node]:
-    """Only for websockets of this site does HAProxy hand on a wish for another protocol."""
+    """Only for websockets of this site does HAProxy hand on a wish for another protocol, and only
+    that one: h2c would be a tunnel, in which a client writes what headers it likes."""
     why, setting = "a connection becomes a websocket where Django takes one", "ASGI_APPLICATION"
     for url in plan.websockets(site):
         test = Raw("path_beg" if url.endswith("/") else "path")
-        yield directive("acl", _WEBSOCKETS, test, site.prefix + url, why=why, setting=setting)
-    words = [Raw("unless"), _WEBSOCKETS] if plan.websockets(site) else []
-    for name in ("Upgrade", "Connection"):
-        header = Raw(f"del-header {name}")
-        yield directive("http-request", header, *words, why=why, setting=setting)
+        yield directive("acl", Raw(_WEBSOCKETS), test, site.prefix + url, why=why, setting=setting)
+    if not plan.websockets(site):
+        for name in ("Upgrade", "Connection"):
+            yield directive("http-request", Raw(f"del-header {name}"), why=why, setting=setting)
+        return
+    asks, both = "asks req.hdr(Upgrade) -i -m str websocket", f"{_WEBSOCKETS} asks"
+    yield directive("acl", Raw(asks), why="a list of protocols may name others", setting=setting)
+    for name, value in (("Upgrade", "websocket"), ("Connection", "Upgrade")):
+        for words in (f"set-header {name} {value} if {both}", f"del-header {name} unless {both}"):
+            yield directive("http-request", Raw(words), why=why, setting=setting)
 
 
 def _told(site: SiteFacts) -> Iterator[Node]:

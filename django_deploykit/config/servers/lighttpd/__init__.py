@@ -117,7 +117,7 @@ class LighttpdRenderer(Renderer):
             Comment("Conditions and applications see one and the same path, decoded once."),
             _parse_options(),
             _feature_flags(),
-            Comment("Only a proxy may say these things, in any spelling; this server is the edge."),
+            Comment("Only a proxy may say these things; this server is the edge."),
             gateway.cleaned(),
         ]
         if any(_serves_files(site) for site in self.plan.sites):

@@ -13,13 +13,14 @@ from pathlib import Path
 from django_deploykit import contract
 from django_deploykit.config.facts import Area, Mount, SiteFacts
 from django_deploykit.config.plan import Plan
-from django_deploykit.config.servers.lighttpd import backends, content
+from django_deploykit.config.servers.lighttpd import backends, content, gateway
 from django_deploykit.config.servers.lighttpd.dialect import URL, array, pair, when
 from django_deploykit.config.syntax.lighttpd import PAIR, regex
-from django_deploykit.config.syntax.nodes import Block, Node, block
+from django_deploykit.config.syntax.nodes import Block, Node, Raw, block, directive
 from django_deploykit.exceptions import ChoiceError
 
 MODULE = "mod_fastcgi"
+_CLEANED = "a policy may look at scheme, host and address, of which a client has no say"
 
 
 def check(plan: Plan) -> None:
@@ -50,6 +51,7 @@ def _area(
     why = f"only for those for whom the policy {area.policy!r} holds"
     children = [
         *content.guarded(plan, site, mount, secure),
+        directive("setenv.set-request-header", Raw(gateway.CLEANED), why=_CLEANED),
         array("setenv.set-environment", _told(site, area), "said to the authorizer"),
         array("fastcgi.server", [_authorizer(plan, site)], why, area.setting),
     ]

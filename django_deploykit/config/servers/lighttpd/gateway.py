@@ -57,7 +57,12 @@ def cleaned() -> Node:
 
 
 def spellings(header: str) -> list[str]:
-    """Every spelling that arrives under one key; lighttpd ignores case, and nothing else."""
+    """Every spelling that an application server takes for the header; lighttpd ignores case.
+
+    In parameters (uwsgi, FastCGI, SCGI, CGI) lighttpd itself writes "_" for all that is no letter
+    or digit, such as "X.Real.Ip": too many to be listed. They end where the script begins, which
+    removes the key (handlers/behind.py), and at the authorizer (auth/requests.py).
+    """
     parts = header.split("-")
     return [
         "".join(map("".join, zip(parts, (*marks, ""), strict=True)))

@@ -228,6 +228,12 @@ def _acme(tls: Tls) -> Block:
     children = [
         directive("url.redirect", NOTHING, why=why),
         array("alias.url", [entry], why, guideline.SETTING),
+        directive(
+            "server.follow-symlink",
+            "disable",
+            why="whoever may write answers there shows no other file by a link",
+            setting=guideline.SETTING,
+        ),
     ]
     return when(URL, f"^{regex(url)}.", children, why, guideline.SETTING)
 

@@ -10,7 +10,7 @@ from django_deploykit.config.fronts import Group, exempt_patterns
 from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.nginx import gateways
 from django_deploykit.config.servers.nginx.dialect import Version, own_name, shared_name
-from django_deploykit.config.syntax.nodes import Comment, Node, Raw, block, directive
+from django_deploykit.config.syntax.nodes import Comment, Node, Option, Raw, block, directive
 
 _ADDRESS = re.compile(r"\[.*\]|[0-9.]+")
 _ACME_URL = "/.well-known/acme-challenge/"
@@ -93,6 +93,13 @@ def acme(tls: Tls) -> list[Node]:
     children: list[Node] = [
         directive("alias", f"{answers}/", why=why, setting=guideline.SETTING),
         directive("default_type", "text/plain", why="an answer has no ending"),
+        directive(
+            "disable_symlinks",
+            "on",
+            Option("from", str(answers)),
+            why="whoever may write answers there shows no other file by a link",
+            setting=guideline.SETTING,
+        ),
     ]
     return [
         Comment("Certificate authorities ask here (ACME http-01)."),
