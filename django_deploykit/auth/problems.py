@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -85,7 +86,10 @@ def _rule_problems(place: str, rule: policies.Rule) -> Iterator[Problem]:
 
 def _may_exist(name: str) -> bool:
     """Whether some model declares a permission; backends of other kinds have their own."""
-    backends = map(import_string, settings.AUTHENTICATION_BACKENDS)
+    try:
+        backends = [import_string(name) for name in settings.AUTHENTICATION_BACKENDS]
+    except ImportError:  # Nobody logs in, and Django says so.
+        return True
     if not all(issubclass(backend, ModelBackend) for backend in backends):
         return True
     label, _, codename = name.partition(".")
@@ -123,15 +127,25 @@ def _sent_to_https(paths: Iterable[str]) -> Iterator[str]:
     server asks about what came over HTTPS, and says so."""
     if not settings.SECURE_SSL_REDIRECT or conf.read().site.get("TLS"):
         return
-    exempt = [re.compile(pattern) for pattern in settings.SECURE_REDIRECT_EXEMPT]
+    exempt = list(_patterns(settings.SECURE_REDIRECT_EXEMPT))
     yield from (path for path in paths if not any(one.search(path) for one in exempt))
+
+
+def _patterns(texts: Iterable[str]) -> Iterator[re.Pattern[str]]:
+    """Those that are some; SecurityMiddleware itself does not start with others."""
+    for text in texts:
+        with contextlib.suppress(re.error):
+            yield re.compile(text)
 
 
 def _endpoints() -> list[str]:
     """The paths of the auth endpoints for nginx, without the leading slash."""
     if not getattr(settings, "ROOT_URLCONF", None):
         return []
-    return list(_walk(get_resolver().url_patterns, ""))
+    try:
+        return list(_walk(get_resolver().url_patterns, ""))
+    except Exception:  # An import may raise anything; config/introspect/urls.py reports it.
+        return []
 
 
 def _walk(patterns: Iterable[Any], before: str) -> Iterator[str]:

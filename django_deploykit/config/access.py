@@ -41,6 +41,16 @@ def server_account(named: str = "") -> str | None:
     return next((name for name in candidates if _exists(pwd.getpwnam, name)), None)
 
 
+def kept_files(plan: Plan) -> Iterator[Access]:
+    """What the application writes besides: an SQLite database that somebody has made already, and
+    where settings put logs and uploads on their way. Without, no page of Django's is answered."""
+    for site in plan.sites:
+        for path in filter(os.path.exists, site.databases):
+            yield Access(path, "the SQLite database", write=True)
+        for setting, path in site.writes:
+            yield Access(path, setting, write=True)
+
+
 def obstacles(plan: Plan, needed: Iterable[Access], user: str, front: str | None) -> list[Denied]:
     """Everything in ``needed`` that the application cannot reach, as ``user`` in the group that
     was chosen for it; and what of it the web server, as ``front``, has to send and cannot reach,

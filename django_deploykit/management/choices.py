@@ -35,9 +35,9 @@ class Project:
     named: frozenset[str] = frozenset()
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """Add the options that choose a stack."""
-    parser.add_argument("target", nargs="?", help="What to write; without it, the list.")
+def add_arguments(parser: ArgumentParser, target: str) -> None:
+    """Add the options that choose a stack, with what the help says of the ``target``."""
+    parser.add_argument("target", nargs="?", help=target)
     parser.add_argument("--gateway", help="How the server reaches Django; see the list.")
     parser.add_argument("--app-server", help="The application server behind the gateway.")
     parser.add_argument(

@@ -30,6 +30,7 @@ _family: Callable[[Any], Any] = (
     if issubclass(socket.socket, socket.SocketType)
     else attrgetter("family")
 )
+_UWSGI = "uwsgi.version"
 _SCRIPT_NAME = contract.CGI_HEADERS[0]
 _HEADERS = {
     contract.environ_key(name): name
@@ -85,7 +86,7 @@ class WsgiDoor:
         if _SCRIPT_NAME in headers and _SOCKET in environ and self._take_back:
             self._take_back(environ)
         host, target = environ.get("HTTP_HOST", ""), _target(environ)
-        decision = self._judge.decide(_peer(environ), host, target, headers)
+        decision = self._judge.decide(_peer(environ, headers), host, target, headers)
         _write(environ, decision, target)
         environ[contract.DECISION_KEY] = decision
         return decision
@@ -114,15 +115,25 @@ def _target(environ: WSGIEnvironment) -> Target:
     return get("SCRIPT_NAME", "").rstrip("/"), get("PATH_INFO") or "/", raw
 
 
-def _peer(environ: WSGIEnvironment) -> Peer:
+def _peer(environ: WSGIEnvironment, headers: dict[str, str]) -> Peer:
     address, listener = environ.get("REMOTE_ADDR") or "", environ.get(_SOCKET)
     if isinstance(listener, _Socket):  # gunicorn may have believed a header of its scheme.
         family, is_tls = _family(listener), isinstance(listener, _TlsSocket)
     else:
         family = getattr(listener, "family", None)
         is_tls = environ.get("wsgi.url_scheme") == "https"
+        if headers and _UWSGI in environ:
+            is_tls = _tells_uwsgi_tls(environ)
     scheme = "https" if is_tls else "http"
     return record(Peer, (address, family == _UNIX, listener is not None, scheme))
+
+
+def _tells_uwsgi_tls(environ: WSGIEnvironment) -> bool:
+    """What uWSGI was told of TLS: it also takes two headers for it, whoever wrote them (its
+    core/protocol.c, uwsgi_proto_check_20 and uwsgi_proto_check_22)."""
+    if scheme := environ.get("UWSGI_SCHEME"):
+        return bool(scheme == "https")
+    return environ.get("HTTPS", "").lower() in ("on", "1")
 
 
 def _write(environ: WSGIEnvironment, decision: Decision, told: Target) -> None:

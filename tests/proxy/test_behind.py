@@ -64,6 +64,29 @@ def test_over_other_gateways_headers_are_the_clients(gateway: str) -> None:
     assert seen[contract.DECISION_KEY].reason == "a gateway hands over what it knows"
 
 
+@pytest.mark.parametrize(
+    ("told", "scheme"),
+    [
+        ({}, "http"),
+        ({"HTTPS": "on"}, "https"),
+        ({"HTTPS": "off"}, "http"),
+        ({"UWSGI_SCHEME": "https"}, "https"),
+        ({"UWSGI_SCHEME": "http", "HTTPS": "on"}, "http"),
+    ],
+)
+@pytest.mark.parametrize("claimed", ["https", "http", "gopher"])
+def test_what_uwsgi_believes_of_a_header_is_undone(
+    told: dict[str, str], scheme: str, claimed: str
+) -> None:
+    """It takes the scheme from X-Forwarded-Proto, which lighttpd also makes of X.Forwarded.Proto:
+    what the front told it counts."""
+    wrapped = behind_front(Inner(), front="lighttpd", gateway="uwsgi")
+    more = {"HTTP_X_FORWARDED_PROTO": claimed, "uwsgi.version": b"2.0.21"}
+    _, seen = call(wrapped, peer=VISITOR, **told, **more, **{"wsgi.url_scheme": claimed})
+    assert seen
+    assert seen["wsgi.url_scheme"] == scheme
+
+
 def test_alone_it_believes_what_settings_say(settings: Any) -> None:
     """A stand-alone server is the edge; behind a balancer, PROXY says whom to believe."""
     _, seen = call(standalone(Inner()), peer="127.0.0.1", **SAID)

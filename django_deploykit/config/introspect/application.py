@@ -16,7 +16,7 @@ from whitenoise.middleware import WhiteNoiseMiddleware
 
 from django_deploykit.config import findings
 from django_deploykit.config.facts import Application, Interpreter
-from django_deploykit.config.introspect.context import Context, contains, is_file, real
+from django_deploykit.config.introspect.context import Context, contains, is_file, not_there, real
 from django_deploykit.config.introspect.entry import Entry, find_entry
 
 
@@ -139,8 +139,8 @@ def _env_file(context: Context) -> Path | None:
     if value is None:
         return None
     path = Path(str(value))
-    if not path.is_absolute() or not is_file(path):
-        context.find(findings.MISSING_PATH, setting, f"{str(value)!r} is not an existing file.")
+    if problem := not_there(path, is_file(path), "file"):
+        context.find(findings.MISSING_PATH, setting, problem)
     elif _anybody_reads(path):
         message = f"{str(value)!r} holds secrets and every user of the machine can read it."
         context.find(findings.SECRET_FILE_MODE, setting, message)

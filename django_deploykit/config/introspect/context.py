@@ -74,6 +74,13 @@ def contains(outer: Path, inner: Path) -> bool:
     return real(inner).is_relative_to(real(outer))
 
 
+def not_there(path: Path, is_there: bool, kind: str) -> str:
+    """What is wrong with the path of a file or directory that has to exist; "" if nothing is."""
+    if not path.is_absolute():
+        return f"{str(path)!r} is not an absolute path; write it as BASE_DIR / {str(path)!r}."
+    return "" if is_there else f"{str(path)!r} is not an existing {kind}."
+
+
 def is_file(path: Path) -> bool:
     """Tell whether this is a file, as far as the user who asks may know."""
     return _has_kind(path, stat.S_IFREG)

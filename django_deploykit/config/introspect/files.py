@@ -9,7 +9,13 @@ from pathlib import Path
 
 from django_deploykit.config import findings
 from django_deploykit.config.facts import Mount, RootFile
-from django_deploykit.config.introspect.context import Context, is_directory, is_file, real
+from django_deploykit.config.introspect.context import (
+    Context,
+    is_directory,
+    is_file,
+    not_there,
+    real,
+)
 from django_deploykit.config.introspect.databases import in_a_file
 from django_deploykit.config.introspect.storages import location, others, storage, url
 
@@ -108,8 +114,8 @@ def root_files(context: Context) -> tuple[RootFile, ...]:
     for name, path in sorted(_entries(context, setting, raw)):
         if not name.strip("/") or name.endswith("/"):
             context.find(findings.BAD_URL, setting, f"{name!r} is not the URL of a file.")
-        if not path.is_absolute() or not is_file(path):
-            context.find(findings.MISSING_PATH, setting, f"{str(path)!r} is not an existing file.")
+        if problem := not_there(path, is_file(path), "file"):
+            context.find(findings.MISSING_PATH, setting, problem)
         found.append(RootFile(url="/" + name.lstrip("/"), path=path))
     return tuple(found)
 
@@ -120,9 +126,8 @@ def documents(context: Context) -> Path | None:
     if value is None:
         return None
     path = Path(str(value))
-    if not path.is_absolute() or not is_directory(path):
-        message = f"{str(value)!r} is not an existing directory."
-        context.find(findings.MISSING_PATH, setting, message)
+    if problem := not_there(path, is_directory(path), "directory"):
+        context.find(findings.MISSING_PATH, setting, problem)
     return path
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from django_deploykit.config import measured, report, sizing
-from django_deploykit.config.access import Denied, obstacles, server_account
+from django_deploykit.config.access import Denied, kept_files, obstacles, server_account
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.output import OutputFile, State, full_text, output_files, write
 from django_deploykit.config.plan import Plan
@@ -24,15 +24,18 @@ from django_deploykit.management.choices import Project
 from django_deploykit.management.pipes import quiet_pipe
 from django_deploykit.run.validate import validate
 
+# What asks something of the files of a target.
+_OF_A_TARGET = ("gateway", "app_server", "choices", "output", "force", "check", "diff", "explain")
+
 
 class Command(BaseCommand):
     help = "Write the configuration of a web server, application server or script for this project."
     requires_system_checks: list[str] = []  # The findings that matter here are reported anyway.
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        choices.add_arguments(parser)
+        choices.add_arguments(parser, "What to write; without it, the list.")
         parser.add_argument("--list", action="store_true", help="List targets and gateways.")
-        parser.add_argument("--output", type=Path, help="Write the whole stack into a directory.")
+        parser.add_argument("--output", type=_place, help="Write the whole stack into a directory.")
         parser.add_argument("--force", action="store_true", help="Overwrite hand-edited files.")
         parser.add_argument(
             "--format", choices=["text", "json"], default="text", help="How to print it."
@@ -52,6 +55,7 @@ class Command(BaseCommand):
         try:
             with quiet_pipe(self.stdout):
                 if options["list"] or not options["target"]:
+                    _check_list(options)
                     self._list()
                 else:
                     self._render(options)
@@ -152,6 +156,26 @@ class Command(BaseCommand):
             self._say(f"{state}: {file.path}", self.style.SUCCESS)
 
 
+def _check_list(options: dict[str, Any]) -> None:
+    """Raise ChoiceError for options that would be passed over without a word."""
+    given = [name for name in (*_OF_A_TARGET, "validate") if options[name]]
+    given += ["format"] if options["format"] != "text" else []
+    if given and not options["list"]:
+        names = " and ".join("--set" if one == "choices" else _option(one) for one in given)
+        raise ChoiceError(f"{names}: name a target; 'manage.py deployconfig --list' shows them.")
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _place(text: str) -> Path:
+    """A directory; not the present one for a variable of the shell that is not set."""
+    if not text:
+        raise ArgumentTypeError("'' is no directory; '.' is the present one.")
+    return Path(text)
+
+
 def _check_options(options: dict[str, Any]) -> None:
     """Raise ChoiceError for options that say nothing together."""
     if not options["output"]:
@@ -183,7 +207,8 @@ def _default(site: SiteFacts) -> str:
 def _denied(plan: Plan, rendered: Sequence[Rendered], user: str | None) -> list[Denied]:
     """What the accounts that need it cannot reach here; emitted scripts do not exist yet."""
     needed = [access for access in report.merged(rendered).access if access.why != SCRIPT]
-    return obstacles(plan, needed, user, server_account()) if user else []
+    found = [*needed, *kept_files(plan)]
+    return obstacles(plan, found, user, server_account()) if user else []
 
 
 def _warnings(plan: Plan, rendered: Sequence[Rendered]) -> list[str]:

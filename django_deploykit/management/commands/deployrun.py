@@ -37,7 +37,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        choices.add_arguments(parser)
+        choices.add_arguments(parser, "What to run; without it, what fits here.")
         parser.add_argument(
             "--listen", default="127.0.0.1:8000", help="Address and port; default %(default)s."
         )

@@ -7,6 +7,7 @@ around it; so every one names all headers of its own.
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from django_deploykit.config.facts import Mount, SecurityHeaders, SiteFacts
 from django_deploykit.config.fronts import AS_DJANGO, HASHED, security_headers
@@ -83,7 +84,7 @@ def documents(plan: Plan, site: SiteFacts, secure: bool) -> list[Node]:
     known = "nothing is here to be listed; only so is the line above known in any case"
     empty = directive("dir-listing.activate", "enable", why=known, setting=setting)
     return [
-        directive("server.document-root", str(site.documents), why=why, setting=setting),
+        directive("server.document-root", unlinked(site.documents), why=why, setting=setting),
         values("index-file.names", ("index.html",), "the page of a directory"),
         directive("dir-listing.activate", "disable", why="no listing", setting=setting),
         *_serving(plan, setting),
@@ -192,7 +193,9 @@ def _root_files(site: SiteFacts, secure: bool) -> Block:
     why = "a file at the root of the host"
     # The first name that a URL begins with counts; lighttpd does not start where one is in vain.
     ordered = sorted(site.root_files, key=lambda file: (-len(file.url), file.url))
-    entries = [pair(file.url, str(file.path), why=why, setting="ROOT_FILES") for file in ordered]
+    entries = [
+        pair(file.url, unlinked(file.path), why=why, setting="ROOT_FILES") for file in ordered
+    ]
     headers: _Headers = (
         *_security(site.headers),
         *hsts(site, secure),
@@ -207,9 +210,14 @@ def _root_files(site: SiteFacts, secure: bool) -> Block:
     return when(URL, f"^(?:{urls})$", children, "files at the root of the host", "ROOT_FILES")
 
 
+def unlinked(path: Path) -> str:
+    """Where this really lies: lighttpd follows no link, of the directories above it neither."""
+    return str(path.resolve())
+
+
 def _alias(mount: Mount) -> Node:
     why = "both sides end in a slash, so that no other path is reached"
-    target = f"{str(mount.directory).rstrip('/')}/"
+    target = f"{unlinked(mount.directory).rstrip('/')}/"
     entry = pair(mount.url, target, why=why, setting=mount.setting)
     return array("alias.url", [entry], why, mount.setting)
 

@@ -224,7 +224,8 @@ def _redirecting(plan: Plan, group: Group, tls: Tls) -> Block:
 def _acme(tls: Tls) -> Block:
     why = "certificate authorities ask over plain HTTP (ACME http-01, RFC 8555 8.3)"
     url = "/.well-known/acme-challenge/"
-    entry = pair(url, f"{tls.acme_webroot}{url}", why=why, setting=guideline.SETTING)
+    directory = content.unlinked(tls.acme_webroot)
+    entry = pair(url, f"{directory}{url}", why=why, setting=guideline.SETTING)
     children = [
         directive("url.redirect", NOTHING, why=why),
         array("alias.url", [entry], why, guideline.SETTING),
