@@ -156,6 +156,11 @@ def test_list_of_an_asgi_project(deploy: Deploy, settings: Any) -> None:
         (["apache", "--diff"], "add --output DIRECTORY."),
         (["apache", "--force"], "add --output DIRECTORY."),
         (["apache", "--format", "json", "--explain"], "leave out --diff and --explain."),
+        (["--output", "deploy", "--check"], "--output and --check: name a target;"),
+        (["--set", "bogus=1"], "--set: name a target;"),
+        (["--app-server", "uwsgi"], "--app-server: name a target;"),
+        (["--validate"], "--validate: name a target;"),
+        (["--format", "json"], "--format: name a target;"),
     ],
 )
 def test_mistake(args: list[str], said: str, deploy: Deploy) -> None:
@@ -166,7 +171,14 @@ def test_mistake(args: list[str], said: str, deploy: Deploy) -> None:
 
 
 @pytest.mark.parametrize(
-    "args", [["--check", "--diff"], ["--explain", "--validate"], ["--format", "xml"], ["--wrong"]]
+    "args",
+    [
+        ["--check", "--diff"],
+        ["--explain", "--validate"],
+        ["--format", "xml"],
+        ["--output", ""],
+        ["--wrong"],
+    ],
 )
 def test_options_that_exclude_each_other(args: list[str], fresh: Project) -> None:
     """The command line itself refuses what cannot be meant, with the same status."""
@@ -401,6 +413,34 @@ def test_permission_walk_names_the_component(deploy: Deploy, settings: Any, tmp_
     # The directories above are pytest's own, which may be closed already.
     assert denied[str(closed / "static")] in [str(closed), *map(str, closed.parents)]
     assert "note: 403 for nobody: " in deploy("apache", "--set", "user=nobody").stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes files of somebody else")
+def test_what_keeps_every_page_from_being_answered_is_said(
+    deploy: Deploy, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database and a log that root has made in a directory that is the application's."""
+    with public_directory() as directory:
+        nobody = pwd.getpwnam("nobody")
+        os.chown(directory, nobody.pw_uid, nobody.pw_gid)
+        database, logs = directory / "db.sqlite3", directory / "logs"
+        engine = "django.db.backends.sqlite3"
+        databases = {"default": {"ENGINE": engine, "NAME": str(database)}}
+        monkeypatch.setattr(django_settings, "DATABASES", databases)
+        handler = {"class": "logging.FileHandler", "filename": str(logs / "django.log")}
+        settings.LOGGING = {"version": 1, "handlers": {"file": handler}}
+        there_is_none = f"403 for nobody: {logs} (LOGGING): there is no {logs}"
+        assert there_is_none in deploy("apache", "--set", "user=nobody").stderr
+        logs.mkdir()
+        database.touch()
+        said = deploy("apache", "--set", "user=nobody").stderr
+        write = "the user may not write to"
+        assert f"403 for nobody: {database} (the SQLite database): {write} {database}" in said
+        assert f"403 for nobody: {logs} (LOGGING): {write} {logs}" in said
+        for path in (database, logs):
+            os.chown(path, nobody.pw_uid, nobody.pw_gid)
+        said = deploy("apache", "--set", "user=nobody").stderr
+        assert f"403 for nobody: {directory}" not in said
 
 
 def test_the_web_server_has_to_read_what_it_sends(

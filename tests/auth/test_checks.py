@@ -12,6 +12,7 @@ from django.contrib.auth.models import Group, User
 from django.core.checks import Tags, run_checks
 from django.core.management import CommandError, call_command
 
+from django_deploykit.auth import problems
 from tests.auth.conftest import user
 
 
@@ -49,6 +50,19 @@ def test_values(auth: Callable[..., None], auth_section: dict[str, Any], message
     auth(**auth_section)
     (found,) = auth_ids()
     assert found.startswith(message)
+
+
+def test_what_cannot_be_imported_is_left_to_others(
+    auth: Callable[..., None], settings: Any
+) -> None:
+    """A URLconf, a backend or a pattern that is none keeps no other finding from being said."""
+    auth(POLICIES={"svn": "perm:auth.add_user"})
+    settings.SECURE_SSL_REDIRECT = True
+    settings.SECURE_REDIRECT_EXEMPT = ["(bad"]
+    settings.AUTHENTICATION_BACKENDS = ["no.such.Backend"]
+    assert auth_ids() == []
+    settings.ROOT_URLCONF = "no.such.urls"
+    assert [one.kind for one in problems.deployment_problems()] == []
 
 
 @pytest.mark.parametrize("rule", ["perm:auth.ad_user", "perm:shop.add_user", ["perm:x.y"]], ids=str)

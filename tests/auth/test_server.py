@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from django_deploykit.auth import conversation
 from django_deploykit.auth import server as server_module
+from django_deploykit.auth.accounts import Account
 from django_deploykit.auth.authorizer import Authorizer
 from django_deploykit.auth.server import Server
 from django_deploykit.auth.signals import access_denied, access_granted
@@ -193,6 +195,33 @@ def test_r39_who_is_known_passes_while_every_thread_waits(
     assert answers[0][0] == "401 Unauthorized"
 
 
+def test_r39_a_row_waits_for_no_other() -> None:
+    """Who looks up the groups of one user keeps nobody from those of another: each is asked of the
+    database, which may hang."""
+    entered, release, found = threading.Event(), threading.Event(), []
+
+    def full_name() -> str:
+        entered.set()
+        release.wait(20)
+        return "Zoé"
+
+    slow, quick = Account(User(username="zoé")), Account(User(username="alice"))
+    slow.user.get_full_name = full_name
+    for one in (slow, quick):
+        one.__dict__["groups"] = ()
+    waits = threading.Thread(target=lambda: slow.identity)
+    waits.start()
+    assert entered.wait(20)
+    passes = threading.Thread(target=lambda: found.append(quick.identity))
+    passes.start()
+    passes.join(5)
+    there = list(found)
+    release.set()
+    waits.join(20)
+    passes.join(20)
+    assert there == [quick.identity]
+
+
 # Peers that are slow, silent, or many
 
 
@@ -258,6 +287,28 @@ def test_no_thread_is_lost_to_what_it_asks(
         assert fcgi.exchange(address, fcgi.request({"REQUEST_URI": "/end"})) == []
         assert ask(address)[0] == "401 Unauthorized"
     assert "a thread of the authorizer failed" in caplog.text
+
+
+def test_no_thread_is_lost_to_what_is_told_of_it(transactional_db: None) -> None:
+    """A filter of the project's log that fails, as one that reads ``record.request`` does."""
+
+    def fails(record: logging.LogRecord) -> bool:
+        raise KeyError("request")
+
+    class Failing(Patient):
+        def __call__(self, role: int, params: dict[str, str]) -> bytes:
+            if params["REQUEST_URI"] == "/fail":
+                raise RuntimeError
+            return super().__call__(role, params)
+
+    log = logging.getLogger("django_deploykit.auth")
+    with serving(Failing("active", "x"), threads=1) as address:
+        log.addFilter(fails)
+        try:
+            assert fcgi.exchange(address, fcgi.request({"REQUEST_URI": "/fail"})) == []
+        finally:
+            log.removeFilter(fails)
+        assert ask(address)[0] == "401 Unauthorized"
 
 
 # Its end, and its descriptors

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from django_deploykit.config.facts import RootFile
+from django_deploykit.config.facts import Mount, RootFile, StaticFiles
 from django_deploykit.config.values import Address
 from tests import cases
 from tests.servers import backends, emitted, harness
@@ -117,6 +117,33 @@ def test_a_missing_file_is_not_asked_of_django(public: Path, gateway: str, aroun
             assert server.request("GET", "/page", said).status == 200
             backend.answer = b"Status: 404 Not Found\r\nContent-Type: text/plain\r\n\r\nof Django"
             assert server.request("GET", "/page", said).body == b"of Django"
+
+
+def test_a_release_may_be_a_link(public: Path) -> None:
+    """lighttpd follows none, of the directories above neither: their real places are written."""
+    harness.require_lighttpd()
+    release = public / "releases/7"
+    for name in ("static", "media", "documents", "root"):
+        (release / name).mkdir(parents=True)
+        (release / name / "a.txt").write_text(name)
+    current = public / "current"
+    current.symlink_to(release)
+    mount = Mount(url="/static/", directory=current / "static", setting="STATIC_ROOT")
+    site = cases.site(
+        static=StaticFiles(mounts=(mount,)),
+        admin_static=None,
+        media=Mount(url="/media/", directory=current / "media", setting="MEDIA_ROOT"),
+        root_files=(RootFile(url="/a.txt", path=current / "root/a.txt"),),
+        routes=("/app/",),
+        documents=current / "documents",
+    )
+    nowhere, request = Address("127.0.0.1", 9), [("Host", "example.com")]
+    urls = {"static": "/static/a.txt", "media": "/media/a.txt", "root": "/a.txt"}
+    with emitted.front("lighttpd", "http", site, nowhere) as server:
+        for name, url in urls.items():
+            assert server.request("GET", url, request).text == name
+        (release / "documents/b.txt").write_text("documents")
+        assert server.request("GET", "/b.txt", request).text == "documents"
 
 
 def test_documents_are_not_listed(public: Path) -> None:
