@@ -28,6 +28,8 @@ _STOP_SECONDS = 20.0
 _LAST_WORDS_SECONDS = 1.0
 _STDERR = 2
 _ORPHAN_SECONDS = 2.0
+# The server's user may write there, and could leave a link to what only root reads, or a FIFO.
+_LOG = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 @dataclass(frozen=True)
@@ -212,9 +214,8 @@ class _Follower:
     def copy(self, patience: float = 0) -> None:
         """Write what fits now; wait for a reader no longer than ``patience`` seconds."""
         for path in sorted(self._directory.glob("*.log")):
-            # The server's user may write there, and could leave a link to what only root reads.
             with contextlib.suppress(OSError):
-                self._copy(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), path, patience)
+                self._copy(os.open(path, _LOG), path, patience)
 
     def _copy(self, descriptor: int, path: Path, patience: float) -> None:
         with open(descriptor, "rb", buffering=0) as log:

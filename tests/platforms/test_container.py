@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from django_deploykit.config.container import contained
-from django_deploykit.config.facts import Interpreter, SiteFacts, StaticFiles
+from django_deploykit.config.facts import Interpreter, Mount, SiteFacts, StaticFiles
 from django_deploykit.config.stack import resolve
 from django_deploykit.exceptions import UnrepresentableValue
 from tests.cases import DEPLOYMENT, MEDIA, PROTECTED, TLS, site
@@ -80,6 +80,16 @@ def test_a_set_outside_of_the_project_builds_no_image() -> None:
     for directory in ("/tmp/elsewhere", "/srv/shop/deploy"):
         text = stack.render(stack.plan([site()], DEPLOYMENT, Path(directory)))[0].text
         assert 'RUN ["test", "-f", "/app/deploy/gunicorn/shop_wsgi.py"]\n' in text
+
+
+def test_static_files_outside_of_the_project_are_warned_of() -> None:
+    """They are looked for in the image where they lie here, which BASE_DIR.parent does not mean."""
+    stack = resolve("dockerfile")
+    for directory, warned in (("/srv/static", True), ("/srv/shop/static", False)):
+        mount = Mount(url="/static/", directory=Path(directory), setting="STATIC_ROOT")
+        facts = site(static=StaticFiles(mounts=(mount,)), admin_static=None)
+        (warnings,) = {one.warnings for one in stack.render(stack.plan([facts], DEPLOYMENT))[:1]}
+        assert [directory in text for text in warnings] == [True] * warned
 
 
 def ignored(facts: SiteFacts) -> list[str]:

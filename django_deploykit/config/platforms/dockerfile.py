@@ -58,6 +58,7 @@ class DockerfileRenderer(Renderer):
         return Rendered(
             filename="docker/Dockerfile",
             lines=tuple(print_lines(nodes, dialect)),
+            warnings=tuple(map(_warning, self._outside(site))),
         )
 
     def _build(self, site: SiteFacts) -> list[Node]:
@@ -131,6 +132,13 @@ class DockerfileRenderer(Renderer):
         why = "as it was built"
         source = Raw(f"--from={_STAGE}")
         return directive("COPY", source, str(path), str(path), why=why, setting=_STATIC)
+
+
+def _warning(path: Path) -> str:
+    return (
+        f"{_STATIC}: {str(path)!r} lies outside of the project, and has to be the same in the "
+        "image: made from BASE_DIR, it would be another. Put it below the project."
+    )
 
 
 def _workdir() -> Node:
