@@ -68,31 +68,51 @@ class _Fetched:
     def __init__(self, library: ModuleType, signature: Signature) -> None:
         self._jwt = library
         self._client = _client(library, signature)
-        self._lock, self._keys = Lock(), _by_name(())
-        self._asked = self._fetched = _LONG_AGO
+        self._lock = Lock()  # Held by the one who fetches.
+        self._known = _by_name(()), _LONG_AGO  # Keys, and since when: always replaced as one.
+        self._asked = _LONG_AGO
 
     def key(self, name: str | None) -> Any:
         """A key. Raise PyJWKError for an unknown one, and KeysUnavailable where none is known.
 
+        While somebody fetches, others wait only for a key that is unknown, or no longer good.
+        """
+        keys, age = self._now_known()
+        is_good = name in keys and age <= _A_DAY
+        if not is_good or age > _AN_HOUR:
+            self._ask(waits=not is_good)
+            keys, age = self._now_known()
+        if age > _A_DAY:
+            raise KeysUnavailable
+        return _named(self._jwt, keys, name)
+
+    def _now_known(self) -> tuple[Keys, float]:
+        """The keys, and how old they are."""
+        keys, fetched = self._known
+        return keys, time.monotonic() - fetched
+
+    def _ask(self, *, waits: bool) -> None:
+        """Fetch keys, or wait for the one who does, if at all.
+
         Nobody who sends tokens with invented names has keys fetched again and again.
         """
-        with self._lock:
-            now = time.monotonic()
-            is_wanted = name not in self._keys or now - self._fetched > _AN_HOUR
-            if is_wanted and now - self._asked > _PAUSE:
-                self._asked = now
+        if not self._lock.acquire(blocking=waits):
+            return
+        try:
+            if time.monotonic() - self._asked > _PAUSE:
                 self._fetch()
-            if now - self._fetched > _A_DAY:
-                raise KeysUnavailable
-            return _named(self._jwt, self._keys, name)
+        finally:
+            self._lock.release()
 
     def _fetch(self) -> None:
+        started = time.monotonic()
         try:
-            self._keys = _by_name(self._client.get_signing_keys())
+            self._known = _by_name(self._client.get_signing_keys()), started
         except (self._jwt.PyJWTError, OSError, ValueError) as error:
             log.error("%s: no keys: %r", self._client.uri, str(error))
-        else:
-            self._fetched = self._asked
+        finally:
+            # Once it is over: one that took longer than the pause would be followed by the next.
+            self._asked = time.monotonic()
 
 
 def _of_url(library: ModuleType, signature: Signature) -> Callable[[str | None], Any]:

@@ -8,7 +8,8 @@ import ssl
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,7 +19,7 @@ import pytest
 import trustme
 from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import Group, User
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.http import HttpResponse
 from django.test import AsyncClient
 from django.views.debug import SafeExceptionReporterFilter
@@ -233,11 +234,18 @@ def test_i15_without_the_library(
 
 # Keys at a URL
 
+A_MINUTE, AN_HOUR, A_DAY = 60, 60 * 60, 24 * 60 * 60
+
 
 class Issuer(ThreadingHTTPServer):
     """Serves keys over TLS, and counts how often."""
 
     published, asked, status = keys(one=RSA_KEY), 0, 200
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.is_asked, self.may_answer = threading.Event(), threading.Event()
+        self.may_answer.set()
 
     @property
     def url(self) -> str:
@@ -249,6 +257,8 @@ class _Keys(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.asked += 1
+        self.server.is_asked.set()
+        self.server.may_answer.wait(A_MINUTE)
         self.send_response(self.server.status)
         self.send_header("Location", "https://localhost/")
         self.end_headers()
@@ -370,3 +380,108 @@ def test_i15_the_keys_server_has_to_be_itself(
     client = front.believe(**section(issuer.url)).client()
     assert client.get("/", headers={"X-Token": token()}).status_code == 503
     assert issuer.asked == 0
+
+
+# An issuer that takes its time
+
+Claims = Callable[[str], "Future[Any]"]
+
+
+@pytest.fixture
+def claims(issuer: Issuer, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Claims]:
+    """Has a token verified in a thread, by one verifier, which waits for as long as it takes."""
+    monkeypatch.setattr(signed, "_PATIENCE", A_MINUTE)
+    believed = section(issuer.url)["JWT"]
+    signature = signatures.read(believed, pytest.fail)
+    assert signature is not None
+    verifier = signed.Verifier(signature)
+    with ThreadPoolExecutor(8) as pool:
+        yield lambda text: pool.submit(verifier.claims, text)
+        issuer.may_answer.set()
+
+
+def _hold(issuer: Issuer) -> None:
+    """From now on it answers nobody, until it may."""
+    issuer.is_asked.clear()
+    issuer.may_answer.clear()
+
+
+def test_i15_nobody_with_a_known_key_waits(issuer: Issuer, clock: Clock, claims: Claims) -> None:
+    """I15: while keys are fetched, whether because known ones are old or for another name; whoever
+    needs another key waits for those, and does not have them fetched once more."""
+    claims(token()).result(A_MINUTE)
+    for since, first in ((AN_HOUR + 1, token()), (11, token(kid="junk"))):
+        clock.now += since
+        _hold(issuer)
+        asking = claims(first)
+        assert issuer.is_asked.wait(A_MINUTE)
+        assert claims(token()).result(10)["email"] == "alice"
+        assert not asking.done()
+        issuer.may_answer.set()
+        wait([asking], A_MINUTE)
+    assert issuer.asked == 3
+
+
+def test_i15_whose_key_is_unknown_waits(issuer: Issuer, clock: Clock, claims: Claims) -> None:
+    """I15: for the fetch that runs, which may bring it."""
+    claims(token()).result(A_MINUTE)
+    clock.now += AN_HOUR + 1
+    issuer.published = keys(one=RSA_KEY, two=RSA_OTHER)
+    _hold(issuer)
+    asking = claims(token())
+    assert issuer.is_asked.wait(A_MINUTE)
+    waiting = claims(token(RSA_OTHER, kid="two"))
+    assert not wait([waiting], 0.2).done
+    issuer.may_answer.set()
+    assert [one.result(A_MINUTE)["email"] for one in (asking, waiting)] == ["alice", "alice"]
+    assert issuer.asked == 2
+
+
+def test_i15_a_key_older_than_a_day_is_not_used(
+    issuer: Issuer, clock: Clock, claims: Claims
+) -> None:
+    """I15: not while others are fetched either, nor when that was in vain."""
+    claims(token()).result(A_MINUTE)
+    clock.now += A_DAY + 1
+    issuer.status = 500
+    _hold(issuer)
+    waiting = [claims(token()) for _ in range(3)]
+    assert issuer.is_asked.wait(A_MINUTE)
+    assert not wait(waiting, 0.2).done
+    issuer.may_answer.set()
+    assert [type(one.exception(A_MINUTE)) for one in waiting] == [signed.KeysUnavailable] * 3
+    assert issuer.asked == 2
+
+
+@pytest.mark.parametrize("status", [200, 500])
+def test_i15_keys_that_take_long_are_not_fetched_again_at_once(
+    issuer: Issuer, clock: Clock, claims: Claims, status: int
+) -> None:
+    """I15: between two fetches there is a pause, however long the first one took."""
+    issuer.status = status
+    _hold(issuer)
+    waiting = [claims(token(kid="junk")) for _ in range(3)]
+    assert issuer.is_asked.wait(A_MINUTE)
+    clock.now += 30
+    issuer.may_answer.set()
+    refused = PermissionDenied if status == 200 else signed.KeysUnavailable
+    assert [type(one.exception(A_MINUTE)) for one in waiting] == [refused] * 3
+    clock.now += 10
+    assert type(claims(token(kid="junk")).exception(A_MINUTE)) is refused
+    assert issuer.asked == 1
+    clock.now += 1
+    assert type(claims(token(kid="junk")).exception(A_MINUTE)) is refused
+    assert issuer.asked == 2
+
+
+def test_i15_keys_are_as_old_as_the_question(issuer: Issuer, clock: Clock, claims: Claims) -> None:
+    """I15: what was published may have changed while the answer was on its way."""
+    _hold(issuer)
+    asking = claims(token())
+    assert issuer.is_asked.wait(A_MINUTE)
+    clock.now += 30
+    issuer.may_answer.set()
+    assert asking.result(A_MINUTE)["email"] == "alice"
+    issuer.status = 500
+    clock.now += A_DAY - 29
+    assert type(claims(token()).exception(A_MINUTE)) is signed.KeysUnavailable
