@@ -33,6 +33,8 @@ def work(listener):
         connection.settimeout(30)
         with connection:
             asked = connection.recv(100)
+            if not asked:
+                continue
             with limited(0.5 if asked == b"hang" else 60):
                 if asked in (b"slow", b"hang"):
                     connection.sendall(b"began ")
@@ -40,6 +42,17 @@ def work(listener):
             connection.sendall(b"%d" % os.getpid())
 
 supervise(inherited_socket() or bound_socket(sys.argv[1]), work, 2)
+"""
+# While there is a file "full", no process can be started.
+_FULL = """
+import errno, os, pathlib
+
+def fork(real=os.fork, full=pathlib.Path(__file__).with_name("full")):
+    if full.exists():
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+    return real()
+
+os.fork = fork
 """
 
 
@@ -85,10 +98,16 @@ def listens(path: Path) -> bool:
 
 
 @pytest.fixture
-def program(tmp_path: Path) -> Iterator[Program]:
+def first() -> str:
+    """What the program does before anything else."""
+    return ""
+
+
+@pytest.fixture
+def program(tmp_path: Path, first: str) -> Iterator[Program]:
     path = tmp_path / "socket"
     script = tmp_path / "program.py"
-    script.write_text(_PROGRAM)
+    script.write_text(first + _PROGRAM)
     with (tmp_path / "errors").open("wb") as errors:
         process = subprocess.Popen(
             [sys.executable, str(script), str(path)],
@@ -124,6 +143,33 @@ def test_a_killed_process_is_replaced(program: Program) -> None:
     pids = {int(program.ask()) for _ in range(20)}
     assert pids
     assert pid not in pids
+
+
+@pytest.mark.parametrize("first", [_FULL], ids=["full"])
+def test_a_process_that_cannot_be_replaced_yet_costs_no_other(
+    program: Program, tmp_path: Path
+) -> None:
+    """Where the machine has no room for another, those that run go on until it has."""
+    _fill(program, tmp_path)
+    left = program.ask()
+    (tmp_path / "full").unlink()
+    wait_for(lambda: program.ask() != left)
+
+
+@pytest.mark.parametrize("first", [_FULL], ids=["full"])
+def test_a_program_that_waits_for_room_can_be_stopped(program: Program, tmp_path: Path) -> None:
+    """SIGTERM is heeded meanwhile."""
+    _fill(program, tmp_path)
+    program.process.terminate()
+    assert program.process.wait(30) == 0
+
+
+def _fill(program: Program, directory: Path) -> None:
+    """Leave one process, and no room for another."""
+    pid = int(program.ask())
+    (directory / "full").touch()
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: "could not be replaced yet" in (directory / "errors").read_text())
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

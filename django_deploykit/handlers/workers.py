@@ -81,10 +81,13 @@ def supervise(
     # Its other end is closed with this process, however that ends: then the others end too.
     ended, alive = os.pipe()
     workers = {_start(work, listener, ended, alive) for _ in range(processes)}
-    while (number := signal.sigwait(_SIGNALS)) == signal.SIGCHLD:
+    while (number := _next_signal()) == signal.SIGCHLD:
         workers -= set(_gone())
-        while len(workers) < processes:
-            workers.add(_start(work, listener, ended, alive))
+        try:
+            while len(workers) < processes:
+                workers.add(_start(work, listener, ended, alive))
+        except OSError as error:  # Those that run go on; the next look tries again.
+            _say(f"A process could not be replaced yet: {error}")
     if number == signal.SIGHUP:
         _start_anew(listener)
     os.close(alive)
@@ -109,6 +112,12 @@ def _wake(number: int, frame: object) -> None:
     """Nothing: a signal that nobody handles might not arrive at sigwait()."""
 
 
+def _next_signal() -> int:
+    """What came; SIGCHLD also if nothing did for a while, since there may be something to do."""
+    came = signal.sigtimedwait(_SIGNALS, _PAUSE)
+    return came.si_signo if came else signal.SIGCHLD
+
+
 def _start(
     work: Callable[[socket.socket], object], listener: socket.socket, ended: int, alive: int
 ) -> int:
@@ -129,9 +138,11 @@ def _start(
         if time.monotonic() - started < _PAUSE:
             time.sleep(_PAUSE)  # Otherwise one would be started after another, without rest.
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        finally:
+            os._exit(status)  # Whatever happens: what follows is the supervisor's.
 
 
 def _follow(ended: int) -> None:
@@ -158,11 +169,13 @@ def _start_anew(listener: socket.socket) -> None:
 
 def tell(seconds: float) -> None:
     """Say on standard error that a request took longer, and where each thread is."""
-    with contextlib.suppress(OSError):
-        os.write(
-            STDERR, f"A request took longer than {seconds:g} seconds; its process ends.\n".encode()
-        )
+    _say(f"A request took longer than {seconds:g} seconds; its process ends.")
     faulthandler.dump_traceback(STDERR)
+
+
+def _say(text: str) -> None:
+    with contextlib.suppress(OSError):
+        os.write(STDERR, f"{text}\n".encode())
 
 
 def _give_up(seconds: float) -> None:
