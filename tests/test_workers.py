@@ -54,6 +54,19 @@ def fork(real=os.fork, full=pathlib.Path(__file__).with_name("full")):
 
 os.fork = fork
 """
+# Another thread, and processes that take their time to start: it gets the signals meanwhile.
+_THREADED = """
+import os, pathlib, threading, time
+
+def fork(real=os.fork, forks=pathlib.Path(__file__).with_name("forks")):
+    if pid := real():
+        forks.touch()
+        time.sleep(1)
+    return pid
+
+os.fork = fork
+threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()
+"""
 
 
 def connected(path: Path) -> socket.socket:
@@ -181,6 +194,27 @@ def test_running_requests_end_before_the_program(program: Program, number: int) 
         program.process.send_signal(number)
         assert int(connection.recv(100)) > 0
     assert program.process.wait(30) == 0
+
+
+@pytest.mark.parametrize("first", [_THREADED], ids=["threaded"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_that_another_thread_gets_is_not_lost(
+    program: Program, tmp_path: Path, number: int
+) -> None:
+    """The kernel chooses one that does not block it."""
+    wait_for((tmp_path / "forks").exists)
+    program.process.send_signal(number)
+    assert program.process.wait(30) == 0
+
+
+@pytest.mark.parametrize("first", [_THREADED], ids=["threaded"])
+def test_a_reload_that_another_thread_gets_is_not_lost(program: Program, tmp_path: Path) -> None:
+    """Processes of the program as it was loaded before end."""
+    wait_for((tmp_path / "forks").exists)
+    pid = int(program.ask())
+    program.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: gone(pid))
+    assert int(program.ask()) > 0
 
 
 def test_a_reload_refuses_no_connection(program: Program) -> None:

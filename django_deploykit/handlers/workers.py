@@ -75,9 +75,9 @@ def supervise(
 
     ``work`` has to return, its requests done, after a SIGTERM of its own.
     """
-    for one in _SIGNALS:
-        signal.signal(one, _wake)
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    for one in _SIGNALS:
+        signal.signal(one, _keep)
     # Its other end is closed with this process, however that ends: then the others end too.
     ended, alive = os.pipe()
     workers = {_start(work, listener, ended, alive) for _ in range(processes)}
@@ -108,12 +108,16 @@ def limited(seconds: float) -> Iterator[None]:
         timer.cancel()
 
 
-def _wake(number: int, frame: object) -> None:
-    """Nothing: a signal that nobody handles might not arrive at sigwait()."""
+def _keep(number: int, frame: object) -> None:
+    """Keep a signal that another thread of the supervisor got, an agent's that was started with the
+    application and blocks none: sent again to this one, it waits to be asked for."""
+    if number in signal.pthread_sigmask(signal.SIG_BLOCK, ()):
+        signal.raise_signal(number)
 
 
 def _next_signal() -> int:
-    """What came; SIGCHLD also if nothing did for a while, since there may be something to do."""
+    """What came; SIGCHLD also if nothing did for a while, since there may be something to do, or
+    something to keep."""
     came = signal.sigtimedwait(_SIGNALS, _PAUSE)
     return came.si_signo if came else signal.SIGCHLD
 
