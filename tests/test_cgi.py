@@ -18,11 +18,13 @@ _SCRIPT = """
 
     request = take_request()
 
-    import json, os, time
+    import json, os, re, time
 
     def application(environ, start_response):
         if environ["PATH_INFO"] == "/hang":
             time.sleep(60)
+        if environ["PATH_INFO"] == "/lock":
+            re.match("(a+)+b", "a" * 60)
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)).decode()
         kinds = (str, bool)
         seen = {key: value for key, value in environ.items() if isinstance(value, kinds)}
@@ -48,7 +50,9 @@ def run(tmp_path: Path, body: bytes = b"", **environ: str) -> subprocess.Complet
     script.write_text(dedent(_SCRIPT))
     command = [sys.executable, str(script)]
     clean = {"PYTHONPATH": str(ROOT), **_REQUEST, **environ}
-    return subprocess.run(command, env=clean, input=body, capture_output=True, check=False)
+    return subprocess.run(
+        command, env=clean, input=body, capture_output=True, check=False, timeout=60
+    )
 
 
 def seen(done: subprocess.CompletedProcess[bytes]) -> Any:
@@ -93,3 +97,10 @@ def test_one_that_hangs_ends(tmp_path: Path) -> None:
     done = run(tmp_path, PATH_INFO="/hang")
     assert done.returncode == 1
     assert b"took longer than 2 seconds" in done.stderr
+
+
+def test_one_that_keeps_pythons_lock_ends(tmp_path: Path) -> None:
+    """An endless regular expression lets no other thread look at the clock."""
+    done = run(tmp_path, PATH_INFO="/lock")
+    assert done.returncode == 1
+    assert b"in application" in done.stderr

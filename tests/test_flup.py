@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -20,7 +21,7 @@ from tests.test_workers import connected, listens, wait_for
 pytest.importorskip("flup")
 
 _APPLICATION = """
-    import json, os, sys
+    import json, os, re, sys
     from django.conf import settings
 
     settings.configure()
@@ -31,6 +32,8 @@ _APPLICATION = """
         except OSError as error:
             print("lost:", type(error).__name__, file=environ["wsgi.errors"], flush=True)
             raise
+        if environ.get("PATH_INFO") == "/lock":
+            re.match("(a+)+b", "a" * 60)
         if environ.get("PATH_INFO") == "/big":
             start_response("200 OK", [("Content-Type", "text/plain")])
             return (b"x" * 100000 for _ in range(100))
@@ -40,7 +43,7 @@ _APPLICATION = """
 
     from django_deploykit.handlers.flup import serve
 
-    serve(application, protocol=PROTOCOL, address=ADDRESS, processes=1, seconds=60)
+    serve(application, protocol=PROTOCOL, address=ADDRESS, processes=1, seconds=SECONDS)
 """
 
 
@@ -91,9 +94,9 @@ def parsed(connection: socket.socket) -> dict[str, object]:
     return found
 
 
-def _script(tmp_path: Path, protocol: str, address: str | None) -> Path:
+def _script(tmp_path: Path, protocol: str, address: str | None, seconds: int = 60) -> Path:
     script = tmp_path / "site.fcgi"
-    values = f"PROTOCOL, ADDRESS = {protocol!r}, {address!r}\n"
+    values = f"PROTOCOL, ADDRESS, SECONDS = {protocol!r}, {address!r}, {seconds}\n"
     script.write_text(values + textwrap.dedent(_APPLICATION))
     return script
 
@@ -108,10 +111,15 @@ def protocol() -> str:
 
 
 @pytest.fixture
-def started(tmp_path: Path, protocol: str) -> Iterator[Started]:
+def seconds() -> int:
+    return 60
+
+
+@pytest.fixture
+def started(tmp_path: Path, protocol: str, seconds: int) -> Iterator[Started]:
     """The dispatcher, listening on a path."""
     path, errors = tmp_path / "s", tmp_path / "errors"
-    script = _script(tmp_path, protocol, str(path))
+    script = _script(tmp_path, protocol, str(path), seconds)
     with errors.open("wb") as stderr:
         process = subprocess.Popen([sys.executable, str(script)], env=_environment(), stderr=stderr)
     try:
@@ -161,6 +169,19 @@ def test_a_front_that_goes_away_costs_no_process(started: Started) -> None:
         connection.sendall(begin() + params({"PATH_INFO": "/big"}) + record(5, b""))
         connection.recv(100)
     assert started.fastcgi({})["pid"] == before
+
+
+@pytest.mark.parametrize("seconds", [1])
+def test_a_request_that_keeps_pythons_lock_costs_its_process(started: Started) -> None:
+    """An endless regular expression lets no other thread look at the clock; another process takes
+    its place."""
+    before = started.fastcgi({})["pid"]
+    with started.connect() as connection:
+        connection.sendall(begin() + params({"PATH_INFO": "/lock"}) + record(5, b""))
+        with contextlib.suppress(ConnectionResetError):  # It has not read everything.
+            assert connection.recv(100) == b""
+    assert "in application" in started.errors.read_text()
+    assert started.fastcgi({})["pid"] != before
 
 
 @pytest.mark.parametrize("protocol", ["scgi"])

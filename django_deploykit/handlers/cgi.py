@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 from wsgiref.handlers import BaseCGIHandler
 
-from django_deploykit.handlers.workers import limited
+from django_deploykit.handlers.workers import limited_alone
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -31,7 +31,7 @@ def answer(application: WSGIApplication, request: dict[str, str], *, seconds: in
     if "HTTP_TRANSFER_ENCODING" in request:
         request = {**request, "wsgi.input_terminated": True}  # type: ignore[dict-item]
     handler = _Handler(sys.stdin.buffer, sys.stdout.buffer, sys.stderr, request, False, True)
-    with limited(seconds):
+    with limited_alone(seconds):
         handler.run(application)
 
 

@@ -21,7 +21,7 @@ from django_deploykit.handlers.workers import (
     bound_socket,
     close_inherited_socket,
     inherited_socket,
-    limited,
+    limited_alone,
     supervise,
 )
 
@@ -111,7 +111,7 @@ class _Repaired(SingleServer):  # type: ignore[misc]  # flup has no types
         close_inherited_socket()
 
     def handler(self, request: Any) -> Any:
-        with limited(self.seconds):
+        with limited_alone(self.seconds):
             return super().handler(request)
 
     def _sanitizeEnv(self, environ: dict[str, Any]) -> None:

@@ -108,6 +108,18 @@ def limited(seconds: float) -> Iterator[None]:
         timer.cancel()
 
 
+@contextlib.contextmanager
+def limited_alone(seconds: float) -> Iterator[None]:
+    """The same where a process answers one request at a time, even if nobody gives Python's lock
+    away: an endless regular expression keeps a thread of Python's from looking."""
+    faulthandler.dump_traceback_later(seconds + 1, exit=True, file=STDERR)  # There is only one.
+    try:
+        with limited(seconds):
+            yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
 def _keep(number: int, frame: object) -> None:
     """Keep a signal that another thread of the supervisor got, an agent's that was started with the
     application and blocks none: sent again to this one, it waits to be asked for."""
