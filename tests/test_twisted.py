@@ -39,6 +39,12 @@ _APPLICATION = """
             print("worked on", file=environ["wsgi.errors"], flush=True)
             start_response("200 OK", [])
             return [b"for nobody"]
+        if path == "/full":
+            limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+            print("full", file=environ["wsgi.errors"], flush=True)
+            time.sleep(0.8)
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
         if path == "/slow":
             print("slow began", file=environ["wsgi.errors"], flush=True)
             time.sleep(1)
@@ -170,6 +176,27 @@ def test_running_requests_end_before_it(started: Started) -> None:
         assert b"PATH_INFO" in response.read()
     assert started.process.wait(30) == 0
     assert started.path.exists()  # Another process might still listen there.
+
+
+def test_a_request_whose_client_left_ends_before_it(started: Started) -> None:
+    """SIGTERM does not stop the reactor while a thread still waits to write through it."""
+    with connected(started.path) as connection:
+        connection.sendall(request("/left"))
+        wait_for(lambda: "left\n" in started.said)
+    assert started.ask(request("/"))[0].status == 200  # By now the reactor has heard of it.
+    started.process.terminate()
+    assert started.process.wait(10) == 0
+    assert "worked on" in started.said
+    assert "Traceback" not in started.said
+
+
+def test_without_a_free_descriptor_it_waits(started: Started) -> None:
+    """The log says so, but not without end, and the connection is let in afterwards."""
+    with connected(started.path) as connection:
+        connection.sendall(request("/full"))
+        wait_for(lambda: "full\n" in started.said)
+        assert started.ask(request("/"))[0].status == 200
+    assert 1 <= started.said.count("A connection was not let in: [Errno 24]") <= 3
 
 
 def test_a_request_on_its_way_is_answered(started: Started) -> None:

@@ -6,7 +6,7 @@ application is asked, and keeps as much of an answer in memory as a slow client 
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import os
 import socket
 import sys
@@ -19,8 +19,10 @@ from django.db import connections
 from twisted.internet import defer, task
 from twisted.internet.address import IPv4Address
 from twisted.internet.interfaces import IPushProducer, IReadDescriptor
+from twisted.internet.threads import deferToThread
 from twisted.logger import (
     FilteringLogObserver,
+    Logger,
     LogLevel,
     LogLevelFilterPredicate,
     globalLogBeginner,
@@ -48,6 +50,9 @@ if TYPE_CHECKING:
 _KEEP_ALIVE = 75
 # Seconds between two looks at what is still open when a process is to end.
 _LOOK = 0.02
+# So long no connection is let in when there was no room for one, and what says so.
+_PAUSE = 0.5
+_NO_ROOM = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 # Bytes of a request's line and headers: Twisted's own 16 KiB are less than fronts let in.
 _REQUEST_HEAD = 65535
 # What a unix socket has instead: the front says who the client is (handlers/behind.py).
@@ -89,9 +94,8 @@ def _work(listener: socket.socket, application: WSGIApplication, threads: int, l
     site.log = lambda request: None  # The front has a log of requests.
     door = _Door(reactor, listener, site)
     reactor.callWhenRunning(pool.start)
-    reactor.callWhenRunning(reactor.addReader, door)
-    reactor.addSystemEventTrigger("before", "shutdown", door.close, root)
-    reactor.addSystemEventTrigger("during", "shutdown", pool.stop)
+    reactor.callWhenRunning(door.open)
+    reactor.addSystemEventTrigger("before", "shutdown", door.close, root, pool)
     reactor.run()
 
 
@@ -99,25 +103,44 @@ def _work(listener: socket.socket, application: WSGIApplication, threads: int, l
 class _Door:
     """Lets connections in. Twisted's own port would delete a unix socket when one process ends."""
 
+    _log = Logger()
+
     def __init__(self, reactor: Any, listener: socket.socket, site: Site) -> None:
         self._reactor, self._listener, self._site = reactor, listener, site
         self._connections: list[Any] = []
+        self._ending = False
+
+    def open(self) -> None:
+        """Let connections in, if the process is not to end."""
+        if not self._ending:
+            self._reactor.addReader(self)
 
     def fileno(self) -> int:
         return self._listener.fileno()
 
     def doRead(self) -> None:
-        # Another process may be quicker, or the front have given up.
-        with contextlib.suppress(OSError), self._listener.accept()[0] as connection:
-            connection.setblocking(False)
-            adopted = self._reactor.adoptStreamConnection(
-                connection.fileno(), self._listener.family, self._site
-            )
-            self._connections = [*self._open(), adopted]
+        try:
+            with self._listener.accept()[0] as connection:
+                connection.setblocking(False)
+                adopted = self._reactor.adoptStreamConnection(
+                    connection.fileno(), self._listener.family, self._site
+                )
+                self._connections = [*self._open(), adopted]
+        except OSError as error:
+            # Else another process was quicker, or the front has given up.
+            if error.errno in _NO_ROOM:
+                self._rest(error)
 
-    def close(self, application: _Application) -> defer.Deferred[Any]:
+    def _rest(self, error: OSError) -> None:
+        """Look away for a moment: the reactor would be told the same at once, again and again."""
+        self._log.error("A connection was not let in: {error}", error=error)
+        self._reactor.removeReader(self)
+        self._reactor.callLater(_PAUSE, self.open)
+
+    def close(self, application: _Application, pool: ThreadPool) -> defer.Deferred[Any]:
         """Let nobody in; the result comes when every answer has left, also to a request that was
-        still on its way."""
+        still on its way, and no thread works any more."""
+        self._ending = True
         self._reactor.removeReader(self)
         last = self._reactor.seconds() + EXPECTED
 
@@ -130,7 +153,9 @@ class _Door:
                 watch.stop()
 
         watch = task.LoopingCall(look)
-        return watch.start(_LOOK)
+        # A thread whose client has left may still write, and waits for the reactor to do it: so
+        # the reactor turns on, and another thread waits.
+        return watch.start(_LOOK).addCallback(lambda _: deferToThread(pool.stop))
 
     def _open(self) -> list[Any]:
         return [one for one in self._connections if not one.disconnected]
