@@ -43,7 +43,7 @@ _APPLICATION = """
             limits = resource.getrlimit(resource.RLIMIT_NOFILE)
             resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
             print("full", file=environ["wsgi.errors"], flush=True)
-            time.sleep(0.8)
+            time.sleep(4)
             resource.setrlimit(resource.RLIMIT_NOFILE, limits)
         if path == "/slow":
             print("slow began", file=environ["wsgi.errors"], flush=True)
@@ -196,7 +196,7 @@ def test_without_a_free_descriptor_it_waits(started: Started) -> None:
         connection.sendall(request("/full"))
         wait_for(lambda: "full\n" in started.said)
         assert started.ask(request("/"))[0].status == 200
-    assert 1 <= started.said.count("A connection was not let in: [Errno 24]") <= 3
+    assert 1 <= started.said.count("A connection was not let in: [Errno 24]") <= 10
 
 
 def test_a_request_on_its_way_is_answered(started: Started) -> None:
