@@ -43,7 +43,7 @@ _APPLICATION = """
             limits = resource.getrlimit(resource.RLIMIT_NOFILE)
             resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
             print("full", file=environ["wsgi.errors"], flush=True)
-            time.sleep(4)
+            time.sleep(4)  # The test has to connect meanwhile, on a busy machine too.
             resource.setrlimit(resource.RLIMIT_NOFILE, limits)
         if path == "/slow":
             print("slow began", file=environ["wsgi.errors"], flush=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from django_deploykit.config import findings
@@ -63,10 +63,11 @@ def protected(context: Context, prefix: str) -> tuple[Mount, ...]:
     return tuple(mounts)
 
 
-def stored(context: Context, known: Collection[Path]) -> tuple[Path, ...]:
+def stored(context: Context, known: Iterable[Mount | Path | None]) -> tuple[Path, ...]:
     """The directories of further storages on this machine, but for what lies in ``known`` ones."""
+    around = [one.directory if isinstance(one, Mount) else one for one in known if one]
     places = [location(context, one, "MEDIA_ROOT") for one in others(context) if one.is_local]
-    own = [path for path in places if path and not any(map(path.is_relative_to, known))]
+    own = [path for path in places if path and not any(map(path.is_relative_to, around))]
     return tuple(dict.fromkeys(own))
 
 

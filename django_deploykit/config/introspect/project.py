@@ -106,8 +106,6 @@ def _read(context: Context) -> SiteFacts:
     interpreter = application.interpreter()
     media, closed_uploads = files.uploads(context, prefix)
     protected = files.protected(context, prefix)
-    uploads = media.directory if media else closed_uploads
-    known = [*(mount.directory for mount in protected), *([uploads] if uploads else [])]
     return SiteFacts(
         name=names.site_name(context, app),
         application=app,
@@ -125,7 +123,7 @@ def _read(context: Context) -> SiteFacts:
         media=media,
         closed_uploads=closed_uploads,
         protected=protected,
-        stored=files.stored(context, known),
+        stored=files.stored(context, [media, closed_uploads, *protected]),
         stores=sendfile.stores(context),
         areas=areas.areas(context, prefix),
         endpoints=urls.endpoints(context, prefix),
