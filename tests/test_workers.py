@@ -61,7 +61,7 @@ import os, pathlib, threading, time
 def fork(real=os.fork, forks=pathlib.Path(__file__).with_name("forks")):
     if pid := real():
         forks.touch()
-        time.sleep(1)
+        time.sleep(1)  # The test sends its signal when it sees the file.
     return pid
 
 os.fork = fork
