@@ -258,3 +258,28 @@ def test_a_request_that_hangs_costs_its_process(program: Program, tmp_path: Path
     errors = (tmp_path / "errors").read_text()
     assert "took longer than 0.5 seconds" in errors
     assert "in work" in errors
+
+
+def test_a_signal_of_its_own_reaches_the_main_thread() -> None:
+    """However long that takes to wake, and whatever the thread that sent it does meanwhile."""
+    program = """
+import os, select, signal, threading
+from django_deploykit.handlers.workers import signal_main_thread
+
+came, rings = os.pipe()
+signal.signal(signal.SIGTERM, lambda *_: os.write(rings, b"!"))
+
+def send():
+    signal_main_thread(signal.SIGTERM)
+    # Whoever gives signals free looks for those that wait.
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR1])
+    os._exit(0 if select.select([came], [], [], 20)[0] else 1)
+
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+threading.Timer(0.2, send).start()
+os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+select.select([os.pipe()[0]], [], [], 60)
+"""
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    assert subprocess.run([sys.executable, "-c", program], env=environ, check=False).returncode == 0

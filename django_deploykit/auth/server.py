@@ -27,6 +27,10 @@ _OPEN, _PENDING = 256, 256
 # Seconds between two looks for conversations that take too long.
 _TICK = 0.25
 
+# Seconds after which it looks up where nothing happens: a signal that another thread took does not
+# wake this one, whose part its handler is.
+_REST = 1.0
+
 # Seconds for which no connection is taken, after one could not be.
 _PAUSE = 0.5
 
@@ -88,7 +92,7 @@ class Server:
 
     def _turn(self) -> None:
         self._mind_the_door()
-        for number, _ in self._poll.poll(_TICK if self._open or not self._listens else None):
+        for number, _ in self._poll.poll(_TICK if self._open or not self._listens else _REST):
             if number == self._listener.fileno():
                 self._accept()
             elif number == self._workers.bell:

@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django_deploykit import contract
-from django_deploykit.handlers.workers import EXPECTED, STDERR, tell
+from django_deploykit.handlers.workers import EXPECTED, STDERR, signal_main_thread, tell
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -125,7 +125,7 @@ def _watch(begun: dict[int, float], seconds: float, leave: signal.Signals) -> No
         faulthandler.dump_traceback_later(seconds + look, exit=True, file=STDERR)
         time.sleep(look)
     tell(seconds)
-    os.kill(os.getpid(), leave)
+    signal_main_thread(leave)
     faulthandler.dump_traceback_later(seconds, exit=True, file=STDERR)
     # For what was let in already, and for answers on their way.
     time.sleep(min(EXPECTED, seconds / 2))

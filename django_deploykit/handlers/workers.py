@@ -164,7 +164,7 @@ def _start(
 def _follow(ended: int) -> None:
     """End with the supervisor."""
     os.read(ended, 1)
-    os.kill(os.getpid(), signal.SIGTERM)
+    signal_main_thread(signal.SIGTERM)
 
 
 def _gone() -> Iterator[int]:
@@ -181,6 +181,16 @@ def _start_anew(listener: socket.socket) -> None:
         signal.signal(one, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - its own command line, once more
+
+
+def signal_main_thread(number: int) -> None:
+    """Send a signal of this process's own to the thread that has to act on it.
+
+    One that is sent to the process is taken by any thread that happens to look, as each does that
+    starts another or ends (pthread_sigmask(3)). The main one then goes on waiting, and Python runs
+    no handler before it stops to.
+    """
+    signal.pthread_kill(threading.main_thread().ident, number)  # type: ignore[arg-type]  # It runs.
 
 
 def tell(seconds: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
+import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -155,8 +156,8 @@ def test_r39_signals_are_sent_by_a_thread(zoe: User, auth: Callable[..., None]) 
 
     for _ in range(2):
         made(fcgi.AUTHORIZER, params())
-    for signal in (access_granted, access_denied):
-        signal.connect(receive)
+    for each in (access_granted, access_denied):
+        each.connect(receive)
     try:
         for asked in (params(), params(HTTP_AUTHORIZATION="")):
             assert made.at_once(fcgi.AUTHORIZER, asked) is None
@@ -164,8 +165,8 @@ def test_r39_signals_are_sent_by_a_thread(zoe: User, auth: Callable[..., None]) 
         made(fcgi.AUTHORIZER, params())
         assert sent == ["granted"]
     finally:
-        for signal in (access_granted, access_denied):
-            signal.disconnect(receive)
+        for each in (access_granted, access_denied):
+            each.disconnect(receive)
 
 
 def test_r39_who_is_known_passes_while_every_thread_waits(
@@ -358,3 +359,29 @@ def test_no_thread_is_lost_where_descriptors_are(
         status, _, _ = ask(address, HTTP_AUTHORIZATION=basic("zoé", PASSWORD))
     assert status == "200 OK"
     assert "a connection was not taken" in caplog.text
+
+
+def test_a_signal_that_another_thread_takes_ends_it(auth: Callable[..., None]) -> None:
+    """Although that wakes nobody: no question comes any more, perhaps."""
+    auth()
+    ended = threading.Event()
+
+    def take() -> None:
+        signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+        if not ended.wait(20):
+            late.append("only a question woke it")
+            socket.create_connection(address).close()
+
+    late: list[str] = []
+    with listening(("127.0.0.1", 0)) as listener:
+        address = listener.getsockname()
+        before = signal.getsignal(signal.SIGUSR1)
+        with Server(listener, Authorizer("active", "x"), 1) as server:
+            signal.signal(signal.SIGUSR1, lambda *_: server.shutdown())
+            other = threading.Timer(0.2, take)
+            other.start()
+            server.serve_forever()
+            ended.set()
+        other.join()
+        signal.signal(signal.SIGUSR1, before)
+    assert late == []
