@@ -93,7 +93,7 @@ def test_no_other_request_is_lost(hanging: Hanging) -> None:
     """Not one that runs when it is noticed, nor any that comes until there is another process."""
     before, stuck = hanging.pid(), hanging.begin(HANGING)
     time.sleep(1.2)
-    running = hanging.begin("/slow/?seconds=1.9")
+    running = hanging.begin("/slow/?seconds=1.2")
     pids = set()
     while not stuck.done():
         pids.add(hanging.pid())
