@@ -187,8 +187,8 @@ class Renderer(ABC):
         Raise CannotRun where this machine lacks the server, or has one that does not fit.
         """
         raise CannotRun(
-            f"target {self.name!r} is not something that runs by itself. "
-            "Name a server, or none: manage.py deployrun"
+            f"target {self.name!r} is not something that runs by itself, and has no checker. "
+            "To run the project here, name a server, or none: manage.py deployrun"
         )
 
     @property

@@ -84,7 +84,7 @@ def test_a_misspelt_key(areas: Any) -> None:
     found = areas({"/press/": {"POLICE": "staff"}})
     assert ids(found) == {"E064"}
     assert "unknown key 'POLICE'. Did you mean 'POLICY'?" in messages(found)
-    assert "unknown policy" in messages(found)
+    assert "it names no policy. Allowed: active, press, staff, superuser." in messages(found)
 
 
 @pytest.mark.parametrize("value", [["/press/"], "/press/", None])

@@ -338,6 +338,13 @@ TABLE: dict[str, tuple[Make, set[str]]] = {
         {"E001"},
     ),
     "INLINE a string": (lambda tmp: {"DEPLOYKIT": {"SENDFILE": {"INLINE": "a/b"}}}, {"E002"}),
+    **{
+        f"INLINE with {kind!r}": (
+            lambda tmp, kind=kind: {"DEPLOYKIT": {"SENDFILE": {"INLINE": [kind]}}},
+            {"E002"},
+        )
+        for kind in ("pdf", "application/PDF", "text/csv; charset=utf-8", "", 5)
+    },
     "STORES a string": (
         lambda tmp: {"DEPLOYKIT": {"SENDFILE": {"STORES": "https://a.example"}}},
         {"E002"},

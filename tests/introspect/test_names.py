@@ -85,6 +85,30 @@ def test_forced_root_contradicts_a_prefix(read: Read) -> None:
     assert "E007" in ids(found)
 
 
+@pytest.mark.parametrize("prefix", [False, 0, 5, [], ["/app"], b"/app"])
+def test_a_prefix_that_is_no_text(prefix: object, site: Read) -> None:
+    """It is none by mistake, and not the root."""
+    found = site(PREFIX=prefix)
+    assert "E006" in ids(found)
+    assert f"{prefix!r} is not a URL prefix." in messages(found)
+
+
+@pytest.mark.parametrize("host", [5, None, b"example.com", ["example.com"]])
+def test_a_host_that_is_no_text(host: object, read: Read) -> None:
+    """It is told by its value."""
+    found = read(ALLOWED_HOSTS=[host])
+    assert ids(found) == {"E005"}
+    assert f"{host!r} is not a host." in messages(found)
+
+
+@pytest.mark.parametrize("name", [5, None, "", "a b", "-a", "x" * 33, "a\n"])
+def test_a_name_that_is_none(name: object, site: Read) -> None:
+    """It would be a part of paths, and of systemd's units."""
+    found = site(NAME=name)
+    assert ids(found) == {"E002"}
+    assert f"{name!r} is not made of" in messages(found)
+
+
 @pytest.mark.parametrize("prefix", ["app", "/app space", "/ap?p", "/..", "/a//b", "/é", "/a\n"])
 def test_prefix_of_plain_characters_only(prefix: str, site: Read) -> None:
     """Characters that a server or a browser would spell differently are refused."""

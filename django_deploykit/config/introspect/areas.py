@@ -48,18 +48,21 @@ def _area(context: Context, setting: str, url: Any, value: Any, prefix: str) -> 
             _find(context, here, unknown("key", str(key), here, KEYS))
     return Area(
         url=f"{prefix}{url}",
-        policy=_policy(context, here, parts.get("POLICY")),
+        policy=_policy(context, here, parts),
         setting=here,
         directory=_directory(context, here, parts.get("DIRECTORY")),
     )
 
 
-def _policy(context: Context, here: str, policy: Any) -> str:
+def _policy(context: Context, here: str, parts: Mapping[str, Any]) -> str:
     """The name of a policy: a rule written out has none by which a server could ask for it."""
     raw = conf.read().auth.get("POLICIES", {})
     # What is wrong with those themselves is said by the checks of AUTH.
     known, _ = policies.read(raw if isinstance(raw, Mapping) else {}, "POLICIES")
-    if not isinstance(policy, str) or policy not in known:
+    policy = parts.get("POLICY")
+    if "POLICY" not in parts:
+        _find(context, here, f"it names no policy. Allowed: {', '.join(sorted(known))}.")
+    elif not isinstance(policy, str) or policy not in known:
         _find(context, here, unknown("policy", repr(policy).strip("'"), here, known))
     return str(policy)
 

@@ -14,6 +14,7 @@ from django_deploykit.config.introspect.context import Context
 # What Django itself falls back to while DEBUG is on (django.http.request.HttpRequest.get_host).
 DEBUG_HOSTS = [".localhost", "127.0.0.1", "[::1]"]
 
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}\Z")
 _HOST = re.compile(r"\.?(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_][a-z0-9_-]{0,62})*\Z")
 _IPV6 = re.compile(r"\[[0-9a-f]*:[0-9a-f.:]+\]\Z")
 _PREFIX = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*){1,16}\Z")
@@ -22,19 +23,21 @@ _PREFIX = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*){1,16}\Z")
 def site_name(context: Context, application: Application) -> str:
     """A short name for files, logs and process groups; by default that of the project."""
     default = application.settings_module.partition(".")[0] or "site"
-    name = str(context.site.get("NAME", default))
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}", name):
+    name = context.site.get("NAME", default)
+    if not isinstance(name, str) or not _NAME.match(name):
         message = f"{name!r} is not made of up to 32 letters, digits, '_' and '-'."
         context.find(findings.CONF_TYPE, context.key("NAME"), message)
-    return name
+    return str(name)
 
 
 def hosts(context: Context) -> Hosts:
     """The hosts of SITE, else ALLOWED_HOSTS, else what Django allows while DEBUG is on."""
     values, setting = _host_values(context)
     names = [str(value).lower() for value in values]
-    for name in names:
-        if not _is_host(name):
+    for value, name in zip(values, names, strict=True):
+        if not isinstance(value, str):
+            context.find(findings.BAD_HOST, setting, f"{value!r} is not a host.")
+        elif not _is_host(name):
             context.find(findings.BAD_HOST, setting, f"{name!r} is not a host.{_ascii(name)}")
     if not names:
         message = "it is empty, so that Django would refuse every request."
@@ -48,7 +51,7 @@ def prefix(context: Context) -> tuple[str, str]:
     setting = context.key("PREFIX") if "PREFIX" in context.site else "FORCE_SCRIPT_NAME"
     value = context.site.get("PREFIX", forced)
     clean = _without_slash(value)
-    if clean and not _PREFIX.match(clean):
+    if not isinstance(value, str | None) or (clean and not _PREFIX.match(clean)):
         context.find(findings.BAD_PREFIX, setting, f"{value!r} is not a URL prefix.")
         return "", setting
     if forced is not None and _without_slash(forced) != clean:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
@@ -19,6 +20,8 @@ from django_deploykit.exceptions import unknown
 
 # The door of the runtime, which this side of the package does not import.
 _DECIDES_LAST = "django_deploykit.middleware.SendfileMiddleware"
+# RFC 6838, 4.2, without parameters, and as it is compared: in lower case.
+_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*\Z")
 # What would change a part of a file, or keep one.
 _CHANGE_FILES = (ConditionalGetMiddleware, GZipMiddleware, UpdateCacheMiddleware)
 
@@ -57,7 +60,10 @@ def _check_inline(context: Context, value: object) -> None:
         context.find_type(setting, value, "a list of media types")
         return
     for kind in value:
-        if contract.ACTIVE_TYPES.search(str(kind)):
+        if not isinstance(kind, str) or not _TYPE.match(kind):
+            message = f"{kind!r} is not a media type, such as 'application/pdf'."
+            context.find(findings.CONF_TYPE, setting, message)
+        elif contract.ACTIVE_TYPES.search(kind):
             context.find(findings.ACTIVE_INLINE, setting, f"{kind!r} can hold scripts.")
 
 
