@@ -11,7 +11,7 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
 from django.http import Http404, HttpRequest
-from django.urls import get_script_prefix, set_script_prefix
+from django.urls import set_script_prefix
 from django.utils.module_loading import import_string
 
 from django_deploykit.proxy.decision import Refused
@@ -64,7 +64,7 @@ class TrustedProxyMiddleware:
 
     def _enter(self, request: Any) -> str | None:
         """Decide; return Django's prefix of before where this request has another, else None."""
-        mount = request.META["SCRIPT_NAME"]  # Where Django's handlers have just taken theirs from.
+        mount: str = request.META["SCRIPT_NAME"]  # What Django's handlers have just set.
         try:
             request.deploykit = self._door.enter(request)
         except Refused as refused:
@@ -78,9 +78,8 @@ class TrustedProxyMiddleware:
         present = request.META["SCRIPT_NAME"]
         if present == mount:
             return None
-        before = get_script_prefix()
         set_script_prefix(present)
-        return before
+        return mount
 
     def _leave(self, request: Any, response: Any, before: str | None) -> Any:
         """Keep the prefix while the body, which may be a stream, is sent; and no longer."""

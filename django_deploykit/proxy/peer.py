@@ -8,7 +8,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 from django_deploykit.proxy.addresses import parse_address
-from django_deploykit.proxy.decision import Peer, Verdict, record
+from django_deploykit.proxy.decision import Peer, Verdict
 from django_deploykit.trust import PROXY, Condition, Network, Policy
 
 # A secret that can be guessed is none: 16 characters of base64 are 96 bits.
@@ -30,7 +30,8 @@ class Peers:
         self.is_proxy = lru_cache(maxsize=1024)(self._is_proxy)
         known = lru_cache(maxsize=1024)(partial(self._judge, b""))
         # But not where the peer is the visitor, whom a gateway names: then no address counts.
-        self.without_secret = known if self._networks else lambda peer: known(_unnamed(peer))
+        unnamed = lru_cache(maxsize=16)(lambda rest: self._judge(b"", Peer("", *rest)))
+        self.without_secret = known if self._networks else lambda peer: unnamed(peer[1:])
 
     def judge(self, peer: Peer, secret: str) -> Verdict:
         """Tell whether one group of conditions holds for a peer, and the secret it showed."""
@@ -67,11 +68,6 @@ class Peers:
             return f"it knows the secret in {condition}" if known else None
         within = _network_of(peer.address, (condition,))
         return f"its address is in {within}" if within else None
-
-
-def _unnamed(peer: Peer) -> Peer:
-    _, is_unix, speaks_http, scheme = peer
-    return record(Peer, ("", is_unix, speaks_http, scheme))
 
 
 def _network_of(text: str, networks: Iterable[Network]) -> Network | None:

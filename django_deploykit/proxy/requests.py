@@ -40,9 +40,12 @@ class RequestDoor:
 
     def enter(self, request: Any) -> Decision:
         """Decide, and write the request anew. Raise Refused, with nothing believed."""
+        meta = request.META
+        known = meta.get(contract.DECISION_KEY)
+        if isinstance(known, Decision):  # Before Django made its request of it.
+            return known
         if isinstance(request, ASGIRequest):
             return self._enter_asgi(request)
-        meta = request.META
         mount, path = meta["SCRIPT_NAME"], meta["PATH_INFO"]
         try:
             decision = self._wsgi(meta)
@@ -87,11 +90,12 @@ def _take_back(meta: dict[str, Any]) -> None:
 def _move(request: WSGIRequest | ASGIRequest, decision: Decision) -> None:
     """Let Django find what moved where it looks. To read META once more would not do: the path
     in it is text by now, no longer WSGI's, which is to be decoded."""
+    mount, path, _ = decision.target
     forced = settings.FORCE_SCRIPT_NAME
-    mount = decision.script_name if forced is None else forced.rstrip("/")
-    request.META["SCRIPT_NAME"] = mount
-    request.path_info = decision.path
-    request.path = f"{mount}/{decision.path.removeprefix('/')}"
+    if forced is not None:
+        mount = forced.rstrip("/")
+    request.META["SCRIPT_NAME"], request.path_info = mount, path
+    request.path = f"{mount}/{path.removeprefix('/')}"
 
 
 def _replace(request: ASGIRequest, scope: Any) -> None:
