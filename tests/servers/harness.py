@@ -201,7 +201,12 @@ def stop(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> int:
     """End a command that the tests started; return its exit status."""
     if process.poll() is None:
         process.send_signal(number)
-    return process.wait(60)
+    try:
+        return process.wait(60)
+    except subprocess.TimeoutExpired:  # It would be in the way of others.
+        process.kill()
+        process.wait()
+        raise
 
 
 def descendants(pid: int) -> set[int]:
