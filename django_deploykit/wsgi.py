@@ -19,11 +19,11 @@ def wrap(application: WSGIApplication) -> WSGIApplication:
     The decision stands in the environ, where TrustedProxyMiddleware finds it. Raise
     ImproperlyConfigured for a policy that makes no sense.
     """
-    door = ConfiguredDoor()
+    enter = ConfiguredDoor().wsgi
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         try:
-            door.wsgi(environ)
+            enter(environ)
         except Refused as refused:
             return refuse(refused, start_response)
         return application(environ, start_response)

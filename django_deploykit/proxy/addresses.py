@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 
 from django_deploykit.proxy.decision import Client, Refused, record
 
 Address = IPv4Address | IPv6Address
+# What the proxies on the way said, nearest last: a header as it came, None if it did not; or what
+# stood in the elements of Forwarded, '' for a proxy that said nothing.
+Said = str | tuple[str, ...] | None
+# From what was said of the client, and the peer's address, to who the client is.
+Find = Callable[[Said, str], Client]
 
 MAX_ENTRIES = 32
 MAX_LENGTH = 4096
@@ -51,8 +56,10 @@ def plain(text: str) -> str:
     return str(address) if address else ""
 
 
-def entries(text: str) -> tuple[str, ...]:
+def entries(text: Said) -> tuple[str, ...]:
     """The entries of a list, empty ones left out. Raise Refused for one beyond all reason."""
+    if isinstance(text, tuple) or not text:
+        return text or ()
     if len(text) > MAX_LENGTH:
         raise Refused(400, f"a list of {len(text)} characters")
     if "," not in text:  # Most lists are of one entry.
@@ -64,13 +71,26 @@ def entries(text: str) -> tuple[str, ...]:
     return found
 
 
-def walk(is_proxy: Callable[[str], bool], named: Sequence[str], peer: str) -> Client:
+def one(find: Find, said: Said, peer: str) -> Client:
+    """What ``find`` finds; at a fraction of its price where all that the trusted ``peer`` said is
+    an address of IPv4, as most do."""
+    if isinstance(said, str) and ":" not in said:
+        try:
+            inet_pton(AF_INET, said)
+        except (OSError, ValueError):
+            pass
+        else:
+            return record(Client, (said, True, (peer,), 1))
+    return find(said, peer)
+
+
+def walk(is_proxy: Callable[[str], bool], said: Said, peer: str) -> Client:
     """Go from the trusted ``peer`` leftwards, over proxies, to the first that is none.
 
     Whatever stands left of it was written by the client, and is never looked at. If all are
     proxies, the leftmost asked for itself.
     """
-    hops = [peer]
+    named, hops = entries(said), [peer]
     for depth, text in enumerate(reversed(named), start=1):
         address = plain(text)
         if not address:
@@ -81,8 +101,9 @@ def walk(is_proxy: Callable[[str], bool], named: Sequence[str], peer: str) -> Cl
     return Client(peer, verified=False)
 
 
-def count(hops: int, named: tuple[str, ...], peer: str) -> Client:
+def count(hops: int, said: Said, peer: str) -> Client:
     """Take the entry that ``hops`` proxies lead to; with fewer entries, none of them counts."""
+    named = entries(said)
     if len(named) < hops:
         return Client(peer, verified=False)
     between = (peer, *named[:-hops:-1])

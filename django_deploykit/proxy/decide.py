@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache, partial
 from types import MappingProxyType
 
 from django_deploykit import contract
 from django_deploykit.proxy import addresses, forwarded, origin, prefix, vhost
+from django_deploykit.proxy.addresses import Find, Said
 from django_deploykit.proxy.decision import (
     Client,
     Decision,
@@ -20,12 +21,6 @@ from django_deploykit.proxy.decision import (
 )
 from django_deploykit.proxy.peer import Peers
 from django_deploykit.trust import Policy, VirtualHosts
-
-# What the proxies on the way said, nearest last: a header as it came, None if it did not; or what
-# stood in the elements of Forwarded, '' for a proxy that said nothing.
-List = str | tuple[str, ...] | None
-# What was said of the client, and the peer's address, to who the client is.
-Find = Callable[[tuple[str, ...], str], Client]
 
 # What Forwarded calls client, scheme and host; it has no word of its own for a port.
 _PARAMETERS = ("for", "proto", "host")
@@ -57,11 +52,14 @@ class Judge:
     def _finder(self) -> Find:
         """How the client is found, by what was said of it, and by the peer's address."""
         if not (self._for or self._is_forwarded):
-            return lambda named, peer: Client(peer)
+            return lambda said, peer: Client(peer)
+        hops = self.policy.hops or 0
         find = partial(addresses.walk, self._peers.is_proxy)
-        if self.policy.hops:
-            find = partial(addresses.count, self.policy.hops)
-        return partial(_strictly, find) if self.policy.strict else find
+        if hops:
+            find = partial(addresses.count, hops)
+        if self.policy.strict:
+            find = partial(_strictly, find)
+        return find if hops > 1 else partial(addresses.one, find)
 
     def decide(self, peer: Peer, host: str, target: Target, headers: dict[str, str]) -> Decision:
         """What holds for a request. Raise Refused for one that is not to be answered.
@@ -74,25 +72,25 @@ class Judge:
         marker = _marker(policy.vhost, target[1]) if policy.vhost else ""
         if not verdict.speaks:
             return _of_stranger(peer, host, target, headers, verdict, marker)
-        if not all(map(headers.get, policy.required)):
+        if policy.required and not all(map(headers.get, policy.required)):
             raise Refused(400, _missing(policy.required, headers))
+        said: Said = headers.get(self._for)
+        lists: tuple[Said, ...] = tuple(map(headers.get, self._others))
         if self._is_forwarded:
-            named, lists = _elements(headers, self._others)
-        else:
-            named = addresses.entries(headers.get(self._for, ""))
-            lists = tuple(map(headers.get, self._others))
+            said, lists = _elements(headers, self._others)
         address, _, _, scheme = peer
-        client = self._find_client(named, address)
+        client = self._find_client(said, address)
+        _, _, _, depth = client
         if marker:
             place, target = _virtual(target, marker, policy.prefixes)
         else:
-            place = self._stated(client.depth, scheme, host, lists)
+            place = self._stated(depth, scheme, host, lists)
             if place.prefix:
                 target = _below(place.prefix, target, policy.keeps_prefix)
         data = _data(policy, headers) if policy.data else _NOTHING
         return record(Decision, (peer, host, headers, verdict, client, place, target, data))
 
-    def _read(self, depth: int, scheme: str, host: str, lists: tuple[List, ...]) -> Place:
+    def _read(self, depth: int, scheme: str, host: str, lists: tuple[Said, ...]) -> Place:
         """Read scheme, host, port and prefix as the proxy stated them that named the client, over
         a connection with this ``scheme`` and ``host``.
 
@@ -120,18 +118,18 @@ def _of_stranger(
     return record(Decision, (peer, host, headers, verdict, client, _NOWHERE, target, _NOTHING))
 
 
-def _strictly(find: Find, named: tuple[str, ...], peer: str) -> Client:
+def _strictly(find: Find, said: Said, peer: str) -> Client:
     """The client that is found. Raise Refused where that is only the last proxy."""
-    client = find(named, peer)
+    client = find(said, peer)
     if not client.verified:
         raise Refused(400, "the proxies do not tell the client's address")
     return client
 
 
-def _nth(said: List, depth: int) -> str:
+def _nth(said: Said, depth: int) -> str:
     """What stands in a list at the place, from the right, of the client in its own. A shorter list
     was begun by a proxy nearer than that, which overwrote what it got: then it is the first."""
-    values = said if isinstance(said, tuple) else addresses.entries(said or "")
+    values = addresses.entries(said)
     return values[-min(depth, len(values))] if values else ""
 
 
@@ -144,7 +142,7 @@ def _missing(names: Sequence[str], headers: Mapping[str, str]) -> str:
 
 def _elements(
     headers: Mapping[str, str], others: Sequence[str]
-) -> tuple[tuple[str, ...], tuple[List, ...]]:
+) -> tuple[tuple[str, ...], tuple[Said, ...]]:
     """What Forwarded says, and beside it the header that names prefixes."""
     elements = forwarded.parse(headers.get(contract.FORWARDED_HEADER, ""))
     clients, schemes, hosts = (tuple(one.get(word, "") for one in elements) for word in _PARAMETERS)

@@ -79,25 +79,22 @@ class WsgiDoor:
 
         Whatever is decided, every header that only a proxy may set is removed.
         """
-        known = environ.get(contract.DECISION_KEY)
+        get, names = environ.get, self._headers
+        known = get(contract.DECISION_KEY)
         if isinstance(known, Decision):
             return known
-        headers = self._take(environ)
+        headers = {}
+        for key in self._keys.intersection(environ):
+            headers[names[key]] = environ.pop(key)
         if _SCRIPT_NAME in headers and _SOCKET in environ and self._take_back:
             self._take_back(environ)
-        host, target = environ.get("HTTP_HOST", ""), _target(environ)
-        decision = self._judge.decide(_peer(environ, headers), host, target, headers)
+        raw = get("RAW_URI") or get("REQUEST_URI") or ""
+        target = get("SCRIPT_NAME", "").rstrip("/"), get("PATH_INFO") or "/", raw
+        peer, host = _peer(environ, headers), get("HTTP_HOST", "")
+        decision = self._judge.decide(peer, host, target, headers)
         _write(environ, decision, target)
         environ[contract.DECISION_KEY] = decision
         return decision
-
-    def _take(self, environ: WSGIEnvironment) -> dict[str, str]:
-        """Remove the headers, and return them by name."""
-        names, take = self._headers, environ.pop
-        headers = {}
-        for key in self._keys.intersection(environ):
-            headers[names[key]] = take(key)
-        return headers
 
 
 def refuse(refused: Refused, start_response: StartResponse) -> Iterable[bytes]:
@@ -107,12 +104,6 @@ def refuse(refused: Refused, start_response: StartResponse) -> Iterable[bytes]:
         f"{refused.status} {refused.phrase}", [("Content-Type", "text/plain; charset=utf-8")]
     )
     return [f"{refused.phrase}\n".encode()]
-
-
-def _target(environ: WSGIEnvironment) -> Target:
-    get = environ.get
-    raw = get("RAW_URI") or get("REQUEST_URI") or ""
-    return get("SCRIPT_NAME", "").rstrip("/"), get("PATH_INFO") or "/", raw
 
 
 def _peer(environ: WSGIEnvironment, headers: dict[str, str]) -> Peer:

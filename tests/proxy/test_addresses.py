@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from ipaddress import ip_address, ip_network
 from typing import Any
 
@@ -69,8 +70,8 @@ def test_X1_nothing_a_client_writes_counts(forged: str, client: str, proxies: li
     named = [*(part.strip() for part in forged.split(",")), *honest]
     if ip_address(client) in PROXIES:
         return
-    found = walk(in_proxies, named, PROXY)
-    assert found == walk(in_proxies, honest, PROXY)
+    found = walk(in_proxies, tuple(named), PROXY)
+    assert found == walk(in_proxies, tuple(honest), PROXY)
     assert found.address == str(parse_address(client))
     assert found.hops == (PROXY, *reversed(proxies))
 
@@ -78,7 +79,7 @@ def test_X1_nothing_a_client_writes_counts(forged: str, client: str, proxies: li
 @given(named=st.lists(ANYTHING | ADDRESS, max_size=40))
 def test_X1_the_client_is_an_address(named: list[str]) -> None:
     """X1. Whatever the list, what comes out is the peer or a plain address: property."""
-    found = walk(in_proxies, named, PROXY)
+    found = walk(in_proxies, tuple(named), PROXY)
     assert str(ip_address(found.address)) == found.address
 
 
@@ -317,4 +318,21 @@ def test_X6_forwarded_names_the_client() -> None:
 def test_entries_and_nothing_else() -> None:
     """Empty entries are none, and blanks no part of one."""
     assert addresses.entries(" a ,, b,") == ("a", "b")
-    assert walk(lambda address: True, [], PROXY) == Client(PROXY, verified=False)
+    assert walk(lambda address: True, (), PROXY) == Client(PROXY, verified=False)
+
+
+@given(
+    st.none()
+    | st.sampled_from(
+        ["192.0.2.1", "10.0.0.2", " 192.0.2.1", "192.0.2.1:80", "192.0.2.01", "1", ""]
+    )
+    | st.sampled_from(["192.0.2.1\0", "192.0.2.1,", "2001:db8::1", "::ffff:192.0.2.1", "unknown"])
+    | st.text(max_size=20)
+    | st.ip_addresses().map(str)
+    | st.lists(st.ip_addresses().map(str), max_size=4).map(", ".join)
+    | st.lists(st.ip_addresses().map(str), max_size=4).map(tuple)
+)
+def test_a_short_way_leads_to_the_same_client(said: addresses.Said) -> None:
+    """A single address, which is the usual one, is looked at by itself."""
+    for find in (partial(walk, in_proxies), partial(addresses.count, 1)):
+        assert addresses.one(find, said, PROXY) == find(said, PROXY)
