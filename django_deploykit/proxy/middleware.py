@@ -11,7 +11,7 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
 from django.http import Http404, HttpRequest
-from django.urls import set_script_prefix
+from django.urls import get_script_prefix, set_script_prefix
 from django.utils.module_loading import import_string
 
 from django_deploykit.proxy.decision import Refused
@@ -68,7 +68,7 @@ class TrustedProxyMiddleware:
 
     def _enter(self, request: Any) -> str | None:
         """Decide; return Django's prefix of before where one was brought, or moved, else None."""
-        mount: str = request.META["SCRIPT_NAME"]  # What Django's handlers have just set.
+        mount = request.META["SCRIPT_NAME"]  # Where Django's handlers have just taken theirs from.
         try:
             request.deploykit = self._door.enter(request)
         except Refused as refused:
@@ -82,8 +82,9 @@ class TrustedProxyMiddleware:
         present = request.META["SCRIPT_NAME"]
         if present == mount and not request.deploykit.place.prefix:
             return None
+        before = get_script_prefix()
         set_script_prefix(present)
-        return mount
+        return before
 
 
 def _leave(request: Any, response: Any, before: str) -> Any:
