@@ -96,7 +96,9 @@ class Renewed:
     def write(self, version: str) -> None:
         """New code, which no running process has read; Python would take the old bytecode if the
         time of both were the same second and their length the same."""
-        self._code.write_text(_URLS.format(version=version) + f"# {version * 3}\n")
+        made = self._code.with_suffix(".new")
+        made.write_text(_URLS.format(version=version) + f"# {version * 3}\n")
+        made.replace(self._code)  # At once: a worker reads it with its first request.
 
     def renew_certificate(self) -> None:
         """A new file in the place of the old, with chain and key, as every front reads it."""
