@@ -43,22 +43,18 @@ class TrustedProxyMiddleware:
         if self._is_async:
             return self._answer_async(request)
         before = self._enter(request)
-        if before is None:
-            return self._get_response(request)
         try:
-            return _leave(request, self._get_response(request), before)
+            return self._leave(request, self._get_response(request), before)
         except BaseException:
-            set_script_prefix(before)
+            _restore(before)
             raise
 
     async def _answer_async(self, request: HttpRequest) -> Any:
         before = self._enter(request)
-        if before is None:
-            return await self._get_response(request)
         try:
-            return _leave(request, await self._get_response(request), before)
+            return self._leave(request, await self._get_response(request), before)
         except BaseException:
-            set_script_prefix(before)
+            _restore(before)
             raise
 
     def _hide(self, request: Any, *args: Any) -> None:
@@ -67,7 +63,7 @@ class TrustedProxyMiddleware:
             raise Http404
 
     def _enter(self, request: Any) -> str | None:
-        """Decide; return Django's prefix of before where one was brought, or moved, else None."""
+        """Decide; return Django's prefix of before where this request has another, else None."""
         mount = request.META["SCRIPT_NAME"]  # Where Django's handlers have just taken theirs from.
         try:
             request.deploykit = self._door.enter(request)
@@ -80,16 +76,21 @@ class TrustedProxyMiddleware:
             request.deploykit = self._door.enter(request)
             request._deploykit_hides = True
         present = request.META["SCRIPT_NAME"]
-        if present == mount and not request.deploykit.place.prefix:
+        if present == mount:
             return None
         before = get_script_prefix()
         set_script_prefix(present)
         return before
 
+    def _leave(self, request: Any, response: Any, before: str | None) -> Any:
+        """Keep the prefix while the body, which may be a stream, is sent; and no longer."""
+        if request.deploykit.place.prefix:
+            move_cookies(response, request.META["SCRIPT_NAME"])
+        if before is not None:
+            response._resource_closers.append(partial(set_script_prefix, before))
+        return response
 
-def _leave(request: Any, response: Any, before: str) -> Any:
-    """Keep the prefix while the body, which may be a stream, is sent; and no longer."""
-    if request.deploykit.place.prefix:
-        move_cookies(response, request.META["SCRIPT_NAME"])
-    response._resource_closers.append(partial(set_script_prefix, before))
-    return response
+
+def _restore(before: str | None) -> None:
+    if before is not None:
+        set_script_prefix(before)
