@@ -188,9 +188,10 @@ def signal_main_thread(number: int) -> None:
 
     One that is sent to the process is taken by any thread that happens to look, as each does that
     starts another or ends (pthread_sigmask(3)). The main one then goes on waiting, and Python runs
-    no handler before it stops to.
+    no handler before that wait is over.
     """
-    signal.pthread_kill(threading.main_thread().ident, number)  # type: ignore[arg-type]  # It runs.
+    # A thread that has been started has an ident.
+    signal.pthread_kill(threading.main_thread().ident, number)  # type: ignore[arg-type]
 
 
 def tell(seconds: float) -> None:
