@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from io import BytesIO
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
@@ -12,12 +13,13 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from django_deploykit import contract
+from django_deploykit.proxy import origin
 from django_deploykit.proxy.asgi import AsgiDoor
 from django_deploykit.proxy.configured import ConfiguredDoor
 from django_deploykit.proxy.decide import Judge
 from django_deploykit.proxy.decision import Decision, Refused
 from django_deploykit.proxy.wsgi import WsgiDoor, take_back
-from django_deploykit.trust import Policy
+from django_deploykit.trust import Policy, clean_prefix
 
 # Django's own cookies: the setting of the name, and that of the path.
 _COOKIES = (
@@ -47,6 +49,8 @@ class RequestDoor:
         if isinstance(request, ASGIRequest):
             return self._enter_asgi(request)
         mount, path = meta["SCRIPT_NAME"], meta["PATH_INFO"]
+        if self.hides_paths and settings.FORCE_SCRIPT_NAME is not None:
+            meta["SCRIPT_NAME"] = _own_mount(meta)
         try:
             decision = self._wsgi(meta)
         except Refused:
@@ -85,6 +89,18 @@ def _take_back(meta: dict[str, Any]) -> None:
         take_back(meta)
     finally:
         meta["PATH_INFO"] = get_path_info(meta) or "/"
+
+
+def _own_mount(meta: dict[str, Any]) -> str:
+    """The server's own mount, in whose place Django has put FORCE_SCRIPT_NAME: what the request
+    line has before the path; '' where the path does not end it, or what is before is no plain
+    prefix, as in /app/../x, which uWSGI resolves."""
+    raw, path = meta.get("RAW_URI") or meta.get("REQUEST_URI") or "", meta["PATH_INFO"]
+    whole = unquote_to_bytes(origin.request_path(raw)).decode("latin-1")
+    line = get_path_info({"PATH_INFO": whole})
+    if path == "/":  # Of a bare mount it has none.
+        return clean_prefix(line) or ""
+    return clean_prefix(line.removesuffix(path)) or "" if line.endswith(path) else ""
 
 
 def _move(request: WSGIRequest | ASGIRequest, decision: Decision) -> None:

@@ -198,6 +198,49 @@ async def test_P5_a_forced_prefix_wins_under_asgi(wrap: Any, forced: str, mode: 
     assert seen["reverse"] == f"{forced.rstrip('/')}/urls/"
 
 
+@pytest.mark.parametrize("forced", ["/forced", "/forced/", "/app", "/a", "/"])
+@pytest.mark.parametrize(
+    ("mount", "path", "line", "below"),
+    [
+        ("", "/app/x", None, "/x"),
+        ("", "/app/x", "/app/x?q=%2F", "/x"),
+        ("/app", "/x", "/app/x?q", "/x"),
+        ("/app", "/x", "http://example.com/app/%78", "/x"),
+        ("/app", "/caf\xc3\xa9", "/app/caf%C3%A9", "/café"),
+        ("", "/app", "/app", "/"),
+        ("/app", "", "/app", "/"),
+        ("/app", "/", "/app/", "/"),
+        ("", "/x", "/x", None),
+        ("", "/application/x", "/application/x", None),
+        ("", "/forced/x", "/forced/x", None),
+        ("", "/", "/", None),
+        ("", "/x", None, None),
+        ("", "/x", "/app/../x", None),
+        ("", "/x", "/app/%2e%2e/x", None),
+        ("", "/", "/app/..", None),
+        ("", "/", "/app/x/../../", None),
+    ],
+)
+def test_P5_a_kept_prefix_is_cut_off_below_a_forced_one(
+    mount: str, path: str, line: str | None, below: str | None, forced: str
+) -> None:
+    """P3, P5. Only what the proxy names, whatever Django's own prefix is, and whether or not the
+    server has cut it off already; wherever the decision is made."""
+    keys = {"path": path, "SCRIPT_NAME": mount, "HTTP_X_FORWARDED_PREFIX": "/app"}
+    keys |= {"REQUEST_URI": line} if line else {}
+    with Site(PREFIX={"MODE": "kept"}).settings(FORCE_SCRIPT_NAME=forced):
+        within, around = WSGIRequest(environ(**keys)), environ(**keys)
+        if below is None:
+            with pytest.raises(Refused, match="does not lie below"):
+                RequestDoor().enter(within)
+            assert within.path == f"{forced.rstrip('/')}{path}"
+            return
+        RequestDoor().enter(within)
+        wsgi.wrap(lambda made, start: [])(around, lambda *head: None)
+        for request in (within, WSGIRequest(around)):
+            assert (request.path_info, request.path) == (below, f"{forced.rstrip('/')}{below}")
+
+
 # P6
 
 
