@@ -199,8 +199,10 @@ class _Reader:
         return []
 
     def _mapping(self, key: str, allowed: tuple[str, ...]) -> Mapping[str, Any]:
-        value = self.raw.get(key) or {}
-        if not isinstance(value, Mapping):
+        value = self.raw.get(key)
+        if value is None:
+            return {}
+        if not isinstance(value, Mapping):  # VHOST=False, for one, must not mean VHOST={}.
             self._find(key, f"{value!r} is not a dict.")
             return {}
         for name in value:

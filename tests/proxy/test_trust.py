@@ -482,6 +482,15 @@ def test_every_problem_is_named(settings: Any) -> None:
         assert part in message
 
 
+@pytest.mark.parametrize("key", ["VHOST", "PREFIX"])
+@pytest.mark.parametrize("value", [False, 0, "", [], "vhost"])
+def test_a_switch_is_no_dict(key: str, value: Any) -> None:
+    """Whoever writes False means that it is off, and not what an empty dict turns on."""
+    (said,) = problems(TRUSTED=["unix"], **{key: value})
+    assert said == f"DEPLOYKIT['PROXY'][{key!r}]: {value!r} is not a dict."
+    assert problems(TRUSTED=["unix"], **{key: None}) == []
+
+
 def test_a_socket_in_another_class(monkeypatch: pytest.MonkeyPatch) -> None:
     """T2. Where eventlet has put a wrapper in the place of socket.socket, its family counts."""
 
