@@ -300,8 +300,11 @@ class _Reader:
             self._find("VHOST", f"MARKER={marker!r} is not one plain segment of a URL.")
         if not isinstance(required, bool):
             self._find("VHOST", f"REQUIRED={required!r} is neither True nor False.")
-        exempt = tuple(map(str, self._list("VHOST", raw.get("EXEMPT", ()))))
-        return VirtualHosts(str(marker), required is True, exempt)
+        exempt = self._list("VHOST", raw.get("EXEMPT", ()))
+        for path in exempt:
+            if not isinstance(path, str) or not path.startswith("/"):
+                self._find("VHOST", f"EXEMPT: {path!r} is no path, which begins with a slash.")
+        return VirtualHosts(str(marker), required is True, tuple(map(str, exempt)))
 
 
 def _plain(network: Network) -> Network:

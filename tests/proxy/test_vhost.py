@@ -18,7 +18,16 @@ from django_deploykit.middleware import TrustedProxyMiddleware
 from django_deploykit.proxy import vhost
 from django_deploykit.proxy.decision import Refused
 from django_deploykit.trust import Policy
-from tests.proxy.asking import PROXY, VISITOR, ask, policy, scope, written, written_scope
+from tests.proxy.asking import (
+    PROXY,
+    VISITOR,
+    ask,
+    policy,
+    problems,
+    scope,
+    written,
+    written_scope,
+)
 from tests.proxy.conftest import Site
 
 PREFIXES = {"ALLOWED": ["/app", "/a/b"]}
@@ -411,6 +420,13 @@ def test_V7_websockets(vhosts: Site) -> None:
 
 
 # V8
+
+
+@pytest.mark.parametrize("path", ["health/", "", None, 5])
+def test_V8_what_is_exempt_is_a_path(path: Any) -> None:
+    """V8. A health check that could never be found is named at the start, not by the check."""
+    (said,) = problems(TRUSTED=["unix"], VHOST={"REQUIRED": True, "EXEMPT": ["/up", path]})
+    assert said.endswith(f"EXEMPT: {path!r} is no path, which begins with a slash.")
 
 
 def test_V8_requests_without_a_marker() -> None:
