@@ -20,6 +20,7 @@ from tests.servers import harness
 from tests.servers.harness import Server
 
 _START_SECONDS = 30
+_OWN_FILES = {"apache": "httpd.conf", "lighttpd": "lighttpd.conf"}
 
 
 @contextlib.contextmanager
@@ -38,8 +39,8 @@ def front(
     is an address, or with more sites ``beside`` the directory of their sockets.
 
     ``own`` is what the operator wrote into the file that the emitted one includes, ``around`` what
-    lighttpd's own configuration says for whatever it serves, before it includes the emitted file.
-    It is written as for ``app_server``, which is not run.
+    Apache's or lighttpd's own configuration says for whatever it serves, before it includes the
+    emitted file. It is written as for ``app_server``, which is not run.
     """
     port = harness.free_port()
     user = harness.server_user()
@@ -54,7 +55,7 @@ def front(
         plan = replace(stack.plan([site, *beside], deployment, directory), sockets=sockets)
         *_, process = lay_out(stack, plan, directory, user)  # Not the authorizers of areas.
         if around:
-            _surround(directory / "lighttpd.conf", around)
+            _surround(directory / _OWN_FILES[target], around)
         (directory / "deploykit" / site.name).mkdir(parents=True)
         (directory / "deploykit" / site.name / "own.conf").write_text(own)
         with (directory / "log" / "output").open("w") as output:
@@ -70,8 +71,9 @@ def front(
 
 
 def _surround(path: Path, text: str) -> None:
-    before, include, after = path.read_text().partition("include ")
-    path.write_text(f"{before}{text}\n{include}{after}")
+    lines = path.read_text().splitlines(keepends=True)
+    place = next(n for n, line in enumerate(lines) if line.lower().startswith("include "))
+    path.write_text("".join([*lines[:place], f"{text}\n", *lines[place:]]))
 
 
 def _wait(server: Server, logs: Path) -> None:

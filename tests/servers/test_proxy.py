@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -21,6 +22,7 @@ import pytest
 from django_deploykit import contract
 from django_deploykit.config.facts import Hosts
 from django_deploykit.config.registry import renderers
+from django_deploykit.config.servers.apache import installed
 from django_deploykit.config.values import Address
 from tests.cases import site
 from tests.projects import ROOT
@@ -258,3 +260,30 @@ def test_hosts_in_the_path_from_end_to_end(front: tuple[str, str], marker: str) 
             }
             for path, status in claims.items():
                 assert server.get(path, ("Host", "shop.example")).status == status, path
+
+
+BALANCER = (ROOT / "docs/howto/load-balancer.md").read_text(encoding="utf-8")
+(EDGE,) = re.findall(r"^```apache\n(.*?)^```$", BALANCER, re.MULTILINE | re.DOTALL)
+
+
+def test_a_cdn_in_front_of_an_emitted_apache() -> None:
+    """What the how-to has Apache rename names the client, if it comes from the CDN's networks; what
+    a client writes under the new name, or from elsewhere, does not."""
+    harness.require_apache()
+    module = installed.module_directory() / "mod_remoteip.so"
+    loaded = f"LoadModule remoteip_module {module}\n{EDGE}"
+    with (
+        harness.public_directory() as directory,
+        gunicorn(directory, {}, stack="apache/http") as app,
+    ):
+        made = site(root=str(directory), hosts=Hosts(names=("shop.example",)))
+        backend = Address("127.0.0.1", app.port)
+        for network, client in (("127.0.0.0/8", VISITOR), ("192.0.2.0/24", "127.0.0.1")):
+            around = loaded.replace("192.0.2.0/24", network)
+            with emitted.front("apache", "http", made, backend, around=around) as server:
+                behind = AppServer(server.port, "", server.process, server.log)
+                said, forged = ("CF-Connecting-IP", VISITOR), ("X-Edge-Client", "1.1.1.1")
+                for headers in ((said,), (said, forged), (forged, said)):
+                    assert behind.seen(*headers)["client"] == client
+                for headers in ((), (forged,), (("X-Forwarded-For", VISITOR),)):
+                    assert behind.seen(*headers)["client"] == "127.0.0.1"
