@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import ssl
@@ -17,9 +18,11 @@ from typing import Any
 
 import pytest
 import trustme
+from asgiref.testing import ApplicationCommunicator
 from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import Group, User
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
+from django.core.handlers.asgi import ASGIHandler
 from django.http import HttpResponse
 from django.test import AsyncClient
 from django.views.debug import SafeExceptionReporterFilter
@@ -38,6 +41,7 @@ from tests.identity.tokens import (
     keys,
     token,
 )
+from tests.proxy.asking import scope
 
 
 def section(place: str, **own: Any) -> dict[str, Any]:
@@ -472,6 +476,36 @@ def test_i15_keys_that_take_long_are_not_fetched_again_at_once(
     clock.now += 1
     assert type(claims(token(kid="junk")).exception(A_MINUTE)) is refused
     assert issuer.asked == 2
+
+
+@pytest.mark.usefixtures("transactional_db")
+def test_i15_nobody_else_waits_under_asgi(
+    front: Front, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """I15: a fetch holds the request whose token needs it, and no other of the same loop, be its
+    view of either kind: Django gives each request a thread of its own."""
+    monkeypatch.setattr(signed, "_PATIENCE", A_MINUTE)
+    front.believe(**section(issuer.url))
+    site = ASGIHandler()
+
+    async def status(path: str, *headers: tuple[str, str]) -> int:
+        talk = ApplicationCommunicator(site, scope(*headers, path=path))
+        await talk.send_input({"type": "http.request", "body": b""})
+        start = await talk.receive_output(A_MINUTE)
+        await talk.receive_output(A_MINUTE)
+        await talk.wait(A_MINUTE)
+        return int(start["status"])
+
+    async def ask() -> None:
+        _hold(issuer)
+        held = asyncio.create_task(status("/async/", ("X-Token", token())))
+        assert await asyncio.to_thread(issuer.is_asked.wait, A_MINUTE)
+        assert [await status("/async/"), await status("/")] == [200, 200]
+        assert not held.done()
+        issuer.may_answer.set()
+        assert await held == 200
+
+    asyncio.run(ask())
 
 
 def test_i15_keys_are_as_old_as_the_question(issuer: Issuer, clock: Clock, claims: Claims) -> None:
