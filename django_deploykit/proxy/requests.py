@@ -66,7 +66,7 @@ class RequestDoor:
         try:
             scope = self._asgi(request.scope)
         except Refused:
-            _replace(request, self._closed_asgi.enter(request.scope))
+            _replace(request, self._closed_asgi.enter(_without_underscores(request.scope)))
             raise
         decision: Decision = scope[contract.DECISION_KEY]
         if scope is not request.scope:
@@ -120,6 +120,12 @@ def _replace(request: ASGIRequest, scope: Any) -> None:
     for name in ("scope", "META", "path", "path_info", "script_name"):
         setattr(request, name, getattr(fresh, name))
     forget(request)
+
+
+def _without_underscores(scope: Any) -> Any:
+    """The scope without the second spelling of a header, for which it may have been refused."""
+    headers = [header for header in scope["headers"] if b"_" not in header[0]]
+    return {**scope, "headers": headers}
 
 
 def forget(request: HttpRequest) -> None:

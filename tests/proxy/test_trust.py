@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import logging
 import socket
 from ipaddress import ip_network
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
@@ -19,6 +21,7 @@ from django_deploykit.middleware import TrustedProxyMiddleware
 from django_deploykit.proxy.configured import judge
 from django_deploykit.proxy.decide import Judge
 from django_deploykit.proxy.decision import Refused
+from django_deploykit.proxy.requests import RequestDoor
 from django_deploykit.proxy.wsgi import WsgiDoor
 from django_deploykit.trust import Policy
 from tests.proxy.asking import (
@@ -327,6 +330,19 @@ def test_T7_an_underscore_never_counts(name: str) -> None:
     with pytest.raises(Refused) as refused:
         written_scope(policy(), (folded, "x"), (name, "x"))
     assert refused.value.status == 400
+
+
+def test_T7_nothing_is_left_of_a_request_that_is_refused(settings: Any) -> None:
+    """T1, T7. The page that says 400 finds no header of a proxy's either, however many spellings
+    there were; nor does a report of it."""
+    settings.DEPLOYKIT = {"PROXY": {"TRUSTED": [PROXY], "HEADERS": ["X-Forwarded-For"]}}
+    both = (("X_Forwarded_For", "x"), ("X-Forwarded-For", VISITOR))
+    said = [(name, "x") for name in EVERY_HEADER if name != "X-Forwarded-For"]
+    request = ASGIRequest(scope(*both, *said), io.BytesIO())
+    with pytest.raises(Refused, match="two spellings"):
+        RequestDoor().enter(request)
+    assert not set(request.META) & set(map(contract.environ_key, EVERY_HEADER))
+    assert [name for name, _ in request.scope["headers"]] == [b"host"]
 
 
 # T8
