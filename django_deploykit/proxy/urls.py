@@ -31,7 +31,8 @@ def follow_script_prefix() -> None:
     for storage in (FileSystemStorage, InMemoryStorage):
         look = storage.__dict__["base_url"].func
         storage.base_url = _base_url(look)  # type: ignore[assignment]
-    if apps.is_installed("django.contrib.staticfiles"):
+    # Where wrap() comes before Django, none was made yet.
+    if apps.apps_ready and apps.is_installed("django.contrib.staticfiles"):
         _adopt(storages["staticfiles"])
 
 

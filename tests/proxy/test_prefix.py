@@ -7,6 +7,8 @@ import functools
 import io
 import json
 import re
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -27,6 +29,7 @@ from django_deploykit.proxy import origin
 from django_deploykit.proxy.decision import Refused
 from django_deploykit.proxy.requests import RequestDoor
 from django_deploykit.trust import clean_prefix
+from tests.projects import ROOT
 from tests.proxy.asking import PROXY, VISITOR, ask, environ, policy, written, written_scope
 from tests.proxy.conftest import Site
 
@@ -410,6 +413,36 @@ def test_P7_wrapped_applications(view: str) -> None:
         twice = [site.get(f"/{view}/", prefix, application=both).body for prefix in PREFIXES]
         inside = [site.get(f"/{view}/", prefix).body for prefix in PREFIXES]
     assert alone == twice == inside
+
+
+BEFORE_DJANGO = """
+import django
+from django.conf import settings
+
+settings.configure(
+    STATIC_URL="static/",
+    INSTALLED_APPS=["django.contrib.staticfiles"],
+    DEPLOYKIT={"PROXY": {"TRUSTED": ["unix"], "HEADERS": ["X-Forwarded-Prefix"]}},
+)
+from django_deploykit import asgi, wsgi
+
+wsgi.wrap(None), asgi.wrap(None)
+django.setup()
+from django.templatetags.static import static
+from django.urls import set_script_prefix
+
+for prefix in ("/one", "/two"):
+    set_script_prefix(prefix)
+    print(static("site.css"))
+"""
+
+
+def test_P7_what_is_wrapped_before_django_is_there() -> None:
+    """P7. An application need not be Django's; and where Django comes later, its URLs follow."""
+    command = [sys.executable, "-c", BEFORE_DJANGO]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    said = done.stdout.split(), done.stderr
+    assert said == (["/one/static/site.css", "/two/static/site.css"], "")
 
 
 @in_a_loop
