@@ -63,5 +63,9 @@ def _makes_sense(name: str, value: object) -> bool:
 
 def is_url(keys: str) -> bool:
     """Tell whether keys are fetched; over a connection that shows whose they are."""
-    parts = urlsplit(keys)
-    return parts.scheme == "https" and bool(parts.hostname)
+    try:
+        parts = urlsplit(keys)
+        is_whole = bool(parts.hostname) and parts.port != 0  # Raises for what is no port, too.
+    except ValueError:
+        return False
+    return parts.scheme == "https" and is_whole and not re.search(r"\s", keys)
