@@ -12,7 +12,7 @@ from django.contrib.auth import SESSION_KEY, authenticate
 from django.contrib.auth.forms import PasswordResetForm
 from django.contrib.auth.models import Group, User
 from django.contrib.sessions.models import Session
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.test import AsyncClient, Client
 from django.test.utils import CaptureQueriesContext
 
@@ -320,6 +320,14 @@ def test_i6_signing_in_changes_session_key_and_csrf_token(front: Front, alice: U
     assert answer.cookies["csrftoken"].value != "a" * 32
 
 
+def test_i6_what_a_visitor_has_chosen_stays(front: Front, alice: User) -> None:
+    """I6: the session that was nobody's goes on under its new key, as with Django's own login."""
+    client = front.client()
+    client.get("/basket/")
+    assert who(client, **ALICE) == "alice"
+    assert session(client)["basket"] == "apples"
+
+
 def test_i6_last_login_is_written_once(front: Front, alice: User) -> None:
     """I6: at the first request of a session, and at no other; that one costs no write."""
     client = front.client()
@@ -386,6 +394,24 @@ def test_i7_persistent_sessions_last(
     clock.now += 101
     assert who(client) == ""
     assert SESSION_KEY not in session(client)
+
+
+def test_i7_the_time_is_noted_once_a_minute(
+    front: Front, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """I7: and in a persistent session alone, so that most requests write nothing."""
+    clock = _clock(monkeypatch)
+    for mode, seconds, written in [
+        ("persistent", 59, False),
+        ("persistent", 61, True),
+        ("every-request", 61, False),
+    ]:
+        client = front.believe(MODE=mode).client()
+        who(client, **ALICE)
+        clock.now += seconds
+        with CaptureQueriesContext(connection) as queries:
+            who(client, **ALICE)
+        assert any(query["sql"].startswith("UPDATE") for query in queries) is written
 
 
 def test_i7_a_session_of_the_future_does_not_last(
@@ -626,6 +652,24 @@ def test_i12_what_did_not_change_is_not_written(groups: Front, alice: User) -> N
     with CaptureQueriesContext(connection) as queries:
         who(client, **ALICE, MEMBER_OF="all;press")
     assert len(queries) == 2
+
+
+@pytest.mark.parametrize("running", [False, True])
+def test_i12_all_or_nothing(
+    front: Front, alice: User, monkeypatch: pytest.MonkeyPatch, running: bool
+) -> None:
+    """I12: where a part of it cannot be written, nothing is, at sign-in as in a running session."""
+    flags = {"GROUPS": "env:MEMBER_OF", "FLAGS": {"is_staff": ["it"]}, "GROUP_MAP": {"it": "IT"}}
+    client = front.believe(**flags).client(raise_request_exception=False)
+    if running:
+        assert who(client, **ALICE, MEMBER_OF="press") == "alice"
+
+    def fail(*args: Any) -> None:
+        raise DatabaseError
+
+    monkeypatch.setattr("django_deploykit.identity.accounts._follow_groups", fail)
+    assert client.get("/", **ALICE, MEMBER_OF="it").status_code == 500
+    assert not User.objects.get().is_staff
 
 
 def test_i12_groups_are_not_created(
