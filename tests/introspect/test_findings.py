@@ -328,6 +328,31 @@ TABLE: dict[str, tuple[Make, set[str]]] = {
         lambda tmp: behind(HEADERS=["X-Script-Name"], PREFIX={"ALLOWED": ["/app"]}),
         {"W059"},
     ),
+    "pages below any prefix": (
+        lambda tmp: {
+            "STATIC_URL": "static/",
+            "LOGIN_URL": "/app/login/",
+            **behind(HEADERS=["X-Script-Name"], PREFIX={"ALLOWED": ["/app", "/other"]}),
+        },
+        {"W059"},
+    ),
+    "pages below the only prefix": (
+        lambda tmp: {
+            "STATIC_URL": "static/",
+            "LOGIN_URL": "/app/login/",
+            "LOGIN_REDIRECT_URL": "admin:index",
+            **behind(HEADERS=["X-Script-Name"], PREFIX={"ALLOWED": ["/app"]}),
+        },
+        set(),
+    ),
+    "pages outside of the only prefix": (
+        lambda tmp: {
+            "STATIC_URL": "static/",
+            "LOGIN_REDIRECT_URL": "/welcome/",
+            **behind(HEADERS=["X-Script-Name"], PREFIX={"ALLOWED": ["/app"]}),
+        },
+        {"W059"},
+    ),
     "SENDFILE a list": (lambda tmp: {"DEPLOYKIT": {"SENDFILE": []}}, {"E002"}),
     "SENDFILE by a name that is none": (
         lambda tmp: {"DEPLOYKIT": {"SENDFILE": {"BACKEND": "x-sendfile"}}},

@@ -8,6 +8,7 @@ from django_deploykit import conf, trust
 from django_deploykit.config import findings
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.introspect.context import Context
+from django_deploykit.config.introspect.urls import pages_outside
 
 MIDDLEWARE = "django_deploykit.middleware.TrustedProxyMiddleware"
 # By which Django believes headers itself.
@@ -31,6 +32,8 @@ def check(context: Context, facts: SiteFacts) -> None:
         context.find(findings.ANY_PREFIX, f"{trust.PROXY}['PREFIX']", message)
     if policy.moves_urls:
         _check_urls(context)
+        if not facts.prefix:  # Else its own check has looked already.
+            _check_pages(context, policy)
 
 
 def is_used(context: Context) -> bool:
@@ -75,3 +78,11 @@ def _check_urls(context: Context) -> None:
         if value.startswith("/") and not value.startswith("//"):
             message = f"{value!r} lies outside of the prefix that a request brings."
             context.find(findings.OUTSIDE_PREFIX, name, message)
+
+
+def _check_pages(context: Context, policy: trust.Policy) -> None:
+    """Nor does a path lead to a page below each of several prefixes, or below any."""
+    only = policy.prefixes[0] if len(policy.prefixes) == 1 else "//"  # Nothing lies below that.
+    for name, value in pages_outside(context, only):
+        message = f"{value!r} leads outside of the prefix that a request brings."
+        context.find(findings.OUTSIDE_PREFIX, name, message)

@@ -186,11 +186,9 @@ def _resolves(url: str) -> bool:
 
 def _check_prefix(context: Context, prefix: str) -> None:
     settings = context.settings
-    for name in ("LOGIN_URL", "LOGIN_REDIRECT_URL", "LOGOUT_REDIRECT_URL"):
-        value = getattr(settings, name)
-        if value and _is_used(context, name, value) and _leaves(value, prefix):
-            message = f"{str(value)!r} leads outside of the prefix {prefix!r}."
-            context.find(findings.OUTSIDE_PREFIX, name, message)
+    for name, value in pages_outside(context, prefix):
+        message = f"{value!r} leads outside of the prefix {prefix!r}."
+        context.find(findings.OUTSIDE_PREFIX, name, message)
     for name in ("STATIC_URL", "MEDIA_URL"):
         url = context.as_written(name) or ""
         if _is_outside(url, prefix):
@@ -201,6 +199,14 @@ def _check_prefix(context: Context, prefix: str) -> None:
         if _is_outside(path, prefix):
             message = f"{path!r} sends the cookie to every site of the host."
             context.find(findings.COOKIE_PATH, name, message)
+
+
+def pages_outside(context: Context, prefix: str) -> Iterator[tuple[str, str]]:
+    """The settings that lead to a page which does not lie below the prefix, with their values."""
+    for name in ("LOGIN_URL", "LOGIN_REDIRECT_URL", "LOGOUT_REDIRECT_URL"):
+        value = getattr(context.settings, name)
+        if value and _is_used(context, name, value) and _leaves(value, prefix):
+            yield name, str(value)
 
 
 def _is_used(context: Context, name: str, value: Any) -> bool:
