@@ -110,9 +110,10 @@ def _peer(environ: WSGIEnvironment, headers: dict[str, str]) -> Peer:
     address, listener = environ.get("REMOTE_ADDR") or "", environ.get(_SOCKET)
     if isinstance(listener, _Socket):  # gunicorn may have believed a header of its scheme.
         family, is_tls = _family(listener), isinstance(listener, _TlsSocket)
+    elif listener is not None:  # Of a class that gevent or eventlet has put in the place of it.
+        family, is_tls = getattr(listener, "family", None), hasattr(listener, "getpeercert")
     else:
-        family = getattr(listener, "family", None)
-        is_tls = environ.get("wsgi.url_scheme") == "https"
+        family, is_tls = None, environ.get("wsgi.url_scheme") == "https"
         if headers and _UWSGI in environ:
             is_tls = _tells_uwsgi_tls(environ)
     scheme = "https" if is_tls else "http"

@@ -524,6 +524,23 @@ def test_a_socket_in_another_class(monkeypatch: pytest.MonkeyPatch) -> None:
     assert decision.client.address == VISITOR
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_socket_of_another_class_tells_its_scheme(scheme: str) -> None:
+    """T1. Where gevent has come after us (gunicorn --preload), its own sockets know it too."""
+
+    class Socket:
+        family = socket.AF_INET
+
+    class TlsSocket(Socket):
+        def getpeercert(self) -> None:
+            """As every socket of TLS can."""
+
+    other = "https" if scheme == "http" else "http"
+    listener = TlsSocket() if scheme == "https" else Socket()
+    keys = {"wsgi.url_scheme": other, "gunicorn.socket": listener}
+    assert written(NOBODY, **keys)["wsgi.url_scheme"] == scheme
+
+
 def test_gunicorn_may_not_believe_a_scheme_before_us() -> None:
     """T1. gunicorn believes X-Forwarded-Proto of peers on loopback by default; its socket knows."""
     with socket.socket() as listener:
