@@ -17,14 +17,17 @@ from urllib.parse import quote
 import pytest
 import trustme
 
+from django_deploykit.config.facts import Hosts
 from django_deploykit.config.renderer import Rendered
 from django_deploykit.config.servers.nginx import NginxRenderer, installed, private
 from django_deploykit.config.servers.nginx.dialect import dialect
 from django_deploykit.config.syntax import nginx
 from django_deploykit.config.syntax.nodes import Node, Raw, block, directive
 from django_deploykit.config.syntax.printer import Refused, print_lines
+from django_deploykit.config.values import Address
+from tests import cases
 from tests.cases import CASES
-from tests.servers import harness, small_projects
+from tests.servers import emitted, harness, small_projects
 from tests.servers.harness import Server
 from tests.servers.named_sockets import listening
 from tests.servers.stacks import STACKS, Stack
@@ -295,6 +298,22 @@ def test_the_host_is_the_one_that_was_chosen_by(public: Path, proxied: Stack) ->
             assert seen["HTTP_HOST"] == ("localhost" if "evil" in host else host)
         answer = server.request("GET", "http://evil.example/x", [("Host", "localhost")])
         assert answer.status == 403
+
+
+@pytest.mark.parametrize(
+    "names", [("example.com", ".example.com"), (".example.com", "example.com")], ids=str
+)
+def test_a_name_and_all_below_it_are_answered(names: tuple[str, ...]) -> None:
+    """ALLOWED_HOSTS may say a name twice, with and without a dot; nginx would drop the dot's."""
+    harness.require("nginx", installed.binary())
+    site = cases.site(hosts=Hosts(names=names))
+    with emitted.front("nginx", "http", site, Address("127.0.0.1", 9)) as server:
+        found = {
+            host: server.get("/", ("Host", host)).status
+            for host in ("example.com", "www.example.com", "a.www.example.com", "evil.example")
+        }
+    away = 502  # Nobody listens behind it: it is the application's turn.
+    assert list(found.values()) == [away, away, away, 403]
 
 
 def test_an_application_that_is_away_costs_nothing_but_its_answers(

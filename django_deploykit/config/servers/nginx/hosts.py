@@ -189,8 +189,12 @@ def _spellings(address: Address) -> list[str]:
 
 
 def _server_name(group: Group) -> Node:
-    # Validated host names; nginx takes a leading dot for "with and without a subdomain".
-    names = ("_",) if group.hosts.anything else group.hosts.names
+    # Validated host names; nginx takes a leading dot for "with and without a subdomain", and
+    # ignores it, subdomains and all, behind the same name without a dot.
+    hosts = group.hosts
+    names = [name for name in hosts.names if f".{name}" not in hosts.suffixes]
+    if hosts.anything:
+        names = ["_"]
     why = "no other name gets here"
     if group.hosts.anything:
         why = "any name gets here, as ALLOWED_HOSTS says: the default server of its addresses"
