@@ -1,4 +1,7 @@
-"""nginx keeps static files open that are in demand, and no others; and forgets them soon."""
+"""nginx keeps static files open that are in demand, and no others; and forgets them soon.
+
+Nobody else keeps an error in their place.
+"""
 
 from __future__ import annotations
 
@@ -120,3 +123,21 @@ def test_no_link_takes_the_place_of_an_open_file(home: Path, worker: Worker) -> 
     (static / "directory").symlink_to(home / "outside")
     worker.wait("/static/linked.css", 403)
     worker.wait("/static/directory/linked.css", 404)
+
+
+def test_no_error_is_kept_in_place_of_a_file(home: Path) -> None:
+    """A shared cache may keep a 416 for as long as it says: one client could make the file vanish
+    for all others."""
+    harness.require("nginx", installed.binary())
+    name = "site.0123456789ab.css"
+    (home / "static" / name).write_bytes(b"new")
+    static = Mount(url="/static/", directory=home / "static", setting="STATIC_ROOT")
+    site = cases.site(root=str(home), static=StaticFiles(mounts=(static,), hashed=True))
+    with emitted.front("nginx", "http", site, Address("127.0.0.1", 9)) as server:
+        host = ("Host", "example.com")
+        found = server.get(f"/static/{name}", host)
+        beyond = server.get(f"/static/{name}", host, ("Range", "bytes=100-"))
+    assert found.status == 200
+    assert found.headers.get_all("Cache-Control") == ["public, max-age=31536000, immutable"]
+    assert beyond.status == 416
+    assert "no-store" in beyond.headers.get_all("Cache-Control", [])

@@ -314,11 +314,17 @@ NGINX = [(stack, "") for stack in EVERY_NAME if stack.target == "nginx"][:1]
 
 @pytest.mark.parametrize("protected", NGINX, ids=_label, indirect=True)
 def test_s16_no_cache_keeps_an_error(protected: Protected) -> None:
-    """S16: where a file is away when nginx looks, the error is kept for no time at all."""
+    """S16: where a file is away when nginx looks, or shorter than the part that a client asks for,
+    the error is kept for no time at all."""
     protected.write(b"here", b"here")
-    for name, status, more in (("here", 200, []), ("gone", 404, ["no-store"])):
+    cases: list[tuple[str, str, int, list[str]]] = [
+        ("here", "bytes=0-", 206, []),
+        ("here", "bytes=9-", 416, ["no-store"]),
+        ("gone", "bytes=0-", 404, ["no-store"]),
+    ]
+    for name, part, status, more in cases:
         asked = f"?header=X-Accel-Redirect&value=/files%2520of%2520nobody/{name}&cached"
-        answer = protected.server.get(f"/header/{asked}")
+        answer = protected.server.get(f"/header/{asked}", ("Range", part))
         assert answer.status == status
         assert answer.headers.get_all("Cache-Control") == ["public, max-age=600", *more]
 

@@ -25,6 +25,7 @@ from django_deploykit.config.syntax.nodes import (
 _IMMUTABLE = "public, max-age=31536000, immutable"
 _REVALIDATE = "no-cache"
 _CACHED = {"default": _REVALIDATE, f"~{HASHED}": _IMMUTABLE}
+_REFUSED = {"default": "", "~^[45]": "no-store"}
 
 # Types that a browser would run in the site's own origin.
 _ACTIVE_CONTENT = r"~*^(?:text/html|multipart/)|[/+]xml"
@@ -34,17 +35,13 @@ _SANDBOX = "sandbox; default-src 'none'"
 def maps(plan: Plan) -> list[Node]:
     """The values of headers that depend on a file's name or type, or on the status of an answer;
     they stand at http level."""
+    hashed = any(site.static and site.static.hashed for site in plan.sites)
+    protects = any(site.protected for site in plan.sites)
     nodes: list[Node] = []
-    if any(site.static and site.static.hashed for site in plan.sites):
+    if hashed:
         nodes += [
             Comment("A static file with a hash in its name never changes."),
-            _map(
-                plan,
-                "$uri",
-                "cache",
-                {"default": _REVALIDATE, f"~{HASHED}": _IMMUTABLE},
-                "STORAGES",
-            ),
+            _map(plan, "$uri", "cache", _CACHED, "STORAGES"),
         ]
     if any(site.media for site in plan.sites):
         active = {"default": "", _ACTIVE_CONTENT: _SANDBOX}
@@ -52,23 +49,26 @@ def maps(plan: Plan) -> list[Node]:
             Comment("An uploaded page or drawing must not act in the site's name."),
             _map(plan, "$sent_http_content_type", "sandbox", active, "MEDIA_ROOT"),
         ]
-    if any(site.protected for site in plan.sites):
-        errors, setting = {"default": "", "~^[45]": "no-store"}, "DEPLOYKIT['SITE']['PROTECTED']"
+    if hashed or protects:
+        setting = "DEPLOYKIT['SITE']['PROTECTED']" if protects else "STORAGES"
+        again = "a part that is not there (416) is an error only when it was taken for an answer"
         nodes += [
-            Comment("What Django said of a protected file is not for an error in its place."),
-            _map(plan, "$status", "refusal", errors, setting),
+            Comment("What is said of a file is not for an error in its place."),
+            _map(plan, "$status", "refusal", _REFUSED, setting, directive("volatile", why=again)),
         ]
     return nodes
 
 
-def _map(plan: Plan, source: str, name: str, values: dict[str, str], setting: str) -> Node:
+def _map(
+    plan: Plan, source: str, name: str, values: dict[str, str], setting: str, *more: Node
+) -> Node:
     why = "one header for some answers, another or none for the rest"
     children: list[Node] = [
         directive(nginx.literal(key), value, why=why, setting=setting)
         for key, value in values.items()
     ]
     where = Raw(source), variable(plan, name)
-    return block("map", *where, children=children, why=why, setting=setting)
+    return block("map", *where, children=[*more, *children], why=why, setting=setting)
 
 
 def serve(plan: Plan, site: SiteFacts, hsts: list[Node]) -> list[Node]:
@@ -103,7 +103,7 @@ def _static(plan: Plan, site: SiteFacts, hsts: list[Node]) -> list[Node]:
     nodes: list[Node] = [Comment("Static files")]
     for mount in plan.static_mounts(site):
         children = [*_kept_open(), *_twins(site.static), *_headers(site.headers, hsts)]
-        children.append(_static_cache(plan, site.static))
+        children += _static_cache(plan, site.static)
         linked = plan.deployment.admin_static == "symlink"
         nodes.append(_mounted(mount, [*children, _scripts()], linked=linked))
     return nodes
@@ -176,11 +176,11 @@ def _twins(static: StaticFiles) -> list[Node]:
     ]
 
 
-def _static_cache(plan: Plan, static: StaticFiles) -> Node:
+def _static_cache(plan: Plan, static: StaticFiles) -> list[Node]:
     if static.hashed:
         why = "only the content of a hashed name never changes"
-        return _cache_control(variable(plan, "cache"), why)
-    return _cache_control(_REVALIDATE, "a file without a hash in its name may change")
+        return [_cache_control(variable(plan, "cache"), why), protected.refused(plan)]
+    return [_cache_control(_REVALIDATE, "a file without a hash in its name may change")]
 
 
 def _media(plan: Plan, site: SiteFacts, hsts: list[Node]) -> list[Node]:

@@ -11,8 +11,8 @@ from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.nginx.dialect import variable
 from django_deploykit.config.syntax.nodes import Comment, Node, Option, Raw, block, directive
 
-# nginx keeps the Cache-Control of Django too; beside it, this one wins (RFC 9111 5.2.2.5).
-REFUSED = "an error is not to be kept for as long as Django said of the file"
+# nginx keeps the Cache-Control of the file too; beside it, this one wins (RFC 9111 5.2.2.5).
+REFUSED = "an error is not to be kept for as long as the file"
 
 
 def locations(plan: Plan, site: SiteFacts, hsts: list[Node]) -> list[Node]:
@@ -42,10 +42,16 @@ def _location(plan: Plan, mount: Mount, hsts: list[Node]) -> Node:
         directive("etag", "off", why=tag),
         *hsts,
         *map(_kept, contract.KEPT_HEADERS),
-        directive("add_header", "Cache-Control", variable(plan, "refusal"), "always", why=REFUSED),
+        refused(plan),
     ]
     why = "the internal name of a protected directory; both sides end in a slash"
     return block("location", Raw("^~"), mount.url, children=children, why=why, setting=setting)
+
+
+def refused(plan: Plan) -> Node:
+    """Beside what is said of a file: that an error in its place is not to be kept."""
+    value = variable(plan, "refusal")
+    return directive("add_header", "Cache-Control", value, "always", why=REFUSED)
 
 
 def _kept(name: str) -> Node:
