@@ -73,6 +73,8 @@ def test_every_choice_is_documented(choice: Any) -> None:
         ("parent_ref", "infra/public", "infra/public"),
         ("ingress_class", "nginx.internal", "nginx.internal"),
         ("database_max_connections", "100", 100),
+        ("socket", "[2001:DB8:0:0::5]:80", Address("2001:db8::5", 80)),
+        ("resolver", "[::FFFF:7F00:35]:53", Address("::ffff:127.0.0.53", 53)),
     ],
 )
 def test_allowed(key: str, raw: Any, value: Any) -> None:
@@ -125,6 +127,7 @@ def test_allowed(key: str, raw: Any, value: Any) -> None:
         ("listen", "[1:2:3]:80"),
         ("listen", "::1:80"),
         ("listen", "80,80"),
+        ("listen", "[::1]:80,[0:0::1]:80"),
         ("listen", "٨٠"),
         ("user", "a b"),
         ("user", "-x"),

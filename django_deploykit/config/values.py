@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 
 Version = tuple[int, ...]
 
@@ -93,18 +94,20 @@ object_name = _like(
 
 def _address(text: str) -> Address:
     match = re.fullmatch(r"(?:(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)|\*)?:)?([0-9]{1,5})", text)
-    if not match or not 0 < int(match[3]) < 65536 or not _is_ip(match[1], match[2]):
+    host = _canonical(match[1] or match[2] or "") if match else None
+    if not match or host is None or not 0 < int(match[3]) < 65536:
         raise Invalid("a port, or an IP address and port: '8080', '127.0.0.1:8080', '[::1]:80'")
-    return Address(match[1] or match[2] or "", int(match[3]))
+    return Address(host, int(match[3]))
 
 
-def _is_ip(six: str | None, four: str | None) -> bool:
+def _canonical(host: str) -> str | None:
+    """An IP address as a server says it, by which it is found again: IPv6 has many spellings
+    (RFC 5952). None for what is no address."""
+    family = AF_INET6 if ":" in host else AF_INET
     try:
-        if address := six or four:
-            ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    return True
+        return inet_ntop(family, inet_pton(family, host)) if host else ""
+    except OSError:
+        return None
 
 
 def addresses(text: str) -> tuple[Address, ...]:

@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from django_deploykit.config import limits
+from django_deploykit.config import limits, values
 from django_deploykit.config.servers.haproxy import backends as haproxy
+from django_deploykit.config.servers.nginx import installed
 from django_deploykit.config.values import Address, Backend
 from tests import cases
 from tests.servers import backends, emitted, harness
@@ -216,6 +217,17 @@ def test_what_changes_nothing_is_asked_again(balanced: Balanced) -> None:
     balanced.pool.revive(1)
     assert answer.status == 200
     assert answer.text != "1"
+
+
+def test_nginx_binds_to_an_address_in_any_spelling() -> None:
+    """nginx says who answered in one spelling of IPv6, by which it chooses the cookie."""
+    harness.require("nginx", installed.binary())
+    with backends.listening("http") as backend:
+        named = values.backends(f"[0:0:0:0:0:FFFF:7F00:1]:{backend.port},127.0.0.1:9 backup")
+        choices = {"backends": named, "sticky": True}
+        with emitted.front("nginx", "http", cases.site(), Address("127.0.0.1", 9), **choices) as it:
+            said = it.get("/", ("Host", "example.com")).headers["Set-Cookie"]
+    assert said.startswith("shop_route=1;")
 
 
 def test_lighttpd_binds_by_address() -> None:
