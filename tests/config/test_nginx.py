@@ -18,7 +18,7 @@ from django_deploykit import contract
 from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.facts import Hosts, Limits, Mount, SiteFacts
 from django_deploykit.config.renderer import Rendered
-from django_deploykit.config.servers.nginx import NginxRenderer
+from django_deploykit.config.servers.nginx import NginxRenderer, installed
 from django_deploykit.config.values import Address, addresses
 from django_deploykit.exceptions import ChoiceError, UnrepresentableValue
 from django_deploykit.run.validate import validate
@@ -110,6 +110,21 @@ def test_each_version_gets_its_own_words(version: tuple[int, ...], said: str, un
     text = rendered(site(tls=TLS), server_version=version).text
     assert said in text
     assert unsaid not in text
+
+
+@pytest.mark.parametrize(
+    ("options", "where"),
+    [("--conf-path={0}/etc/nginx.conf", "etc"), ("--prefix={0} --with-threads", "conf")],
+)
+def test_types_lie_beside_the_configuration(
+    options: str, where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of an nginx that somebody built: without its table, no browser would take a style."""
+    said = f"nginx version: nginx/1.22.1\nconfigure arguments: {options.format(tmp_path)}\n"
+    monkeypatch.setattr(installed, "said", lambda *_: said)
+    (tmp_path / where).mkdir()
+    (tmp_path / where / "mime.types").touch()
+    assert installed.media_types() == tmp_path / where / "mime.types"
 
 
 def test_a_version_without_tls_13_is_refused() -> None:

@@ -29,10 +29,20 @@ def binary() -> str | None:
 
 
 def media_types() -> Path | None:
-    """The distribution's table of media types, which lies beside its configuration."""
-    match = re.search(r"--conf-path=(\S+)", said(binary(), "-V"))
-    path = Path(match[1]).parent / "mime.types" if match else None
-    return path if path and path.is_file() else None
+    """The distribution's table of media types, which lies beside its configuration.
+
+    Where that lies is said only if it was chosen (https://nginx.org/en/docs/configure.html).
+    """
+    build = said(binary(), "-V")
+    prefix = _configured(build, "prefix", "/usr/local/nginx")
+    path = Path(prefix, _configured(build, "conf-path", "conf/nginx.conf")).parent / "mime.types"
+    return path if path.is_file() else None
+
+
+def _configured(build: str, option: str, otherwise: str) -> str:
+    """With what it was built."""
+    match = re.search(rf"--{option}=(\S+)", build)
+    return match[1] if match else otherwise
 
 
 def _openssl(build: str) -> Version | None:
