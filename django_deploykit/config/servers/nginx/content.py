@@ -24,8 +24,6 @@ from django_deploykit.config.syntax.nodes import (
 
 _IMMUTABLE = "public, max-age=31536000, immutable"
 _REVALIDATE = "no-cache"
-_CACHED = {"default": _REVALIDATE, f"~{HASHED}": _IMMUTABLE}
-_REFUSED = {"default": "", "~^[45]": "no-store"}
 
 # Types that a browser would run in the site's own origin.
 _ACTIVE_CONTENT = r"~*^(?:text/html|multipart/)|[/+]xml"
@@ -37,26 +35,38 @@ def maps(plan: Plan) -> list[Node]:
     they stand at http level."""
     hashed = any(site.static and site.static.hashed for site in plan.sites)
     protects = any(site.protected for site in plan.sites)
-    nodes: list[Node] = []
-    if hashed:
-        nodes += [
-            Comment("A static file with a hash in its name never changes."),
-            _map(plan, "$uri", "cache", _CACHED, "STORAGES"),
-        ]
-    if any(site.media for site in plan.sites):
-        active = {"default": "", _ACTIVE_CONTENT: _SANDBOX}
-        nodes += [
-            Comment("An uploaded page or drawing must not act in the site's name."),
-            _map(plan, "$sent_http_content_type", "sandbox", active, "MEDIA_ROOT"),
-        ]
-    if hashed or protects:
-        setting = "DEPLOYKIT['SITE']['PROTECTED']" if protects else "STORAGES"
-        again = "a part that is not there (416) is an error only when it was taken for an answer"
-        nodes += [
-            Comment("What is said of a file is not for an error in its place."),
-            _map(plan, "$status", "refusal", _REFUSED, setting, directive("volatile", why=again)),
-        ]
-    return nodes
+    return [
+        *(_cache_map(plan) if hashed else []),
+        *(_sandbox_map(plan) if any(site.media for site in plan.sites) else []),
+        *(_refusal_map(plan, protects) if hashed or protects else []),
+    ]
+
+
+def _cache_map(plan: Plan) -> list[Node]:
+    values = {"default": _REVALIDATE, f"~{HASHED}": _IMMUTABLE}
+    return [
+        Comment("A static file with a hash in its name never changes."),
+        _map(plan, "$uri", "cache", values, "STORAGES"),
+    ]
+
+
+def _sandbox_map(plan: Plan) -> list[Node]:
+    values = {"default": "", _ACTIVE_CONTENT: _SANDBOX}
+    return [
+        Comment("An uploaded page or drawing must not act in the site's name."),
+        _map(plan, "$sent_http_content_type", "sandbox", values, "MEDIA_ROOT"),
+    ]
+
+
+def _refusal_map(plan: Plan, protects: bool) -> list[Node]:
+    values = {"default": "", "~^[45]": "no-store"}
+    setting = "DEPLOYKIT['SITE']['PROTECTED']" if protects else "STORAGES"
+    why = "a part that is not there (416) is an error only when it was taken for an answer"
+    again = directive("volatile", why=why, setting=setting)
+    return [
+        Comment("What is said of a file is not for an error in its place."),
+        _map(plan, "$status", "refusal", values, setting, again),
+    ]
 
 
 def _map(
