@@ -125,6 +125,26 @@ def test_no_link_takes_the_place_of_an_open_file(home: Path, worker: Worker) -> 
     worker.wait("/static/directory/linked.css", 404)
 
 
+@pytest.mark.parametrize("lookup", ["url", "file"])
+def test_no_dot_file_is_sent(home: Path, lookup: str) -> None:
+    """Whatever the directories above it are called."""
+    harness.require("nginx", installed.binary())
+    for directory in ("static/a\nb", "a\nb"):
+        (home / directory).mkdir()
+        for name in (".env", "plain"):
+            (home / directory / name).write_bytes(b"found")
+    static = Mount(url="/static/", directory=home / "static", setting="STATIC_ROOT")
+    site = cases.site(root="/srv/code", static=StaticFiles(mounts=(static,)))
+    away = Address("127.0.0.1", 9)
+    with emitted.front("nginx", "http", site, away, static_lookup=lookup) as server:
+        found = {
+            url: server.get(url, ("Host", "example.com")).status
+            for url in ("/static/a%0Ab/plain", "/static/a%0Ab/.env", "/a%0Ab/plain", "/a%0Ab/.env")
+        }
+    # 502 is Django's turn, which is away.
+    assert list(found.values()) == [200, 404, 200 if lookup == "file" else 502, 502]
+
+
 def test_no_error_is_kept_in_place_of_a_file(home: Path) -> None:
     """A shared cache may keep a 416 for as long as it says: one client could make the file vanish
     for all others."""

@@ -142,7 +142,7 @@ def found_files(plan: Plan, site: SiteFacts, hsts: list[Node], otherwise: str) -
         lookup,
         _scripts(lookup),
     ]
-    pattern = rf"^{regex(site.prefix)}/(?!(?:.*/)?\.(?!well-known/))"
+    pattern = rf"(?s)^{regex(site.prefix)}/(?!(?:.*/)?\.(?!well-known/))"
     why = "a file where there is one"
     return block("location", Raw("~"), pattern, children=children, why=why, setting=setting)
 
@@ -273,7 +273,8 @@ def _plain_files(directory: Path | None, setting: str) -> list[Node]:
 
 
 def _no_dot_files(url: str, setting: str) -> Node:
-    pattern = rf"^{regex(url)}(?:.*/)?\.(?!well-known/)"
+    # A directory's name may hold a newline, over which a dot goes only with (?s).
+    pattern = rf"(?s)^{regex(url)}(?:.*/)?\.(?!well-known/)"
     why = "names with a leading dot (.git, .env) do not exist for a client"
     nothing = directive("return", 404, why=why)
     return block("location", Raw("~"), pattern, children=[nothing], why=why, setting=setting)
