@@ -186,6 +186,7 @@ def _private(plan: Plan, site: SiteFacts, root: Path | None) -> list[tuple[str, 
     found += [("guarded files", area.directory) for area in site.areas if area.directory]
     found += [("the database", path) for path in site.databases]
     found += [("a cache", path) for path in site.caches]
+    found += _written(plan, site)
     if site.closed_uploads:
         found.append(("uploaded files that are not public", site.closed_uploads))
     if site.application.env_file:
@@ -195,6 +196,17 @@ def _private(plan: Plan, site: SiteFacts, root: Path | None) -> list[tuple[str, 
     if site.media and (root is None or site.media.directory != root / site.media.url.strip("/")):
         found.append(("uploaded files, which have a URL of their own", site.media.directory))
     return found
+
+
+def _written(plan: Plan, site: SiteFacts) -> list[tuple[str, Path]]:
+    """Logs, and uploads on their way; those among uploads that are there already are as safe."""
+    uploads, logs = site.media and site.media.directory, plan.deployment.log_directory
+    found = [
+        (f"what {setting} has written", path)
+        for setting, path in site.writes
+        if not (uploads and path.is_relative_to(uploads))
+    ]
+    return [*found, *([("the server's logs", logs)] if logs else [])]
 
 
 # Why each of these headers is there.

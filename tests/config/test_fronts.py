@@ -77,6 +77,7 @@ PRIVATE: dict[str, dict[str, Any]] = {
     "uploaded files": {"media": mount("/media/", PUBLIC / "uploads", "MEDIA_ROOT")},
     "uploaded files that are not public": {"closed_uploads": PUBLIC / "media"},
     "a cache": {"caches": (PUBLIC / "cache",)},
+    "what LOGGING has written": {"writes": (("LOGGING", PUBLIC / "log"),)},
 }
 
 
@@ -100,6 +101,12 @@ def test_neither_code_nor_its_secrets_are_looked_into() -> None:
         root(facts, python_home=PUBLIC / "venv")
 
 
+def test_no_log_of_the_server_is_looked_into() -> None:
+    """Nor is what a choice puts there."""
+    with pytest.raises(ChoiceError, match=r"'/srv/www' holds the server's logs"):
+        root(public_site(), log_directory=PUBLIC / "log")
+
+
 @pytest.mark.parametrize("facts", PRIVATE.values(), ids=PRIVATE)
 def test_a_prefix_is_a_fence(facts: dict[str, Any]) -> None:
     """Only what lies below the prefix can be reached."""
@@ -108,7 +115,9 @@ def test_a_prefix_is_a_fence(facts: dict[str, Any]) -> None:
 
 def test_uploads_at_their_own_url_are_served_there() -> None:
     """The location of uploads, with its headers, comes before any lookup."""
-    assert root(public_site(media=mount("/media/", PUBLIC / "media", "MEDIA_ROOT"))) == PUBLIC
+    media = mount("/media/", PUBLIC / "media", "MEDIA_ROOT")
+    passing = (("FILE_UPLOAD_TEMP_DIR", PUBLIC / "media" / "new"),)
+    assert root(public_site(media=media, writes=passing)) == PUBLIC
 
 
 def test_a_neighbours_files_are_private_too() -> None:
