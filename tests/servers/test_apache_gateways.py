@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from django_deploykit import contract
-from django_deploykit.config.facts import Hosts, Mount
-from django_deploykit.config.servers.apache import ApacheRenderer
+from django_deploykit.config.facts import Hosts, Mount, RootFile
+from django_deploykit.config.servers.apache import ApacheRenderer, installed
 from django_deploykit.config.servers.apache.addresses import listen
 from django_deploykit.config.servers.apache.workers import SPEAKS
 from django_deploykit.config.syntax.nodes import Raw, directive
@@ -245,6 +245,46 @@ def test_directives_of_ones_own_beside_a_prefix(gateway: str) -> None:
             for url in ("/", "/old", "/x/app/", "/application/", "/nonexistent"):
                 for method in ("GET", "HEAD", "POST"):
                     assert ask(method, url).status == 404
+
+
+# What Debian's php.conf and php-fpm.conf say for the whole server, of another handler.
+_HANDLED = """
+<IfModule !status_module>
+    LoadModule status_module "{modules}/mod_status.so"
+</IfModule>
+AddHandler server-status .cgi
+<FilesMatch ".+\\.ph(?:ar|p|tml)$">
+    SetHandler server-status
+</FilesMatch>
+<FilesMatch ".+\\.fpm$">
+    <If "-f %{{REQUEST_FILENAME}}">
+        SetHandler server-status
+    </If>
+</FilesMatch>
+"""
+
+
+@pytest.mark.parametrize("name", ["x.php", "x.fpm", "x.cgi"])
+def test_no_file_is_run(name: str) -> None:
+    """An upload is a download, whatever the server's own configuration runs elsewhere."""
+    around = _HANDLED.format(modules=installed.module_directory())
+    with harness.public_directory() as directory, backends.listening("scgi") as backend:
+        for place in ("static", "media", "private", "root"):
+            (directory / place).mkdir()
+            (directory / place / name).write_text(CONTENT)
+        made = site(
+            root=str(directory),
+            hosts=Hosts(names=("localhost",)),
+            media=Mount(url="/media/", directory=directory / "media", setting="MEDIA_ROOT"),
+            protected=(Mount(url="/kept/", directory=directory / "private", setting="PROTECTED"),),
+            root_files=(RootFile(url=f"/{name}", path=directory / "root" / name),),
+        )
+        backend.answer = f"Status: 200 OK\r\n{REDIRECT}: /kept/{name}\r\n\r\n".encode()
+        behind = Address("127.0.0.1", backend.port)
+        with emitted.front("apache", "scgi", made, behind, around=around) as server:
+            for url in (f"/static/{name}", f"/media/{name}", f"/{name}", "/page/"):
+                assert server.get(url).text == CONTENT
+            assert server.get(f"/media/{name}/more").status == 404
 
 
 def test_no_number_of_slashes_leads_to_a_dot_file() -> None:

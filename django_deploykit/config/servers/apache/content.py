@@ -10,7 +10,13 @@ from django_deploykit.config.facts import Mount, RootFile, SecurityHeaders, Site
 from django_deploykit.config.fronts import AS_DJANGO, HASHED, security_headers
 from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.apache import protected
-from django_deploykit.config.servers.apache.dialect import Version, grant, refuse
+from django_deploykit.config.servers.apache.dialect import (
+    Version,
+    grant,
+    last_handler,
+    never_run,
+    refuse,
+)
 from django_deploykit.config.syntax.apache import path_regex, regex
 from django_deploykit.config.syntax.nodes import (
     Comment,
@@ -50,7 +56,9 @@ def documents(plan: Plan, site: SiteFacts, but: str) -> list[Node]:
         return []
     setting = "DEPLOYKIT['SITE']['DOCUMENTS']"
     why = "answers every URL that is not Django's"
-    children = _security_headers(site.headers)
+    # An old site's scripts run where the server's own configuration runs them by <FilesMatch>.
+    plain = directive("SetHandler", "default-handler", why="files, which no Django answers")
+    children = [plain, *_security_headers(site.headers)]
     return [
         Comment("Documents"),
         _no_dot_files("/", setting, but),
@@ -73,6 +81,7 @@ def guarded(plan: Plan, site: SiteFacts, mount: Mount) -> list[Node]:
     """The files of an area, which nobody reaches but by its URL, and what that one asks for."""
     why = "another URL than that of the area would ask for no password"
     children = [
+        *never_run(Version.of(plan.deployment)),
         *_security_headers(replace(site.headers, nosniff=True)),
         _cache_control("private, no-cache", "what one may see is not for the next"),
     ]
@@ -102,8 +111,9 @@ def _static(plan: Plan, site: SiteFacts) -> list[Node]:
 
 
 def _static_children(plan: Plan, site: SiteFacts, static: StaticFiles) -> list[Node]:
-    twins = static.twins if Version.of(plan.deployment).modern else ()
-    nodes = _security_headers(site.headers)
+    version = Version.of(plan.deployment)
+    twins = static.twins if version.modern else ()
+    nodes = [*never_run(version), *_security_headers(site.headers)]
     nodes += [_twin_encoding(ending) for ending in twins]
     if twins:
         why = "a cache must keep the compressed and the plain answer apart"
@@ -120,6 +130,7 @@ def _media(plan: Plan, site: SiteFacts) -> list[Node]:
     if site.media is None:
         return []
     children = [
+        *never_run(Version.of(plan.deployment)),
         # What an upload is was said by whoever sent it: no browser may guess any further.
         *_security_headers(replace(site.headers, nosniff=True)),
         _sandbox(plan),
@@ -150,6 +161,7 @@ def _sandbox(plan: Plan) -> Node:
 def _root_files(plan: Plan, site: SiteFacts) -> list[Node]:
     if not site.root_files:
         return []
+    version = Version.of(plan.deployment)
     nodes: list[Node] = [Comment("Files at the root of the host")]
     nodes += [
         directive(
@@ -164,10 +176,10 @@ def _root_files(plan: Plan, site: SiteFacts) -> list[Node]:
     for directory, files in _by_directory(site.root_files):
         names = "|".join(regex(file.path.name) for file in files)
         children = [
-            *_serving(plan),
+            *last_handler(version, "no file is run"),
             *_security_headers(site.headers),
             _cache_control(_REVALIDATE, "it may change"),
-            *grant(Version.of(plan.deployment), "these files are public", "ROOT_FILES"),
+            *grant(version, "these files are public", "ROOT_FILES"),
         ]
         only = block("FilesMatch", f"^(?:{names})$", children=children, why="only these files")
         plain = directive("AllowOverride", "None", why="no .htaccess is looked for")
@@ -214,7 +226,6 @@ def _directory(
             *(anybody if rules is None else rules),
             directive("Options", _options(plan), why=_OPTIONS_WHY),
             directive("AllowOverride", "None", why="no .htaccess is looked for"),
-            *_serving(plan),
             *children,
         ],
     )
@@ -226,11 +237,6 @@ _OPTIONS_WHY = "no listing, no CGI, no includes, and no symbolic link out"
 def _options(plan: Plan) -> str:
     linked = plan.deployment.admin_static == "symlink"
     return "FollowSymLinks" if linked else "None"
-
-
-def _serving(plan: Plan) -> list[Node]:
-    why = "a file is sent as it is, whatever its name would start elsewhere"
-    return [directive("SetHandler", "default-handler", why=why)]
 
 
 def _no_dot_files(url: str, setting: str, but: str = "") -> Node:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from django_deploykit.config.syntax import apache
-from django_deploykit.config.syntax.nodes import Node, Raw, directive
+from django_deploykit.config.syntax.nodes import Node, Raw, block, directive
 from django_deploykit.config.syntax.printer import Dialect
 from django_deploykit.config.versions import ServerVersion
 
@@ -38,6 +38,22 @@ def refuse(version: Version, why: str, setting: str = "") -> list[Node]:
     if version.modern:
         return [directive("Require", "all", "denied", why=why, setting=setting)]
     return _order("deny,allow", "Deny", why, setting)
+
+
+def never_run(version: Version) -> list[Node]:
+    """Send each file of a ``<Directory>`` as it is. A ``<FilesMatch>`` of the whole server would
+    win over the directory (Debian's php.conf), and an ``<If>`` in that over ours (php-fpm.conf).
+
+    https://httpd.apache.org/docs/2.4/sections.html#merging
+    """
+    why = "no file is run, whatever the server's own configuration says of its name"
+    return [block("Files", Raw("*"), children=last_handler(version, why), why=why)]
+
+
+def last_handler(version: Version, why: str) -> list[Node]:
+    """In a ``<Files>`` of a ``<Directory>``: no other handler but the one that sends files."""
+    handler = directive("SetHandler", "default-handler", why=why)
+    return [block("If", "true", children=[handler], why=why)] if version.modern else [handler]
 
 
 def _order(order: str, verb: str, why: str, setting: str) -> list[Node]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from django_deploykit import contract
 from django_deploykit.config.facts import Mount, SiteFacts
 from django_deploykit.config.plan import Plan
-from django_deploykit.config.servers.apache.dialect import Version, grant, refuse
+from django_deploykit.config.servers.apache.dialect import Version, grant, never_run, refuse
 from django_deploykit.config.syntax.nodes import Comment, Glob, Node, Raw, block, directive
 
 MODULE = "xsendfile"
@@ -76,13 +76,12 @@ def _files(plan: Plan, mount: Mount) -> list[Node]:
     setting, version = mount.setting, Version.of(plan.deployment)
     target = f"{str(mount.directory).rstrip('/')}/"
     why = "where the files lie; both sides end in a slash"
-    sent = "a file is sent as it is, whatever its name would start elsewhere"
     elsewhere = "by no other URL that leads here, as one of another site might"
     rules: list[Node] = [
         *refuse(version, elsewhere, setting),
         directive("Options", "None", why="no symbolic link leads out"),
         directive("AllowOverride", "None", why="no .htaccess is looked for"),
-        directive("SetHandler", "default-handler", why=sent),
+        *never_run(version),
     ]
     return [
         directive("Alias", mount.url, target, why=why, setting=setting),
