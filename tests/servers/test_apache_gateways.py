@@ -188,6 +188,15 @@ def test_a_site_without_protected_files_names_none() -> None:
             assert CONTENT not in refused.text
 
 
+@pytest.mark.parametrize("gateway", SPEAKS)
+def test_a_file_varies_with_nothing(gateway: str) -> None:
+    """Its one spelling is right for every request: how large bodies may be is no cache's affair."""
+    with front(gateway) as running:
+        for headers in ([], [("Content-Length", "0")]):
+            answer = running.server.request("GET", "/static/file", headers)
+            assert (answer.text, answer.headers["Vary"]) == (CONTENT, None)
+
+
 # Other sites beside Django
 
 

@@ -11,8 +11,8 @@ from django_deploykit.config.appservers import flup
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.launcher import locale_variables
 from django_deploykit.config.plan import Plan
-from django_deploykit.config.servers.apache import cgi
-from django_deploykit.config.syntax.nodes import Argument, Node, block, directive
+from django_deploykit.config.servers.apache import cgi, protocols
+from django_deploykit.config.syntax.nodes import Argument, Node, directive
 
 check = cgi.check
 hygiene = cgi.hygiene
@@ -23,18 +23,12 @@ warnings = cgi.warnings
 
 def mount(plan: Plan, sites: tuple[SiteFacts, ...], own: Sequence[str]) -> list[Node]:
     """The rules that hand URLs to the dispatchers. ``own`` URLs have an Alias that comes before."""
+    why = "at LimitRequestBody mod_fcgid hands an empty body on; 413 has to come before"
     return [
-        _refusal(plan),
+        protocols.too_large(plan, why),
         *cgi.aliases(plan, sites, flup.script),
         *cgi.handlers(plan, sites, flup.script, "fcgid-script"),
     ]
-
-
-def _refusal(plan: Plan) -> Node:
-    why = "at LimitRequestBody mod_fcgid hands an empty body on; 413 has to come before"
-    refusal = directive("RedirectMatch", 413, "^", why=why, setting="body_limit")
-    test = f"%{{HTTP:Content-Length}} -gt {plan.deployment.body_limit}"
-    return block("If", test, children=[refusal], why=why, setting="body_limit")
 
 
 def request_environment(plan: Plan, sites: tuple[SiteFacts, ...]) -> list[Node]:

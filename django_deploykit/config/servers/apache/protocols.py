@@ -84,12 +84,8 @@ def _bodies(plan: Plan) -> list[Node]:
     """mod_proxy_http and _fcgi would stream a body of any size once they have 16 KiB of it. Where
     they have to say a length, they store one whose length they cannot be sure of: one that has
     none, or that passes through a filter (mod_proxy_http.c and mod_proxy_fcgi.c)."""
-    limit = plan.deployment.body_limit
-    why = "LimitRequestBody does not hold here: a larger upload is refused with 413"
-    refusal = directive("RedirectMatch", 413, "^", why=why, setting="body_limit")
-    test = f"%{{HTTP:Content-Length}} -gt {limit}"
     return [
-        block("If", test, children=[refusal], why=why, setting="body_limit"),
+        too_large(plan, "LimitRequestBody does not hold here: a larger upload is refused with 413"),
         directive("SetEnv", "proxy-sendcl", 1, why="a body is stored, and measured, first"),
         directive(
             "SetInputFilter",
@@ -97,6 +93,13 @@ def _bodies(plan: Plan) -> list[Node]:
             why="so is one with a length: a client that sends it slowly holds no worker",
         ),
     ]
+
+
+def too_large(plan: Plan, why: str) -> Node:
+    """413 for a body over the limit. %{HTTP:…} in its place would say "Vary: Content-Length"."""
+    refusal = directive("RedirectMatch", 413, "^", why=why, setting="body_limit")
+    test = f"req_novary('Content-Length') -gt {plan.deployment.body_limit}"
+    return block("If", test, children=[refusal], why=why, setting="body_limit")
 
 
 def sends_by_itself(plan: Plan) -> bool:
