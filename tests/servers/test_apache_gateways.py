@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from django_deploykit import contract
-from django_deploykit.config.facts import Hosts, Mount, RootFile
+from django_deploykit.config.facts import Hosts, Mount, RootFile, StaticFiles
 from django_deploykit.config.servers.apache import ApacheRenderer, installed
 from django_deploykit.config.servers.apache.addresses import listen
 from django_deploykit.config.servers.apache.workers import SPEAKS
@@ -195,6 +195,19 @@ def test_a_file_varies_with_nothing(gateway: str) -> None:
         for headers in ([], [("Content-Length", "0")]):
             answer = running.server.request("GET", "/static/file", headers)
             assert (answer.text, answer.headers["Vary"]) == (CONTENT, None)
+
+
+def test_a_static_file_with_a_question_mark_in_its_name() -> None:
+    """It is sent whatever codings the client takes, though no twin of it can be named."""
+    with harness.public_directory() as directory, backends.listening("http") as backend:
+        (directory / "a?b.css").write_text(CONTENT)
+        (directory / "a?b.css.gz").write_text("its twin")
+        mount = Mount(url="/static/", directory=directory, setting="STATIC_ROOT")
+        static = StaticFiles(mounts=(mount,), twins=("gz",))
+        made = site(hosts=Hosts(names=("localhost",)), static=static)
+        behind = Address("127.0.0.1", backend.port)
+        with emitted.front("apache", "http", made, behind) as server:
+            assert server.get("/static/a%3Fb.css", ("Accept-Encoding", "gzip")).text == CONTENT
 
 
 # Other sites beside Django

@@ -304,7 +304,8 @@ def _twin_rule(ending: str, mount: Mount, but: str) -> list[Node]:
         ),
         directive(
             "RewriteRule",
-            f"^{regex(mount.url)}{but}(.+)$",
+            # Behind a question mark httpd would begin the query, and since 2.4.60 answers 403.
+            f"^{regex(mount.url)}{but}([^?]+)$",
             Substitution((mount.url, 1, f".{ending}")),
             Raw(f"[PT,E={_TWIN}:{ending}]"),
             setting=setting,
