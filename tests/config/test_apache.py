@@ -497,3 +497,15 @@ def test_nobody_listens_twice() -> None:
     """An address of a port at which every address is listened to has no Listen of its own."""
     found = (Address("", 8080), Address("127.0.0.1", 8080), Address("127.0.0.1", 8081))
     assert _listened_to(text(site(), listen=found)) == ["8080", "127.0.0.1:8081"]
+
+
+def test_no_host_echoes_requests_or_names_versions() -> None:
+    """Neither that of unknown names, nor one that leads to HTTPS, with exempt paths or without."""
+    for exempt in ((), ("^health/$",)):
+        hosts = text(site(tls=TLS, redirect_exempt=exempt)).split("<VirtualHost ")[1:]
+        assert len(hosts) == 5
+        for host in hosts:
+            assert re.findall("TraceEnable .*|ServerSignature .*", host) == [
+                "TraceEnable Off",
+                "ServerSignature Off",
+            ]

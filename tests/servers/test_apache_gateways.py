@@ -210,6 +210,18 @@ def test_a_static_file_with_a_question_mark_in_its_name() -> None:
             assert server.get("/static/a%3Fb.css", ("Accept-Encoding", "gzip")).text == CONTENT
 
 
+def test_a_host_of_unknown_names_tells_nothing() -> None:
+    """It echoes no request, and names no version, whatever the server's own configuration says."""
+    with backends.listening("http") as backend:
+        made, behind = site(), Address("127.0.0.1", backend.port)
+        with emitted.front("apache", "http", made, behind, around="ServerSignature On") as server:
+            for host in ("unknown.example", "example.com"):
+                answer = server.request("TRACE", "/", [("Host", host), ("Cookie", "a=b")])
+                assert answer.status == 405
+                assert "a=b" not in answer.text
+                assert "Apache" not in answer.text
+
+
 # Other sites beside Django
 
 

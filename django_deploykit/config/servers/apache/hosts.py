@@ -8,7 +8,7 @@ from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.apache import content, gateways, tls, urls
 from django_deploykit.config.servers.apache.addresses import listen, virtual_host
 from django_deploykit.config.servers.apache.dialect import Version, refuse
-from django_deploykit.config.servers.apache.logs_and_limits import limits, logs, timeouts
+from django_deploykit.config.servers.apache.logs_and_limits import limits, logs, timeouts, unsaid
 from django_deploykit.config.servers.apache.names import server_names
 from django_deploykit.config.servers.apache.redirects import redirects
 from django_deploykit.config.syntax.nodes import Comment, Node, block, directive
@@ -57,7 +57,7 @@ def _catch_all(
     why = "the first host of an address answers unknown names; this one refuses them"
     return [
         Comment("Unknown host names end here, and Django is never asked."),
-        virtual_host(addresses, [name, *timeouts(), nobody, *secure], why),
+        virtual_host(addresses, [name, *timeouts(), *unsaid(), nobody, *secure], why),
     ]
 
 
@@ -69,6 +69,7 @@ def _host(plan: Plan, group: Group, addresses: tuple[Address, ...], more: list[N
         *logs(plan, group),
         *timeouts(),
         *limits(plan),
+        *unsaid(),
         content.sending(),
         *gateways.of(plan).hygiene(plan, group.sites),
         *urls.answered_here(plan, group),

@@ -68,6 +68,12 @@ def limits(plan: Plan) -> list[Node]:
             setting="body_limit",
             why="a larger upload is refused with 413 before Django sees it",
         ),
+    ]
+
+
+def unsaid() -> list[Node]:
+    """What no host tells, be it that of unknown names or one that leads to HTTPS."""
+    return [
         directive("TraceEnable", "Off", why="TRACE would echo cookies; Django has no use for it"),
         directive("ServerSignature", "Off", why="error pages need not name versions"),
     ]

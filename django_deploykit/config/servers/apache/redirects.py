@@ -12,7 +12,7 @@ from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.apache import gateways, protected, urls
 from django_deploykit.config.servers.apache.addresses import virtual_host
 from django_deploykit.config.servers.apache.dialect import Version, grant
-from django_deploykit.config.servers.apache.logs_and_limits import limits, logs, timeouts
+from django_deploykit.config.servers.apache.logs_and_limits import limits, logs, timeouts, unsaid
 from django_deploykit.config.servers.apache.names import naming, spellings
 from django_deploykit.config.syntax.nodes import Comment, Glob, Node, Raw, block, directive
 
@@ -38,7 +38,7 @@ def _redirect_host(
     plan: Plan, group: Group, tls: Tls, names: list[str], target: str | None, port: str = ""
 ) -> list[Node]:
     children = naming(group, names, "plain HTTP", "its other spellings")
-    children += [*logs(plan, group), *timeouts(), *_acme(plan, tls)]
+    children += [*logs(plan, group), *timeouts(), *unsaid(), *_acme(plan, tls)]
     children += _exempt_applications(in_path(plan, group, secure=False), group)
     children.append(Comment("Everything else is on HTTPS."))
     if target:
