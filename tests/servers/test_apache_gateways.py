@@ -251,6 +251,30 @@ def test_an_existing_site_below_django(gateway: str) -> None:
                 assert running.server.get(url).text == "from the application"
 
 
+# And where the other server asks for passwords.
+_CREDENTIALS = """
+ProxyPass /older/ http://127.0.0.1:%d/
+<Location /older/>
+    SetEnvIf Authorization "(.+)" OLDER=$1
+    RequestHeader set Authorization "%%{OLDER}e" env=OLDER
+</Location>
+"""
+
+
+def test_an_existing_site_that_asks_for_passwords() -> None:
+    """It gets what the project does not read, and nobody else does."""
+    said = [("Authorization", "Basic eDp5")]
+    load = f"LoadModule setenvif_module {installed.module_directory()}/mod_setenvif.so"
+    with backends.listening("http") as other, backends.listening("http") as backend:
+        own, behind = _CREDENTIALS % other.port, Address("127.0.0.1", backend.port)
+        made = site(hosts=Hosts(names=("localhost",)))
+        with emitted.front("apache", "http", made, behind, own=own, around=load) as server:
+            server.request("GET", "/older/x", said)
+            server.request("GET", "/x", said)
+    assert b"Authorization: Basic eDp5" in other.last.head
+    assert b"eDp5" not in backend.last.head
+
+
 _BESIDE = f"""{_EXISTING}
 <IfModule proxy_module>
     ProxyPass /gone/ !
