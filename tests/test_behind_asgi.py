@@ -205,6 +205,15 @@ def test_the_servers_scope_is_left_alone() -> None:
     assert given == before
 
 
+@pytest.mark.parametrize(("length", "status"), [("10", 200), ("11", 413)])
+def test_the_limit_holds_for_a_length_that_a_front_has_measured(length: str, status: int) -> None:
+    """What was chunked for the front, and is stored there, comes with a length."""
+    answer = {"type": "http.response.start", "status": 200, "headers": []}
+    client = Client([answer], limit=10)
+    start, *_ = client.call(scope("http", "/", ("Content-Length", length), *TRUE))
+    assert (start["status"], bool(client.seen)) == (status, status == 200)
+
+
 @pytest.mark.parametrize(
     ("headers", "expected"),
     [

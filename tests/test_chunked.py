@@ -41,6 +41,13 @@ def test_a_chunked_body_over_the_limit_is_refused() -> None:
     assert seen == {}
 
 
+@pytest.mark.parametrize(("length", "status"), [("10", "200 OK"), ("11", "413 Content Too Large")])
+def test_the_limit_holds_for_a_length_that_a_front_has_measured(length: str, status: str) -> None:
+    """What was chunked for the front, and is stored there, comes with a length."""
+    statuses, _, seen = _ask(CONTENT_LENGTH=length, **{"wsgi.input": BytesIO()})
+    assert (statuses, bool(seen)) == ([status], status == "200 OK")
+
+
 @pytest.mark.parametrize(
     "environ",
     [
@@ -52,7 +59,7 @@ def test_a_chunked_body_over_the_limit_is_refused() -> None:
 def test_other_bodies_are_left_alone(environ: dict[str, Any]) -> None:
     """With a length, or without a server that ends its input, nothing is read ahead."""
     source = BytesIO(b"abcdef")
-    _, answer, seen = _ask(limit=1, **{"wsgi.input": source, **environ})
+    _, answer, seen = _ask(limit=3, **{"wsgi.input": source, **environ})
     assert seen["wsgi.input"] is source
     assert answer == (b"abc" if "CONTENT_LENGTH" in environ else b"")
 

@@ -24,15 +24,21 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 def behind_front(
-    application: Application, *, front: str, prefix: str = "", data: Iterable[str] = ()
+    application: Application,
+    *,
+    front: str,
+    prefix: str = "",
+    data: Iterable[str] = (),
+    limit: int | None = None,
 ) -> Application:
     """Wrap ``application`` to stand behind the server ``front`` that speaks HTTP to it.
 
     The client's address, the scheme and the ``data`` (names of SITE["ENVIRON"]) are taken from
     the headers of the contract, for requests and websockets alike; one without them is refused.
     ``prefix`` becomes the root_path; a path outside of it is answered with 404. Every other header
-    that only a proxy may set is dropped, and every one with an underscore in its name. Whatever is
-    neither (lifespan) passes untouched.
+    that only a proxy may set is dropped, and every one with an underscore in its name. A body of
+    more than ``limit`` bytes, by its length, is answered with 413. Whatever is neither (lifespan)
+    passes untouched.
     """
     door = AsgiDoor(Judge(trust.emitted("http", tuple(data))))
     marks_streams = front in contract.STREAM_FRONTS
@@ -44,6 +50,7 @@ def behind_front(
             await application(scope, receive, send)
             return
         try:
+            _check_length(scope, limit)
             entered = door.enter(_mounted(scope, prefix))
         except Refused as refused:
             await refuse(refused, scope, send)
@@ -69,6 +76,15 @@ def _teach_django() -> None:
     usual = ASGIHandler.request_class
     if not issubclass(usual, _WithData):
         ASGIHandler.request_class = type(usual.__name__, (_WithData, usual), {})
+
+
+def _check_length(scope: Scope, limit: int | None) -> None:
+    """Raise Refused (413) for a body that a front has stored and measured, and never looked at
+    (mod_proxy, which knows no LimitRequestBody)."""
+    said = [value for name, value in scope["headers"] if name.lower() == b"content-length"]
+    length = max((int(value) for value in said if value.isdigit()), default=0)
+    if limit is not None and length > limit:
+        raise Refused(413, f"a body of {length} bytes is more than {limit}")
 
 
 def _mounted(scope: Scope, prefix: str) -> Scope:

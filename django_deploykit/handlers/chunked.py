@@ -19,18 +19,27 @@ _CHUNK = 64 * 1024
 
 
 def measured(application: WSGIApplication, limit: int) -> WSGIApplication:
-    """Wrap ``application`` so that every body has a CONTENT_LENGTH.
+    """Wrap ``application`` so that every body has a CONTENT_LENGTH of at most ``limit``.
 
-    A body without one is read first, beyond 1 MiB into a temporary file. One of more than
-    ``limit`` bytes is answered with 413.
+    A body without one is read first, beyond 1 MiB into a temporary file. One of more bytes is
+    answered with 413: a front that has stored it says its length, and may not have looked at it
+    (mod_proxy, which knows no LimitRequestBody).
     """
 
     def measure(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if environ.get("CONTENT_LENGTH") or not environ.get("wsgi.input_terminated"):
+        length = environ.get("CONTENT_LENGTH") or ""
+        if length.isdecimal() and int(length) > limit:
+            return _refuse(start_response)
+        if length or not environ.get("wsgi.input_terminated"):
             return application(environ, start_response)
         return _answer(application, limit, environ, start_response)
 
     return measure
+
+
+def _refuse(start_response: StartResponse) -> list[bytes]:
+    start_response("413 Content Too Large", [("Content-Type", "text/plain")])
+    return [b"The request body is too large.\n"]
 
 
 def _answer(
@@ -42,8 +51,7 @@ def _answer(
     with SpooledTemporaryFile(_IN_MEMORY) as body:
         length = _copy(environ["wsgi.input"], body, limit)
         if length is None:
-            start_response("413 Content Too Large", [("Content-Type", "text/plain")])
-            yield b"The request body is too large.\n"
+            yield from _refuse(start_response)
             return
         body.seek(0)
         environ["CONTENT_LENGTH"], environ["wsgi.input"] = str(length), body

@@ -241,6 +241,32 @@ def test_what_apache_lets_in_arrives(public: Path, proxied: Stack) -> None:
         assert server.get("/", *cookies).status == 400
 
 
+# A view that takes the body in.
+READING = """
+from django.http import HttpResponse
+from django.urls import re_path
+from django.views.decorators.csrf import csrf_exempt
+
+urlpatterns = [re_path("", csrf_exempt(lambda request: HttpResponse(str(len(request.body)))))]
+"""
+# How a body in chunks that is too large ends (docs/howto/apache): where Apache stores it, it is the
+# application server that refuses it, and over HTTP before Apache has handed on all of it.
+REFUSED = {"uwsgi": {411}, "scgi": {411}, "fcgid": {500}, "http": {413, 502}}
+
+
+def test_a_body_in_chunks_has_a_limit_too(public: Path, proxied: Stack) -> None:
+    """mod_proxy knows none for it, and Django never sees one above it."""
+    directory = _directory(public, proxied, "chunks")
+    project = small_projects.make(directory / "project", {"chunks": ""})
+    (project.directory / "chunks" / "urls.py").write_text(READING)
+    chunk = b"%x\r\n%s\r\n" % (1 << 16, b"x" * (1 << 16))
+    head = b"PUT / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
+    head += b"Connection: close\r\n\r\n"
+    with harness.deployrun(project, *proxied.arguments, "--set", "body_limit=1M") as server:
+        for number, statuses in ((15, {200, 411}), (17, REFUSED.get(proxied.gateway, {413}))):
+            assert server.raw(head + number * chunk + b"0\r\n\r\n").status in statuses
+
+
 def test_an_application_that_is_away_costs_nothing_but_its_answers(
     public: Path, listening: Stack
 ) -> None:

@@ -542,7 +542,6 @@ def test_a_chunked_upload_arrives(server: Server, stack: Stack) -> None:
 
 
 @row(8)
-@only_where(_has_front, "gunicorn has no limit for bodies")
 def test_a_body_over_the_limit_is_refused(server: Server) -> None:
     """The server answers 413 before the body is sent."""
     head = (

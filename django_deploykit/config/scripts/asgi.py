@@ -17,6 +17,7 @@ _BEHIND = """
         front=<<front>>,
         prefix=<<prefix>>,
         data=<<data>>,
+        limit=<<limit>>,
     )
 """
 
