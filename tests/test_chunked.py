@@ -48,20 +48,52 @@ def test_the_limit_holds_for_a_length_that_a_front_has_measured(length: str, sta
     assert (statuses, bool(seen)) == ([status], status == "200 OK")
 
 
-@pytest.mark.parametrize(
-    "environ",
-    [
-        {"CONTENT_LENGTH": "3", "wsgi.input_terminated": True},
-        {"CONTENT_LENGTH": "3"},
-        {},
-    ],
-)
-def test_other_bodies_are_left_alone(environ: dict[str, Any]) -> None:
-    """With a length, or without a server that ends its input, nothing is read ahead."""
+@pytest.mark.parametrize("terminated", [True, False])
+def test_nobody_reads_behind_the_end_of_a_body(terminated: bool) -> None:
+    """What follows is not the application's, and a server might wait for it."""
     source = BytesIO(b"abcdef")
-    _, answer, seen = _ask(limit=3, **{"wsgi.input": source, **environ})
-    assert seen["wsgi.input"] is source
-    assert answer == (b"abc" if "CONTENT_LENGTH" in environ else b"")
+    environ = {"wsgi.input": source, "CONTENT_LENGTH": "3", "wsgi.input_terminated": terminated}
+    _, answer, _ = _ask(**environ)
+    assert (answer, source.read()) == (b"abc", b"def")
+
+
+def test_without_a_body_nothing_is_touched() -> None:
+    """Without a length, and a server that ends its input, there is none."""
+    source = BytesIO(b"abcdef")
+    _, answer, seen = _ask(**{"wsgi.input": source})
+    assert (answer, seen["wsgi.input"], source.tell()) == (b"", source, 0)
+
+
+class _Said(list[bytes]):
+    """An answer of Django's."""
+
+    def __init__(self, *, streaming: bool) -> None:
+        super().__init__([b"refused"])
+        self.streaming = streaming
+
+
+class _Gone(BytesIO):
+    def read(self, size: int | None = -1, /) -> bytes:
+        raise ConnectionResetError
+
+
+@pytest.mark.parametrize(
+    ("source", "streaming", "left"),
+    [(BytesIO(b"abcdef"), False, b"f"), (BytesIO(b"abcdef"), True, b"cdef"), (_Gone(), False, b"")],
+)
+def test_a_body_that_nobody_reads_comes_to_its_end(
+    source: BytesIO, streaming: bool, left: bytes
+) -> None:
+    """The front gets rid of it, and then takes the answer; a stream may still want it."""
+
+    def refuse(environ: Any, start_response: Any) -> Iterable[bytes]:
+        if not isinstance(source, _Gone):
+            environ["wsgi.input"].read(2)
+        return _Said(streaming=streaming)
+
+    environ = {"wsgi.input": source, "CONTENT_LENGTH": "5"}
+    response = measured(refuse, 10)(environ, lambda status, headers: None)
+    assert (list(response), source.getvalue()[source.tell() :]) == ([b"refused"], left)
 
 
 def test_the_body_stays_open_while_the_answer_is_sent() -> None:

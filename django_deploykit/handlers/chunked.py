@@ -1,4 +1,5 @@
-"""Request bodies without a Content-Length, which Django would take for empty ones.
+"""Request bodies without a Content-Length, which Django would take for empty ones, and those that
+nobody reads.
 
 A server that ends the input where a chunked body ends says so (``wsgi.input_terminated``, which
 mod_wsgi and gunicorn set), but Django reads only as many bytes as CONTENT_LENGTH names:
@@ -8,8 +9,11 @@ https://code.djangoproject.com/ticket/35838
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING
+
+from django.core.handlers.wsgi import LimitedStream
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -30,7 +34,9 @@ def measured(application: WSGIApplication, limit: int) -> WSGIApplication:
         length = environ.get("CONTENT_LENGTH") or ""
         if length.isdecimal() and int(length) > limit:
             return _refuse(start_response)
-        if length or not environ.get("wsgi.input_terminated"):
+        if length.isdecimal():
+            return _read_out(application, int(length), environ, start_response)
+        if not environ.get("wsgi.input_terminated"):
             return application(environ, start_response)
         return _answer(application, limit, environ, start_response)
 
@@ -40,6 +46,27 @@ def measured(application: WSGIApplication, limit: int) -> WSGIApplication:
 def _refuse(start_response: StartResponse) -> list[bytes]:
     start_response("413 Content Too Large", [("Content-Type", "text/plain")])
     return [b"The request body is too large.\n"]
+
+
+def _read_out(
+    application: WSGIApplication,
+    length: int,
+    environ: WSGIEnvironment,
+    start_response: StartResponse,
+) -> Iterable[bytes]:
+    """Answer once all of the body has come. Where the application leaves some of it (a refused
+    upload, a form without its cookie), the server would close the connection before the front has
+    sent that, and the front would answer with 502 or 503.
+
+    A stream may still read from it.
+    """
+    environ["wsgi.input"] = body = LimitedStream(environ["wsgi.input"], length)
+    response = application(environ, start_response)
+    if getattr(response, "streaming", None) is False:
+        with suppress(OSError):  # The client has gone, or is too slow for the server.
+            while body.read(_CHUNK):
+                pass
+    return response
 
 
 def _answer(

@@ -552,6 +552,13 @@ def test_a_body_over_the_limit_is_refused(server: Server) -> None:
 
 
 @row(8)
+def test_an_answer_to_a_body_that_nobody_reads(server: Server) -> None:
+    """Django refuses a form without its cookie unread, and the client is told so, not 502."""
+    for _ in range(3):
+        assert server.post("/login/", bytes(2 * MEBIBYTE)).status == 403
+
+
+@row(8)
 def test_expect_continue(server: Server) -> None:
     """A client that asks first is told to go on, and its body arrives."""
     with server.connect() as connection:
