@@ -74,6 +74,15 @@ def test_what_is_not_clear_ends_here(front: Front, head: str) -> None:
     assert len(front.backend.requests) == before
 
 
+@pytest.mark.parametrize("length", [100 * 1024**2 + 1, 2**31, 3 * 10**9, 2**32 + 5, 2**33])
+def test_a_body_above_the_limit_ends_here(front: Front, length: int) -> None:
+    """However large it is said to be: no number begins again at zero."""
+    before = len(front.backend.requests)
+    head = f"POST / HTTP/1.1\r\nHost: example.com\r\nContent-Length: {length}\r\n\r\n"
+    assert front.server.raw(head.encode(), "POST").status == 413
+    assert len(front.backend.requests) == before
+
+
 @pytest.mark.parametrize(
     ("path", "protocol"), [("/", "websocket"), ("/", "h2c"), ("/ws/", "websocket")]
 )

@@ -191,7 +191,8 @@ def _refusals(plan: Plan, found: list[Group]) -> Iterator[Node]:
             unclear = f"if host_{group.name} {{ path -m reg {quoted(_UNCLEAR)} }}"
             why = "url_dec finds no path in it, by which processes are chosen; Django does"
             yield _deny(400, unclear, why, "DEPLOYKIT['SITE']['POOLS']")
-    large = f"if {{ req.hdr_val(content-length) gt {plan.deployment.body_limit} }}"
+    # Not req.hdr_val, which reads a number of 32 bits: of 4 GiB it sees nothing.
+    large = f"if {{ req.body_size gt {plan.deployment.body_limit} }}"
     yield _deny(413, large, "a larger upload is refused before Django sees it", "body_limit")
 
 
