@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from django_deploykit.config.servers.lighttpd.gateway import spellings
 from django_deploykit.config.values import Address, Backend, addresses
 from django_deploykit.exceptions import ChoiceError, UnrepresentableValue
 from django_deploykit.run.validate import validate
-from tests.cases import CASES, DEPLOYMENT, HSTS, PROTECTED, TLS, Case, produced, site
+from tests.cases import CASES, DEPLOYMENT, HSTS, PROTECTED, TLS, Case, pool, produced, site
 from tests.servers import harness
 
 ACCEPTED = [name for name in CASES if produced("lighttpd", name)[0] == ".conf"]
@@ -116,6 +117,27 @@ def test_every_spelling_of_a_header() -> None:
 def test_limits_are_in_kibibytes() -> None:
     """The body limit is rounded up to what lighttpd counts in."""
     assert "server.max-request-size = 2\n" in rendered(site(), body_limit=1025).text
+
+
+@pytest.mark.parametrize(
+    ("facts", "seconds", "idle"),
+    [
+        (site(), 1, 60),
+        (site(), 60, 75),
+        (site(), 300, 315),
+        (site(pools=(pool("/reports/", "reports", request_timeout=600),)), 60, 615),
+    ],
+)
+def test_the_application_gives_up_before_lighttpd(
+    facts: SiteFacts, seconds: int, idle: int
+) -> None:
+    """Also where an answer has begun and pauses, which lighttpd takes for a client that takes
+    nothing."""
+    text = rendered(facts, request_timeout=seconds).text
+    assert f"    server.max-write-idle = {idle}\n" in text
+    waits = [int(found) for found in re.findall(r'"read-timeout" => (\d+),', text)]
+    assert waits
+    assert max(waits) <= idle
 
 
 @pytest.mark.parametrize(

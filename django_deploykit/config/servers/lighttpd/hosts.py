@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from django_deploykit.config import limits
 from django_deploykit.config import tls as guideline
 from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.facts import Tls
@@ -119,7 +120,7 @@ def _site(plan: Plan, group: Group, *, secure: bool, certificates: bool = False)
     children = [
         *own,
         *_basics(plan, group),
-        *_limits(plan.deployment),
+        *_limits(plan),
         *_unsaid(content.response_headers(_group_hsts(group, secure)), answering),
         Comment("The first condition that holds counts."),
         *answering,
@@ -170,8 +171,10 @@ def log_directory(deployment: Deployment) -> Path:
     return deployment.log_directory or Path("/var/log/lighttpd")
 
 
-def _limits(deployment: Deployment) -> list[Node]:
-    kibibytes = -(-deployment.body_limit // 1024)
+def _limits(plan: Plan) -> list[Node]:
+    kibibytes = -(-plan.deployment.body_limit // 1024)
+    # An answer that has begun, and pauses, ends by it as well (connections.c, max_write_idle).
+    patience = max(limits.front_timeout(part.deployment) for part in plan.each())
     return [
         directive(
             "server.max-request-size",
@@ -188,7 +191,12 @@ def _limits(deployment: Deployment) -> list[Node]:
             why="an answer is sent as it is written, and kept for a slow client",
         ),
         directive("server.max-read-idle", 60, why="a client that sends nothing is gone"),
-        directive("server.max-write-idle", 60, why="a client that takes nothing is gone"),
+        directive(
+            "server.max-write-idle",
+            max(60, patience),
+            why="a client that takes nothing is gone; after the application, which may pause",
+            setting="request_timeout",
+        ),
         directive("server.max-keep-alive-idle", 5, why="an idle connection costs a descriptor"),
     ]
 
@@ -214,7 +222,7 @@ def _redirecting(plan: Plan, group: Group, tls: Tls) -> Block:
     )
     children = [
         *_basics(plan, group),
-        *_limits(plan.deployment),
+        *_limits(plan),
         array("url.redirect", [target], why, group.hosts.setting),
         *chain([_acme(tls), *_exempt(plan, group)]),
     ]
