@@ -140,6 +140,14 @@ def test_the_application_gives_up_before_lighttpd(
     assert max(waits) <= idle
 
 
+def test_a_client_of_a_websocket_may_only_listen() -> None:
+    """Where one may be, lighttpd does not wait for a word of the client; elsewhere it does."""
+    for server, idle in (("uvicorn", ["60", "65535"]), ("", ["60"])):
+        case = Case(sites=(site(websockets=("/ws/",)),), gateway="http", app_server=server)
+        text = LighttpdRenderer(case.plan(LighttpdRenderer)).render().text
+        assert re.findall(r"server\.max-read-idle = (\d+)", text) == idle
+
+
 @pytest.mark.parametrize(
     ("version", "limited"), [((1, 4, 59), False), ((1, 4, 60), True), ((1, 4, 85), True)]
 )

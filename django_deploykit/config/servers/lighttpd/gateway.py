@@ -13,7 +13,7 @@ from django_deploykit.config.launcher import locale_variables
 from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.lighttpd import backends, cgi, protected, vhost_path
 from django_deploykit.config.servers.lighttpd.content import hsts, response_headers
-from django_deploykit.config.servers.lighttpd.dialect import URL, array, pair, when
+from django_deploykit.config.servers.lighttpd.dialect import UPGRADE, URL, array, pair, when
 from django_deploykit.config.syntax.lighttpd import regex
 from django_deploykit.config.syntax.nodes import Node, Raw, block, directive
 from django_deploykit.exceptions import ChoiceError, UnrepresentableValue
@@ -41,6 +41,8 @@ REWRITER = "mod_rewrite"
 REWRITES = ("url.rewrite-if-not-file", "url.rewrite-repeat-if-not-file")
 # Every spelling of a header's name is listed, and each dash doubles their number.
 _MOST_DASHES = 7
+# Seconds, the most that lighttpd takes.
+_LONGEST_IDLE = 65535
 _NOT_KEPT = "the application server; no connection to it is kept"
 
 
@@ -153,4 +155,8 @@ def _websockets(plan: Plan, site: SiteFacts) -> list[Node]:
     why, setting = "the application takes websockets here", "ASGI_APPLICATION"
     upgrade = pair("upgrade", "enable", why=why, setting=setting)
     header = array("proxy.header", [upgrade, *vhost_path.mapped(plan)], why)
-    return [when(URL, f"^(?:{'|'.join(urls)})", [header], why, setting)]
+    listens = "one who only listens may stay; a websocket that is silent ends by max-write-idle"
+    idle = directive("server.max-read-idle", _LONGEST_IDLE, why=listens, setting=setting)
+    # A body, which may be expected at the same URL, has to arrive.
+    asked = when(UPGRADE, "(?i)websocket", [idle], why, setting)
+    return [when(URL, f"^(?:{'|'.join(urls)})", [header, asked], why, setting)]
