@@ -33,6 +33,7 @@ SETTINGS = """
     DEBUG = False
     ALLOWED_HOSTS = ['shop.example.com']
     STATIC_ROOT = BASE_DIR / 'static'
+    FILE_UPLOAD_PERMISSIONS = 0o600
     ROOT_URLCONF = 'shop.pages'
     DEPLOYKIT = {'PROXY': {
         'TRUSTED': ['127.0.0.2'],
@@ -122,6 +123,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     with harness.public_directory() as directory:
         project = start_project(directory / "shop", SETTINGS)
         project.write("shop/pages.py", PAGES)
+        # As a checkout is whose owner has a private umask.
+        for path in (project.directory / "shop", project.directory / "shop/pages.py"):
+            path.chmod(path.stat().st_mode & 0o700)
         project.write("environment", f"SHOP_SECRET={SECRET}\n")
         done = project.manage(
             "deployconfig", "kubernetes", "--output", "deploy", SHOP_SECRET="unused"

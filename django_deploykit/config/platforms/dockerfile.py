@@ -83,6 +83,7 @@ class DockerfileRenderer(Renderer):
             ),
             self._settings(site),
             *self._static(site),
+            self._readable(site),
         ]
 
     def _run(self, site: SiteFacts, service: Service) -> list[Node]:
@@ -123,6 +124,12 @@ class DockerfileRenderer(Renderer):
                 for path in collected
             ),
         ]
+
+    def _readable(self, site: SiteFacts) -> Node:
+        """COPY keeps the modes of a checkout, and collectstatic has FILE_UPLOAD_PERMISSIONS."""
+        places = map(str, [PROJECT, *self._outside(site)])
+        why = "who runs here owns no file, and has to read them all"
+        return _run("chmod", "-R", "a+rX", *places, why=why)
 
     def _outside(self, site: SiteFacts) -> list[Path]:
         """Collected files that are not copied with the project anyway."""
