@@ -279,6 +279,15 @@ def test_only_a_page_made_for_it_restarts_a_pod(path: str | None, liveness: str)
     assert liveness in web["livenessProbe"]
 
 
+@pytest.mark.parametrize("timeout", [1, 60, 600])
+def test_no_pod_is_restarted_for_requests_that_may_run(timeout: int) -> None:
+    """While each thread has a request that may last so long, the page is not answered either."""
+    (web,) = pod(cluster(health="/healthz/", request_timeout=timeout))["containers"]
+    probe = web["livenessProbe"]
+    assert probe["timeoutSeconds"] * probe["failureThreshold"] > timeout
+    assert probe["timeoutSeconds"] * (probe["failureThreshold"] - 1) < timeout + 60
+
+
 @pytest.mark.parametrize("app_server", ["uvicorn", "uwsgi", "granian"])
 def test_servers_that_need_a_front_are_refused(app_server: str) -> None:
     """Nothing stands in front of them in a pod that would clean what a client sends."""

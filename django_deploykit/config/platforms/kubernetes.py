@@ -27,6 +27,9 @@ WEB = "web"
 # Of the CPUs that a pod asks for: above that, more pods; the rest is for the time they need.
 _BUSY_PERCENT = 70
 
+# Seconds until a probe has an answer where nobody has to wait for a thread.
+_PROMPT = 5
+
 _TEMPORARY = Path("/tmp")  # noqa: S108 - asked about, not used
 
 
@@ -108,21 +111,26 @@ class KubernetesRenderer(Renderer):
             "lifecycle": {"preStop": {"sleep": {"seconds": wait}}},
         }
 
-    def _probe(self, site: SiteFacts, why: str, period: int, failures: int) -> Because:
+    def _probe(
+        self, site: SiteFacts, why: str, period: int, failures: int, wait: int = _PROMPT
+    ) -> Because:
         request: Object = {
             "port": "http",
             "path": Because(health_path(self.plan, site), "a cheap page", "health"),
             "httpHeaders": self._headers(site),
         }
-        return Because({"httpGet": request, **_often(period, failures)}, why)
+        return Because({"httpGet": request, **_often(period, failures, wait)}, why)
 
     def _alive(self, site: SiteFacts) -> Because:
         """A page may fail because a database does: starting anew would only make that worse. So
-        unless a page is named for it, only the port is asked."""
+        unless a page is named for it, only the port is asked. It waits for a thread like any
+        request, and may find none for as long as a request may take: busy is not dead."""
         why = "a process that hangs is started anew"
         if self.deployment.health:
-            return self._probe(site, why, 10, 6)
-        return Because({"tcpSocket": {"port": "http"}, **_often(10, 6)}, why)
+            wait = limits.queue_timeout(self.deployment)
+            failures = -(-limits.front_timeout(self.deployment) // wait)
+            return self._probe(site, why, 10, failures, wait)
+        return Because({"tcpSocket": {"port": "http"}, **_often(10, 6, _PROMPT)}, why)
 
     def _headers(self, site: SiteFacts) -> Because:
         """What the probes say: a host that Django takes, and, if a cluster's nodes are trusted
@@ -217,8 +225,8 @@ def health_path(plan: Plan, site: SiteFacts) -> str:
     return f"{site.prefix}{plan.deployment.health or '/'}"
 
 
-def _often(period: int, failures: int) -> Object:
-    return {"periodSeconds": period, "failureThreshold": failures, "timeoutSeconds": 5}
+def _often(period: int, failures: int, wait: int) -> Object:
+    return {"periodSeconds": period, "failureThreshold": failures, "timeoutSeconds": wait}
 
 
 def _probe_host(site: SiteFacts) -> str:
