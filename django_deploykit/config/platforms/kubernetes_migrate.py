@@ -1,4 +1,4 @@
-"""A Job that migrates the databases, once for each version of the image.
+"""A Job that migrates the database ``default``, once for each version of the image.
 
 A Job cannot be changed once it is there: its name has a checksum of what it does, so that a new
 image is a new Job, and the same one is the same.
@@ -23,7 +23,7 @@ class KubernetesMigrateRenderer(Renderer):
     """A Job that runs ``migrate``; to be waited for before the new pods come."""
 
     name = "kubernetes-migrate"
-    summary = "a Kubernetes Job that migrates the databases of one site"
+    summary = "a Kubernetes Job that migrates the default database of one site"
     gateways = ("file",)
     in_container = True
 
