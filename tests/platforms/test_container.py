@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -116,6 +118,30 @@ def test_data_and_secrets_are_left_out() -> None:
         "/static",
         "/tls/key.pem",
     ]
+
+
+@pytest.mark.parametrize(
+    ("path", "left_out"),
+    [
+        (".env", True),
+        ("shop/.env.production", True),
+        (".envrc", True),
+        (".envs/.production/.django", True),
+        ("live.env", True),
+        ("tls/shop.key", True),
+        ("venv/bin/python", True),
+        ("env/lib/python3.13/site-packages/django/apps.py", True),
+        ("db.sqlite3-wal", True),
+        ("shop/environment.py", False),
+        ("shop/keys.py", False),
+    ],
+)
+def test_secrets_and_environments_are_left_out(path: str, left_out: bool) -> None:
+    """Wherever in the project it lies, without a setting that names it."""
+    stack = resolve("dockerignore")
+    (rendered,) = stack.render(stack.plan([site()], DEPLOYMENT))
+    anywhere = re.findall(r"(?m)^\*\*/(.+)$", rendered.text)
+    assert left_out is any(fnmatch(part, one) for part in Path(path).parts for one in anywhere)
 
 
 def test_uploads_are_left_out_whoever_may_read_them() -> None:

@@ -19,14 +19,15 @@ from django_deploykit.exceptions import UnrepresentableValue
 
 _ALWAYS = (
     "# Secrets",
-    "**/.env",
-    "**/.env.*",
+    # .env, .env.production, .envrc (direnv), .envs/.production/.django (cookiecutter-django)
+    "**/.env*",
     "**/*.env",
     "**/*.key",
     "# History, environments and what Python makes",
     "**/.git",
     "**/.venv",
     "**/venv",
+    "**/site-packages",
     "**/__pycache__",
     "**/*.sqlite3",
     "**/*.sqlite3-*",
