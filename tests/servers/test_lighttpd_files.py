@@ -89,6 +89,57 @@ def test_django_answers_its_own_urls(handling: tuple[Server, str], name: str) ->
     assert answer.status == 200, gateway
 
 
+# Where a server that has more than this site finds PHP, which it would run elsewhere.
+ALIAS = 'alias.url = ("/blog/" => "{place}/")'
+PLACES = {
+    "/blog/config.php": ALIAS,
+    "/~blog/config.php": """
+        server.modules += ("mod_userdir")
+        userdir.basepath = "{place}/.."
+        userdir.path = ""
+    """,
+    "/config.php": """
+        server.modules += ("mod_simple_vhost")
+        simple-vhost.server-root = "{place}/.."
+        simple-vhost.default-host = "blog"
+        simple-vhost.document-root = ""
+    """,
+    "//config.php": """
+        server.modules += ("mod_evhost")
+        evhost.path-pattern = "{place}/"
+    """,
+}
+
+
+@pytest.mark.parametrize(("url", "around"), PLACES.items())
+def test_no_file_but_the_sites_own_is_sent(public: Path, url: str, around: str) -> None:
+    """Its handlers are off on the site's names, so that a password in it would be read by all."""
+    harness.require_lighttpd()
+    place = public / "places" / "blog"
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "config.php").write_text("<?php $password = 'secret';")
+    site, nowhere = cases.site(prefix="/app", root=str(public)), Address("127.0.0.1", 9)
+    around = HANDLERS + around.replace("{place}", str(place))
+    with emitted.front("lighttpd", "http", site, nowhere, around=around) as server:
+        answer = server.request("GET", url, [("Host", "example.com")])
+    assert answer.status in (403, 404)
+    assert b"secret" not in answer.body
+
+
+def test_own_directives_may_send_files(public: Path) -> None:
+    """They say so, beside the place where those lie (docs/howto/lighttpd)."""
+    harness.require_lighttpd()
+    (public / "old").mkdir()
+    (public / "old" / "a.pdf").write_text("old")
+    site, nowhere = cases.site(prefix="/app", root=str(public)), Address("127.0.0.1", 9)
+    own = f"""$HTTP["url"] =~ "^/old/" {{
+        alias.url = ("/old/" => "{public}/old/")
+        static-file.exclude-extensions = ()
+    }}"""
+    with emitted.front("lighttpd", "http", site, nowhere, own=own) as server:
+        assert server.request("GET", "/old/a.pdf", [("Host", "example.com")]).text == "old"
+
+
 # What a CMS of the same server says for whatever it serves: a missing file is a page.
 ELSEWHERE = [
     'server.error-handler-404 = "/index.php"',

@@ -203,11 +203,25 @@ def _root_files(site: SiteFacts, secure: bool) -> Block:
     )
     children = [
         array("alias.url", entries, why, "ROOT_FILES"),
+        sent(),
         directive("mimetype.assign", Raw(TYPES), why="the table above"),
         *response_headers(headers),
     ]
     urls = "|".join(regex(file.url) for file in site.root_files)
     return when(URL, f"^(?:{urls})$", children, "files at the root of the host", "ROOT_FILES")
+
+
+def unsent() -> Node:
+    """No file of the whole host, whatever the server's own configuration has there: a directory of
+    PHP by ``alias.url``, of a user, of a virtual host. Nothing would run it here: it would be
+    text."""
+    why = "no file is sent but where it is said"
+    return values("static-file.exclude-extensions", ("",), why)
+
+
+def sent() -> Node:
+    """Every file, by whatever name."""
+    return directive("static-file.exclude-extensions", NOTHING, why="here files are sent")
 
 
 def unlinked(path: Path) -> str:
@@ -225,6 +239,7 @@ def _alias(mount: Mount) -> Node:
 def _serving(plan: Plan, setting: str) -> list[Node]:
     linked = "enable" if plan.deployment.admin_static == "symlink" else "disable"
     return [
+        sent(),
         directive("mimetype.assign", Raw(TYPES), why="the table above"),
         directive(
             "server.follow-symlink", linked, why="no symbolic link leads out", setting=setting

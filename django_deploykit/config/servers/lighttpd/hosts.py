@@ -140,7 +140,7 @@ def _basics(plan: Plan, group: Group) -> list[Node]:
     return [
         directive("server.document-root", content.NOWHERE, why=_NO_TARGET),
         directive("url.access-deny", NOTHING, why=why),
-        directive("static-file.exclude-extensions", NOTHING, why=why),
+        content.unsent(),
         *_own_errors(),
         directive(
             "static-file.disable-pathinfo",
@@ -237,6 +237,7 @@ def _acme(tls: Tls) -> Block:
     children = [
         directive("url.redirect", NOTHING, why=why),
         array("alias.url", [entry], why, guideline.SETTING),
+        content.sent(),
         directive(
             "server.follow-symlink",
             "disable",
