@@ -166,6 +166,14 @@ def test_a_socket_or_an_address() -> None:
     assert '"port" => 9000,' in text
 
 
+def test_urls_that_differ_only_in_their_case() -> None:
+    """lighttpd would not start, and its message names no setting."""
+    facts = site(pools=(pool("/reports/", "reports"), pool("/Reports/", "other")))
+    message = r"\['/Reports/'\]: to lighttpd, .* those of DEPLOYKIT.*\['/reports/'\]"
+    with pytest.raises(ChoiceError, match=message):
+        rendered(facts)
+
+
 def test_exact_names_come_before_wider_ones() -> None:
     """The first condition that holds counts, so a site for any name stands last."""
     anybody = site("anybody", hosts=Hosts(names=("*",)))

@@ -76,11 +76,26 @@ def otherwise(children: list[Node], why: str, setting: str = "") -> Block:
 
 def chain(blocks: Iterable[Block]) -> list[Node]:
     """Conditions of which only the first that holds counts; alone, "else" is no condition."""
-    first, *others = blocks
+    first, *others = _told_apart(blocks)
     if first.name == "else":
         # Written as it is, it would be the other side of whatever condition stands further up.
         return list(first.children)
     return [first, *map(_continued, others)]
+
+
+def _told_apart(blocks: Iterable[Block]) -> list[Block]:
+    """The same blocks. Raise ChoiceError for two that lighttpd, to which the case of a condition is
+    nothing, would take for one and refuse."""
+    found: dict[tuple[str, str], Block] = {}
+    for one in blocks:
+        pattern = str(one.args[-1]) if one.args else ""
+        other = found.setdefault((one.name, pattern.casefold()), one)
+        if other is not one:
+            raise ChoiceError(
+                f"{one.setting}: to lighttpd, URLs that differ only in small and capital letters "
+                f"are one, here those of {other.setting}. Choose another URL, or another server."
+            )
+    return list(found.values())
 
 
 def _continued(one: Block) -> Block:
