@@ -50,8 +50,8 @@ _APPLICATION = """
 class Started:
     """A dispatcher that runs, and a client of it that speaks the protocol itself."""
 
-    def __init__(self, path: Path, errors: Path) -> None:
-        self.path, self.errors = path, errors
+    def __init__(self, path: Path, errors: Path, process: subprocess.Popen[bytes]) -> None:
+        self.path, self.errors, self.process = path, errors, process
 
     def connect(self) -> socket.socket:
         return connected(self.path)
@@ -124,7 +124,7 @@ def started(tmp_path: Path, protocol: str, seconds: int) -> Iterator[Started]:
         process = subprocess.Popen([sys.executable, str(script)], env=_environment(), stderr=stderr)
     try:
         wait_for(lambda: listens(path))
-        yield Started(path, errors)
+        yield Started(path, errors, process)
     finally:
         process.terminate()
         assert process.wait(30) == 0  # flup's own prefork server stays, whatever it is told.
@@ -184,6 +184,43 @@ def test_a_request_that_keeps_pythons_lock_costs_its_process(started: Started) -
     assert started.fastcgi({})["pid"] != before
 
 
+# What a front has sent when it dies without a word, as its machine may.
+SILENT = {
+    "fastcgi, nothing": ("fastcgi", b""),
+    "fastcgi, a beginning": ("fastcgi", begin()),
+    "fastcgi, a part of a record": ("fastcgi", begin() + record(4, b"12345")[:-1]),
+    "scgi, nothing": ("scgi", b""),
+    "scgi, a part of its head": ("scgi", b"70:CONTENT_LENGTH"),
+}
+
+
+@pytest.mark.parametrize("seconds", [1])
+@pytest.mark.parametrize(("protocol", "sent"), SILENT.values(), ids=SILENT.keys())
+def test_a_front_that_falls_silent_is_given_up(started: Started, sent: bytes) -> None:
+    """No longer than a request may take: the process answers others then."""
+    with started.connect() as silent:
+        silent.sendall(sent)
+        assert silent.recv(100) == b""
+    assert "took longer" not in started.errors.read_text()
+
+
+@pytest.mark.parametrize("seconds", [1])
+def test_a_front_that_never_closes_is_given_up(started: Started) -> None:
+    """It got its answer; nothing else is to come."""
+    with started.connect() as silent:
+        silent.sendall(begin() + params({}) + record(5, b""))
+        before = parsed(silent)["pid"]
+        assert started.fastcgi({})["pid"] == before
+
+
+@pytest.mark.parametrize("protocol", ["fastcgi", "scgi"])
+def test_a_front_that_falls_silent_does_not_keep_it_from_ending(started: Started) -> None:
+    """SIGTERM is heeded long before a request would have taken too long."""
+    with started.connect():
+        started.process.terminate()
+        assert started.process.wait(30) == 0
+
+
 @pytest.mark.parametrize("protocol", ["scgi"])
 def test_scgi(started: Started) -> None:
     """The other protocol: a netstring of parameters, then the body."""
@@ -215,7 +252,7 @@ def test_started_by_a_front_it_takes_the_socket_it_was_given(tmp_path: Path) -> 
     path, errors = tmp_path / "s", tmp_path / "errors"
     process = _started_by_a_front(tmp_path, path)
     try:
-        seen = Started(path, errors).fastcgi({"PATH_INFO": "/"})
+        seen = Started(path, errors, process).fastcgi({"PATH_INFO": "/"})
         assert seen["pid"] == process.pid
     finally:
         process.terminate()

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import select
 import socket
 import sys
+import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,7 @@ from flup.server import fcgi_base, fcgi_single, scgi_base
 from flup.server.singleserver import SingleServer
 
 from django_deploykit.handlers.workers import (
+    EXPECTED,
     bound_socket,
     close_inherited_socket,
     inherited_socket,
@@ -38,6 +41,8 @@ _REQUIRED = {
     "SERVER_PORT": "80",
     "SERVER_PROTOCOL": "HTTP/1.0",
 }
+# Seconds between two looks whether the process is to end.
+_LOOK = 1.0
 
 
 def serve(
@@ -110,6 +115,17 @@ class _Repaired(SingleServer):  # type: ignore[misc]  # flup has no types
         self._own.close()
         close_inherited_socket()
 
+    def expects(self, connection: socket.socket, begun: bool) -> bool:
+        """Wait until something comes, no longer than a request may take, and tell whether it did:
+        a front that died without a word would hold the process for ever. If the process is to end,
+        a request that has not ``begun`` is awaited for a moment only."""
+        since = time.monotonic()
+        while not select.select((connection,), (), (), _LOOK)[0]:
+            most = self.seconds if begun or self._keepGoing else EXPECTED
+            if time.monotonic() - since > most:
+                return False
+        return True
+
     def handler(self, request: Any) -> Any:
         with limited_alone(self.seconds):
             return super().handler(request)
@@ -137,6 +153,7 @@ class _Connection(fcgi_base.Connection):  # type: ignore[misc]
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
+        self._sock.settimeout(self.server.seconds)
         self._params: dict[int, bytes] = {}
 
     def run(self) -> None:
@@ -145,6 +162,20 @@ class _Connection(fcgi_base.Connection):  # type: ignore[misc]
         except OSError:
             with contextlib.suppress(OSError):
                 self._sock.close()
+
+    def process_input(self) -> None:
+        if not self.server.expects(self._sock, begun=bool(self._requests)):
+            raise EOFError
+        super().process_input()
+
+    def _cleanupSocket(self) -> None:
+        """Let the front, which may still read, close first; flup would wait for that for ever."""
+        with contextlib.suppress(OSError):
+            self._sock.settimeout(EXPECTED)
+            self._sock.shutdown(socket.SHUT_WR)
+            while self._sock.recv(1024):
+                pass
+        self._sock.close()
 
     def _do_params(self, record: Any) -> None:
         """Join the stream first: a pair may go on in the next record (specification, 3.3)."""
@@ -158,6 +189,17 @@ class _Connection(fcgi_base.Connection):  # type: ignore[misc]
             position, (name, value) = fcgi_base.decode_pair(data, position)
             request.params[name.decode("latin-1")] = value.decode("latin-1")
         super()._do_params(record)
+
+
+class _ScgiConnection(scgi_base.Connection):  # type: ignore[misc]
+    """A connection that is given up if nothing comes."""
+
+    def run(self) -> None:
+        self._sock.settimeout(self.server.seconds)
+        if self.server.expects(self._sock, begun=False):
+            super().run()
+        else:
+            self._sock.close()
 
 
 class _FastCgi(_Repaired, fcgi_single.WSGIServer):  # type: ignore[misc]
@@ -176,7 +218,7 @@ class _Scgi(_Repaired, scgi_base.BaseSCGIServer):  # type: ignore[misc]
             allowedServers=None,
             loggingLevel=logging.WARNING,
         )
-        SingleServer.__init__(self, scgi_base.Connection, (self, None))
+        SingleServer.__init__(self, _ScgiConnection, (self, None))
         self.seconds = seconds
 
 
