@@ -51,6 +51,11 @@ class Front:
         host = self.address.host or "127.0.0.1"
         return f"[{host}]" if ":" in host else host
 
+    def ready(self, status: int) -> str:
+        """The line that says so, and what is wrong with it."""
+        wrong = f" but it answers {status}: see the log" if status >= 500 else ""
+        return f"ready {self.url}{wrong}"
+
     def status(self) -> int | None:
         """The status of a first answer, or None while there is none."""
         connection = self._connection()
@@ -122,9 +127,10 @@ def supervise(
             running.callback(end, started[-1])
             if process.socket:
                 _wait(started, stop, follower, process.socket, functools.partial(_listens, process))
-        _wait(started, stop, follower, front.url, lambda: front.status() is not None)
-        if not stop.is_set():
-            ready(f"ready {front.url}")
+        status = _wait(started, stop, follower, front.url, front.status)
+        if status and not stop.is_set():
+            follower.copy()
+            ready(front.ready(status))
         while not stop.wait(0.1):
             follower.copy()
             _check_alive(started, follower)
@@ -169,16 +175,20 @@ def _wait(
     stop: Stop,
     follower: _Follower,
     what: object,
-    answers: Callable[[], bool],
-) -> None:
-    """Wait until ``answers()``, a signal, the end of a server, or too long a time."""
+    answers: Callable[[], int | None],
+) -> int | None:
+    """Wait for what ``answers()``, and return it; or for a signal, the end of a server, or too long
+    a time."""
     deadline = time.monotonic() + _START_SECONDS
-    while not stop.is_set() and not answers():
+    while not stop.is_set():
+        if answer := answers():
+            return answer
         _check_alive(started, follower)
         if time.monotonic() > deadline:
             follower.copy()
             raise CannotRun(f"{what} did not answer in {_START_SECONDS:.0f} seconds.")
         stop.wait(0.05)
+    return None
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

@@ -129,6 +129,7 @@ class Server:
     process: subprocess.Popen[str]
     log: list[str]
     host: str = "localhost"
+    said: str = ""
 
     def get(self, path: str, *headers: tuple[str, str], method: str = "GET") -> Response:
         """Request a path below the prefix."""
@@ -188,7 +189,7 @@ def deployrun(
             process.wait(60)
             reader.join(10)
             raise AssertionError(f"deployrun did not start: {line}{''.join(log)}")
-        yield Server(port, prefix, process, log)
+        yield Server(port, prefix, process, log, said=line)
     finally:
         stop(process)
         reader.join(10)

@@ -63,6 +63,7 @@ def test_it_says_where_it_answers_and_streams_the_logs(example: Project) -> None
     stack = STACKS["gunicorn/http"]
     environ = {"FORCE_SCRIPT_NAME": "/app"}
     with harness.deployrun(example, *stack.arguments, prefix="/app", environ=environ) as server:
+        assert server.said == f"ready http://127.0.0.1:{server.port}/app/\n"
         server.get("/whoami/")
         harness.stop(server.process)
         assert server.process.stdout is not None
@@ -279,6 +280,7 @@ def test_a_project_that_fails_to_load_says_why_every_time(broken: Project) -> No
     stack = apache()
     # "manage.py" itself assigns nothing: the environment chooses the settings.
     with harness.deployrun(broken, *stack.of_one_process) as server:
+        assert server.said.endswith("/ but it answers 500: see the log\n")
         before = _count(server.log, "the original problem")
         for _ in range(3):
             assert server.get("/").status == 500
