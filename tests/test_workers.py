@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,14 @@ def fork(real=os.fork, forks=pathlib.Path(__file__).with_name("forks")):
 
 os.fork = fork
 threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()
+"""
+# Says whenever it is loaded, and takes its time.
+_SLOW = """
+import pathlib, time
+
+with pathlib.Path(__file__).with_name("loads").open("a") as loads:
+    loads.write("x")
+time.sleep(1)
 """
 
 
@@ -229,6 +238,22 @@ def test_a_reload_refuses_no_connection(program: Program) -> None:
     for _ in range(2):  # A program that was started anew can be started anew.
         program.process.send_signal(signal.SIGHUP)
         assert int(program.ask()) > 0
+    assert program.process.poll() is None
+
+
+def _differs(path: Path, text: str) -> bool:
+    return path.read_text() != text
+
+
+@pytest.mark.parametrize("first", [_SLOW], ids=["slow"])
+def test_a_reload_during_a_reload_is_not_lost(program: Program, tmp_path: Path) -> None:
+    """Code that came after the first one had begun to load is loaded too."""
+    loads = tmp_path / "loads"
+    for _ in range(2):
+        before = loads.read_text()
+        program.process.send_signal(signal.SIGHUP)
+        wait_for(partial(_differs, loads, before))
+    assert int(program.ask()) > 0
     assert program.process.poll() is None
 
 

@@ -176,10 +176,11 @@ def _gone() -> Iterator[int]:
 def _start_anew(listener: socket.socket) -> None:
     """Become the same program, newly loaded; connections wait in the socket's queue."""
     os.dup2(listener.fileno(), _INHERITED)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # A second one must not end it as it starts.
-    for one in (signal.SIGTERM, signal.SIGINT):  # One that came meanwhile must.
+    for one in (signal.SIGTERM, signal.SIGINT):  # One that came meanwhile must end it.
         signal.signal(one, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    # A second SIGHUP stays blocked, and waits until the program asks: it must not end it as it
+    # starts, and may be for code that is newer than what it loads.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {*_SIGNALS} - {signal.SIGHUP})
     os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - its own command line, once more
 
 
