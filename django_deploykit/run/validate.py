@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 from dataclasses import replace
 
@@ -10,6 +11,8 @@ from django_deploykit.config.renderer import Foreground
 from django_deploykit.config.stack import Stack
 from django_deploykit.exceptions import CannotRun
 from django_deploykit.run.directory import lay_out, run_directory
+
+_SECONDS = 60
 
 
 def validate(stack: Stack, plan: Plan) -> str:
@@ -21,7 +24,15 @@ def validate(stack: Stack, plan: Plan) -> str:
 
 
 def _check(foreground: Foreground) -> str:
-    done = subprocess.run(foreground.check, capture_output=True, text=True, timeout=60, check=False)
+    try:
+        done = subprocess.run(
+            foreground.check, capture_output=True, text=True, timeout=_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired as late:
+        raise CannotRun(
+            f"The server's checker did not end in {_SECONDS} seconds: {shlex.join(late.cmd)}. Some "
+            "load the project: see what that waits for."
+        ) from None
     said = done.stdout + done.stderr
     if done.returncode:
         raise CannotRun(f"The server refuses the configuration:\n{said.strip()}")

@@ -18,6 +18,7 @@ from django_deploykit.config.output import output_files, write
 from django_deploykit.config.plan import Plan
 from django_deploykit.config.stack import resolve
 from django_deploykit.config.values import Address
+from django_deploykit.exceptions import CannotRun
 from django_deploykit.run.validate import validate
 from tests.cases import CASES, DEPLOYMENT, MEDIA, VERSIONS, Case, produced, site
 from tests.config.tiny import environment, relocated
@@ -51,6 +52,18 @@ def test_gunicorn_accepts(name: str, tmp_path: Path) -> None:
         deployment=replace(case.deployment, user=user, group=""),
     )
     assert validate(local.stack(GunicornRenderer), plan(local)) == ""
+
+
+@pytest.mark.server
+@pytest.mark.usefixtures("clean_environment")
+def test_a_project_that_hangs_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """gunicorn's checker loads it, and would wait as long."""
+    harness.require("gunicorn", importlib.util.find_spec("gunicorn"))
+    case = replace(CASES["minimal"], sites=(relocated(site(), tmp_path),))
+    (tmp_path / "shop" / "wsgi.py").write_text("import time\ntime.sleep(60)\n")
+    monkeypatch.setattr("django_deploykit.run.validate._SECONDS", 1)
+    with pytest.raises(CannotRun, match=r"did not end in 1 seconds: .*--check-config"):
+        validate(case.stack(GunicornRenderer), plan(case))
 
 
 @pytest.mark.server
