@@ -506,6 +506,13 @@ def _handed(listener: socket.socket, project: Project, *more: str) -> subprocess
     )
 
 
+def test_nobody_has_to_wait_for_it(tmp_path: Path) -> None:
+    """If nobody reads that it is ready, it ends as a program that SIGPIPE ends."""
+    project = start_project(tmp_path / "shop")
+    done = project.manage_unread("runauthorizer", "--bind", str(tmp_path / "unheard.sock"))
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
+
+
 def test_r16_it_serves_on_a_socket_that_it_is_handed(tmp_path: Path) -> None:
     """Whatever --bind says; the socket is the manager's and stays, and who asks meanwhile waits."""
     project = start_project(tmp_path / "shop")

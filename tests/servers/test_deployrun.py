@@ -173,6 +173,30 @@ def test_nobody_has_to_read_the_logs(public: Path) -> None:
             process.kill()
 
 
+def test_nobody_has_to_wait_for_it(public: Path) -> None:
+    """If nobody reads that it is ready, it ends as a program that SIGPIPE ends."""
+    stack = STACKS["gunicorn/http"]
+    stack.require()
+    project = small_projects.make(public / "unheard", {"unheard": ""})
+    port = harness.free_port()
+    command = project.command("deployrun", *stack.arguments, "--listen", f"127.0.0.1:{port}")
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as unread:
+        done = subprocess.run(
+            command,
+            cwd=project.directory,
+            env=project.environment({}),
+            stdout=unread,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 128 + signal.SIGPIPE
+    assert "Traceback" not in done.stderr
+
+
 def test_without_a_target_the_best_stack_runs(example: Project) -> None:
     """A front with an ASGI server, for a project that takes websockets."""
     STACKS["nginx/http/uvicorn"].require()

@@ -23,6 +23,7 @@ from django_deploykit.config.values import Address
 from django_deploykit.exceptions import CannotRun, DeploykitError
 from django_deploykit.management import choices
 from django_deploykit.management.choices import Project
+from django_deploykit.management.pipes import quiet_pipe
 from django_deploykit.run.directory import lay_out, run_directory
 from django_deploykit.run.signals import Stop, signalled
 from django_deploykit.run.supervise import Front, check_ports, supervise
@@ -63,8 +64,8 @@ class Command(BaseCommand):
         supervise(processes, _front(plan), directory / "log", self._ready, stop)
 
     def _ready(self, line: str) -> None:
-        self.stdout.write(line)
-        self.stdout.flush()
+        with quiet_pipe(self.stdout):
+            self.stdout.write(line)
 
     def _choose(
         self, options: dict[str, Any], project: Project, directory: Path, user: str | None

@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django_deploykit import contract
 from django_deploykit.exceptions import DeploykitError
 from django_deploykit.management.choices import MISTAKE
+from django_deploykit.management.pipes import quiet_pipe
 from django_deploykit.management.users import require_users
 
 
@@ -54,5 +55,5 @@ class Command(BaseCommand):
             raise CommandError(str(error), returncode=MISTAKE) from error
 
     def _ready(self, line: str) -> None:
-        self.stdout.write(line)
-        self.stdout.flush()
+        with quiet_pipe(self.stdout):
+            self.stdout.write(line)
