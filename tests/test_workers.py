@@ -12,9 +12,11 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from unittest.mock import Mock, call
 
 import pytest
 
+from django_deploykit.handlers import workers
 from tests.projects import ROOT
 
 # Answers every connection with its process id, and the generation of the program.
@@ -142,6 +144,17 @@ def program(tmp_path: Path, first: str) -> Iterator[Program]:
     finally:
         process.terminate()
         process.wait(30)
+
+
+def test_a_pool_of_connections_is_closed_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its threads would not be there in another process, and whoever asks it would wait."""
+    pooled, plain = Mock(), Mock(spec=["close"])
+    found = Mock(all=Mock(return_value=[pooled, plain]))
+    monkeypatch.setattr(workers, "connections", found)
+    workers.close_databases()
+    found.all.assert_called_once_with(initialized_only=True)
+    assert pooled.method_calls == [call.close(), call.close_pool()]
+    assert plain.method_calls == [call.close()]
 
 
 def gone(pid: int) -> bool:

@@ -15,13 +15,13 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from django.db import connections
 from flup.server import fcgi_base, fcgi_single, scgi_base
 from flup.server.singleserver import SingleServer
 
 from django_deploykit.handlers.workers import (
     EXPECTED,
     bound_socket,
+    close_databases,
     close_inherited_socket,
     inherited_socket,
     limited_alone,
@@ -64,7 +64,7 @@ def serve(
         sys.exit("This file is started by a web server, with a FastCGI socket as standard input.")
     listener = listener or bound_socket(address or "")
     listener.setblocking(False)  # Another process may take the connection first.
-    connections.close_all()  # None that was opened while the application loaded is shared.
+    close_databases()
     server = _SERVERS[protocol](_told(application), seconds)
     if address is None:
         server.work_alone(listener)

@@ -15,7 +15,6 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
-from django.db import connections
 from twisted.internet import defer, task
 from twisted.internet.address import IPv4Address
 from twisted.internet.interfaces import IPushProducer, IReadDescriptor
@@ -38,6 +37,7 @@ from zope.interface import implementer
 from django_deploykit.handlers.workers import (
     EXPECTED,
     bound_socket,
+    close_databases,
     inherited_socket,
     limited,
     supervise,
@@ -74,7 +74,7 @@ def serve(
     """
     listener = inherited_socket() or bound_socket(address)
     listener.setblocking(False)  # Another process may take the connection first.
-    connections.close_all()  # None that was opened while the application loaded is shared.
+    close_databases()
     supervise(listener, lambda one: _work(one, application, threads, seconds), processes)
 
 

@@ -17,6 +17,8 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 
+from django.db import connections
+
 # FCGI_LISTENSOCK_FILENO of the FastCGI specification (2.2); systemd's StandardInput=socket too.
 _INHERITED = 0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
@@ -27,6 +29,15 @@ EXPECTED = 5
 _PAUSE = 1.0
 # By its number: what stands for it in Python may have been replaced.
 STDERR = 2
+
+
+def close_databases() -> None:
+    """Close what was opened while the application loaded. Processes that are forked next would
+    share it, and read one another's answers; of a pool's threads, they would have none."""
+    for connection in connections.all(initialized_only=True):
+        connection.close()
+        if close_pool := getattr(connection, "close_pool", None):
+            close_pool()
 
 
 def inherited_socket() -> socket.socket | None:

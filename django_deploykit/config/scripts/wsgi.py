@@ -16,6 +16,13 @@ _WATCHED = """
     application = watched(application, server=<<server>>)
 """
 
+_FORKED = """
+    from django_deploykit.handlers.workers import close_databases
+
+    # The processes that are made of this one share no connection.
+    close_databases()
+"""
+
 _MEASURED = """
     from django_deploykit.handlers.chunked import measured
 
@@ -59,6 +66,8 @@ _FILES = """
 
 # flup and Twisted run in the package's own processes, which have a limit (handlers/workers.py).
 _OVERLOOK = ("gunicorn", "uwsgi")
+# It loads the application once, and forks then, as flup and Twisted do here by themselves.
+_FORKS = "uwsgi"
 
 
 class WsgiScriptRenderer(Renderer):
@@ -82,6 +91,8 @@ class WsgiScriptRenderer(Renderer):
             wrappers += _ALONE
         elif self.plan.app_server:
             wrappers += _BEHIND if self.plan.front_sends_files else _BEHIND + _FILES
+        if self.plan.app_server == _FORKS:
+            wrappers += _FORKED
         return Rendered(
             filename=script_name(self.plan, site),
             lines=entry_lines(self.plan, site, dotted, setting, wrappers),
