@@ -23,6 +23,11 @@ MEDIA_CHOICES = ("none", "protected", "public")
 _SPECIAL = stat.S_ISUID | stat.S_ISGID
 # What a file of a log may be called that is none: such as /dev/stdout.
 _NO_FILES = (Path("/dev"), Path("/proc"))
+# Directories that Django uses if another setting has that value.
+_IN_FILES = {
+    "SESSION_FILE_PATH": ("SESSION_ENGINE", "django.contrib.sessions.backends.file"),
+    "EMAIL_FILE_PATH": ("EMAIL_BACKEND", "django.core.mail.backends.filebased.EmailBackend"),
+}
 
 
 def uploads(context: Context, prefix: str) -> tuple[Mount | None, Path | None]:
@@ -92,10 +97,14 @@ def caches(context: Context) -> tuple[Path, ...]:
 
 
 def writes(context: Context) -> tuple[tuple[str, Path], ...]:
-    """The directories of log files, and of uploads on their way, each with its setting."""
+    """The directories of log files, of uploads on their way, and of sessions and mail in files,
+    each with its setting."""
+    settings = context.settings
     found = [("LOGGING", path.parent) for path in _log_files(context)]
-    if directory := context.settings.FILE_UPLOAD_TEMP_DIR:
-        found.append(("FILE_UPLOAD_TEMP_DIR", Path(str(directory)).absolute()))
+    chosen = [name for name, (other, kept) in _IN_FILES.items() if getattr(settings, other) == kept]
+    for name in ("FILE_UPLOAD_TEMP_DIR", *chosen):
+        if directory := getattr(settings, name):
+            found.append((name, Path(str(directory)).absolute()))
     return tuple(dict.fromkeys(found))
 
 
