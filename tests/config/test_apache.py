@@ -225,6 +225,13 @@ def test_hostile_values_are_refused_by_name(facts: SiteFacts, setting: str) -> N
         text(facts)
 
 
+def test_a_blank_would_end_the_command_of_mod_fcgid() -> None:
+    """It would start the program that is called like the beginning."""
+    written = replace(plan(site(), gateway="fcgid"), directory=Path("/srv/a b"))
+    with pytest.raises(UnrepresentableValue, match=r"'/srv/a b/flup/shop\.fcgi' from --output"):
+        ApacheRenderer(written).render()
+
+
 # Versions
 
 

@@ -5,6 +5,7 @@ Manual: https://httpd.apache.org/mod_fcgid/mod/mod_fcgid.html
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from django_deploykit.config.appservers import flup
@@ -13,12 +14,21 @@ from django_deploykit.config.launcher import locale_variables
 from django_deploykit.config.plan import Plan
 from django_deploykit.config.servers.apache import cgi, protocols
 from django_deploykit.config.syntax.nodes import Argument, Node, directive
+from django_deploykit.exceptions import UnrepresentableValue
 
-check = cgi.check
 hygiene = cgi.hygiene
 server_level = cgi.server_level
 site_variables = cgi.site_variables
 warnings = cgi.warnings
+
+
+def check(plan: Plan) -> None:
+    """Refuse also the path of a dispatcher that mod_fcgid would start the beginning of: it takes
+    it for a command, and nothing quotes that."""
+    cgi.check(plan)
+    for path in (str(flup.script(plan, site)) for site in plan.sites):
+        if re.search(r"\s", path):
+            raise UnrepresentableValue(path, "mod_fcgid", "a blank ends the command", "--output")
 
 
 def mount(plan: Plan, sites: tuple[SiteFacts, ...], own: Sequence[str]) -> list[Node]:
