@@ -204,7 +204,6 @@ def test_a_front_that_falls_silent_is_given_up(started: Started, sent: bytes) ->
     assert "took longer" not in started.errors.read_text()
 
 
-@pytest.mark.parametrize("seconds", [1])
 def test_a_front_that_never_closes_is_given_up(started: Started) -> None:
     """It got its answer; nothing else is to come."""
     with started.connect() as silent:
