@@ -132,8 +132,7 @@ class Authenticator:
 
     def _remembered(self, credentials: Credentials) -> Account | None:
         account = self._account(credentials.login)
-        if account.user is None:
-            return None
+        # Nobody is looked for as well: what it takes to look would tell who is somebody.
         for path, backend in self._backends:
             known = self._verified.knows(account.user, path, credentials.password)
             if known and backends.admits(backend, account.user):

@@ -43,7 +43,8 @@ class Verified:
         return len(self._local)
 
     def knows(self, user: Any, backend: str, password: str) -> bool:
-        """Whether ``password`` was found to match what is stored for ``user`` now."""
+        """Whether ``password`` was found to match what is stored for ``user`` now; never of nobody,
+        None, of whom nothing is remembered."""
         parts = _parts(user, backend, password)
         key = digest(self._key, *parts)
         if self._local.get(key):
@@ -96,4 +97,6 @@ class Shared:
 
 
 def _parts(user: Any, backend: str, password: str) -> tuple[str, ...]:
+    if user is None:
+        return ("0", backend, password)
     return ("1", user._meta.label, str(user.pk), backend, user.password, password)

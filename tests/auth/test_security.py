@@ -16,6 +16,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_login_failed
 from django.core.cache import caches
+from django.core.cache.backends.locmem import LocMemCache
 from django.db import connection
 from django.http import HttpRequest
 from django.views.debug import ExceptionReporter
@@ -91,6 +92,25 @@ def test_r9_a_known_and_an_unknown_name_ask_the_database_alike(alice: User) -> N
             check_password(environ(), login, "wrong")
         counts.append(len(seen))
     assert counts[0] == counts[1]
+
+
+def test_r9_a_known_and_an_unknown_name_ask_a_shared_cache_alike(
+    alice: User, settings: Any, auth: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With CACHE["SHARED"], it is on the way to another host, or a query."""
+    settings.CACHES = {"default": {"BACKEND": f"{LocMemCache.__module__}.LocMemCache"}}
+    auth(CACHE={"SHARED": "default"})
+    seen: list[str] = []
+    get = LocMemCache.get
+
+    def note(cache: LocMemCache, *args: Any) -> Any:
+        seen.append(login)
+        return get(cache, *args)
+
+    monkeypatch.setattr(LocMemCache, "get", note)
+    for login in ("alice", "nobody", "nul\0"):
+        assert not check_password(environ(), login, "wrong")
+    assert seen == ["alice", "alice", "nobody", "nobody", "nul\0", "nul\0"]
 
 
 def test_r9_throttled_costs_nothing_and_is_logged(
