@@ -26,8 +26,9 @@ def serve(options: dict[str, Any], ready: Callable[[str], None]) -> None:
 
     Raise CommandError, or what the settings and the system have against it.
     """
+    judge = authenticator()  # What is wrong with AUTH is said now, and not to the first who asks.
     if options["policy"]:
-        authenticator().rule(options["policy"])
+        judge.rule(options["policy"])
     token = _token(options["token_file"])
     authorizer = Authorizer(options["policy"], options["realm"], token, options["site"])
     if options["threads"] < 1:

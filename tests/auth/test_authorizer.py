@@ -569,3 +569,13 @@ def test_an_empty_token_file_is_refused(tmp_path: Path) -> None:
     path.write_text("\n")
     with pytest.raises(CommandError, match="is empty"):
         call_command("runauthorizer", "--token-file", str(path))
+
+
+def test_settings_that_cannot_be_used_are_refused_at_once(auth: Callable[..., None]) -> None:
+    """Without a policy of its own too, as the emitted program is, whose start checks nothing."""
+    from django.core.management import CommandError, call_command
+
+    auth(REVALIDATE="often")
+    with pytest.raises(CommandError, match=r"\['REVALIDATE'\]: 'often' is not a number") as error:
+        call_command("runauthorizer", policy="", threads=0)
+    assert error.value.returncode == 2
