@@ -153,6 +153,21 @@ def test_the_lifetime_is_counted_from_the_hash(alice: User, clock: Clock) -> Non
     assert hashes() == 1
 
 
+def test_r33_a_row_is_as_old_as_the_question_for_it(clock: Clock) -> None:
+    """A database that answered late does not make it good for longer."""
+    asked: list[object] = []
+
+    def slow(pk: object) -> None:
+        asked.append(pk)
+        clock.passed += 0.9
+
+    accounts = Accounts(9, 1)
+    for count in (1, 1, 2):
+        accounts.by_session("", 7, slow)
+        assert len(asked) == count
+        clock.passed += 0.05
+
+
 def test_no_lifetime_means_no_memory(alice: User, auth: Callable[..., None]) -> None:
     """SECONDS 0 switches it off."""
     auth(CACHE={"SECONDS": 0})
