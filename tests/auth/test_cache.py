@@ -186,6 +186,19 @@ def test_the_same_key_for_somebody_else_does_not_pass(alice: User, clock: Clock)
     assert not passes()
 
 
+def test_what_is_remembered_opens_nothing_that_its_backend_closed(
+    alice: User, clock: Clock, settings: Any
+) -> None:
+    """Whether a user may log in at all, the backend is asked each time."""
+    settings.AUTHENTICATION_BACKENDS = ["tests.people.backends.Choosy"]
+    assert passes()
+    assert passes()
+    assert hashes() == 1
+    User.objects.update(username="mallory")
+    clock.passed += 1
+    assert check_password(environ(), "mallory", PASSWORD) is False
+
+
 def test_an_upgraded_hash_is_the_one_remembered(alice: User, settings: Any) -> None:
     """Where the first login writes a new hash, the second one knows it."""
     hasher = f"{CountedHasher.__module__}.CountedHasher"
