@@ -189,6 +189,13 @@ TABLE: dict[str, tuple[Make, set[str]]] = {
         lambda tmp: site(PROTECTED={"private/": str(tmp / "private")}),
         {"E011"},
     ),
+    **{
+        f"PROTECTED URL {url}": (
+            lambda tmp, url=url: site(PROTECTED={url: str(tmp / "private")}),
+            {"E011"},
+        )
+        for url in ("//a/", "/a//b/", "/a/./b/", "/a/../b/")
+    },
     "root file the whole site": (
         lambda tmp: site(ROOT_FILES={"/": env_file(tmp, 0o644)}),
         {"E011"},

@@ -21,6 +21,8 @@ from django_deploykit.config.introspect.storages import location, others, storag
 
 MEDIA_CHOICES = ("none", "protected", "public")
 _SPECIAL = stat.S_ISUID | stat.S_ISGID
+# What servers take out of the path of a URL before they look it up, each in its own way.
+_LOST = {"", ".", ".."}
 # What a file of a log may be called that is none: such as /dev/stdout.
 _NO_FILES = (Path("/dev"), Path("/proc"))
 # Directories that Django uses if another setting has that value.
@@ -154,8 +156,10 @@ def _log_files(context: Context) -> Iterator[Path]:
 
 
 def _absolute_url(context: Context, setting: str, url: str, prefix: str) -> str:
-    if not url.startswith("/") or not url.endswith("/") or url == "/":
-        context.find(findings.BAD_URL, setting, f"{url!r} is not such a path.")
+    segments = url[1:-1].split("/")
+    if not url.startswith("/") or not url.endswith("/") or not _LOST.isdisjoint(segments):
+        message = f"{url!r} is not such a path, without '//', '.' and '..' in it."
+        context.find(findings.BAD_URL, setting, message)
     return prefix + url
 
 
