@@ -153,6 +153,18 @@ def test_a_session_passes(alice: User, web: Client) -> None:
     assert web.get("/nginx/staff/").status_code == 200
 
 
+def test_a_session_of_a_backend_that_was_taken_out_is_none(
+    alice: User, web: Client, settings: Any
+) -> None:
+    """As it is to Django: whoever that one let in has to log in by another."""
+    backend, others = "tests.people.backends.Choosy", settings.AUTHENTICATION_BACKENDS
+    settings.AUTHENTICATION_BACKENDS = [backend, *others]
+    web.force_login(alice, backend)
+    assert web.get("/nginx/").status_code == 200
+    settings.AUTHENTICATION_BACKENDS = others
+    assert web.get("/nginx/").status_code == 401
+
+
 def test_schemes(alice: User, web: Client) -> None:
     """A password counts, and is asked for, where the view says so."""
     assert web.get("/nginx/session/", **basic()).status_code == 401
