@@ -13,6 +13,7 @@ from django.conf import settings
 from django.core.cache import caches
 
 from django_deploykit.auth.bounded import Bounded
+from django_deploykit.auth.credentials import LOGIN_LENGTH
 from django_deploykit.auth.options import Throttle
 from django_deploykit.auth.verified import digest
 from django_deploykit.auth.waiting import takes_time
@@ -134,6 +135,8 @@ class SharedCounts:
 def _folded(login: str) -> str:
     """A name without what lookups may overlook: case, accents, blanks around it, and what nobody
     sees. Otherwise one user would have as many guesses as there are spellings."""
+    if len(login) > LOGIN_LENGTH:  # Nobody's; and one letter may become eighteen to look at.
+        return ""
     if login.isascii():
         return login.strip().casefold()
     letters = unicodedata.normalize("NFKD", login).casefold().translate(_TAKEN_FOR)

@@ -184,6 +184,13 @@ def test_one_name_in_many_spellings(typed: str, same: str) -> None:
     assert throttle._folded(typed) != throttle._folded("mallory")
 
 
+@pytest.mark.parametrize("letter", ["a", "\u0344", "\ufdfa"], ids=ascii)
+def test_a_name_that_is_nobodys_is_not_looked_at(letter: str) -> None:
+    """Letter by letter, what fits into a header would keep the thread of an authorizer busy."""
+    assert throttle._folded(letter * (LOGIN_LENGTH + 1)) == ""
+    assert throttle._folded("b" * LOGIN_LENGTH) != throttle._folded("c" * LOGIN_LENGTH)
+
+
 def test_the_throttle_is_shared(alice: User, auth: Callable[..., None], settings: Any) -> None:
     """With SHARED, the next process has counted, too; and no name can be read there."""
     backend = "django.core.cache.backends.locmem.LocMemCache"
