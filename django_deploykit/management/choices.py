@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,8 +55,10 @@ def add_arguments(parser: ArgumentParser, target: str) -> None:
 def read_project(options: dict[str, Any]) -> Project:
     """Read settings and options. Raise FactsError or ChoiceError with all that is wrong."""
     chosen = parse_choices(_pairs(options["choices"]), "--set")
-    sites, found = introspect_sites()
-    found = (*found, *auth_findings())
+    # What a URLconf prints must not end up in the emitted configuration.
+    with redirect_stdout(sys.stderr):
+        sites, found = introspect_sites()
+        found = (*found, *auth_findings())
     errors = [one for one in found if one.kind.level is Level.ERROR]
     if errors or not sites:
         raise FactsError(errors)

@@ -142,6 +142,13 @@ def test_apache_takes_a_session(fcgi: Server, people: Guarded) -> None:
     assert fcgi.get("/files/session/0.txt", people.cookie("bob")).status == 401
 
 
+def test_apache_takes_nobody_for_another(fcgi: Server, people: Guarded) -> None:
+    """Whose name begins with a blank, which the value of a header cannot, is not told as alice."""
+    people.set_password(" alice", PASSWORD)
+    response = fcgi.get("/files/session/0.txt", basic(" alice"))
+    assert (response.status, is_secret(response)) == (500, False)
+
+
 def test_apache_shows_the_way_to_log_in(fcgi: Server) -> None:
     """A browser is sent to the login page, and a client is asked for a password."""
     response = fcgi.get("/files/session/0.txt?a=b", PAGE)
