@@ -9,6 +9,7 @@ import random
 import re
 import tracemalloc
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -24,6 +25,7 @@ from rest_framework.request import Request
 from django_deploykit import contract
 from django_deploykit.sendfile import asendfile, file_served, headers, sendfile
 from django_deploykit.sendfile.backends import BACKENDS
+from django_deploykit.sendfile.middleware import SendfileMiddleware
 from django_deploykit.sendfile.ranges import requested
 from django_deploykit.sendfile.roots import Place, Root
 from tests.sendfile.asking import body, get, handed, parts, saved_name
@@ -280,6 +282,48 @@ def test_s18_a_replaced_file_is_another(private: Path, stack: str, client: Clien
     if not stack:
         answer = get(client, "report.txt", If_Range=etag, Range="bytes=0-4")
         assert (answer.status_code, body(answer)) == (200, CONTENT[::-1])
+
+
+def _changed(change: Callable[[Any], Any], **asked: str) -> Any:
+    """The answer to a request, after a view changed its response."""
+
+    def view(request: Any) -> Any:
+        response = sendfile(request, "report.txt")
+        change(response)
+        return response
+
+    answer: Any = SendfileMiddleware(view)(RequestFactory().get("/", **asked))
+    answer.close()
+    return answer
+
+
+def _say(etag: str, response: Any) -> None:
+    response["ETag"] = etag
+
+
+def test_s18_a_weak_etag_of_a_view_is_no_condition_for_a_part(private: Path) -> None:
+    """Two files may have it, and the parts of two would make a third (RFC 9110 13.1.5)."""
+    for etag, status in (('"x"', 206), ('W/"x"', 200)):
+        asked = {"HTTP_IF_RANGE": etag, "HTTP_RANGE": "bytes=0-4"}
+        answer = _changed(partial(_say, etag), **asked)
+        assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        ({"HTTP_IF_NONE_MATCH": "*"}, 304),
+        ({"HTTP_IF_MATCH": '"x"'}, 412),
+        ({"HTTP_RANGE": "bytes=99999-"}, 416),
+    ],
+    ids=str,
+)
+def test_s19_an_answer_without_the_file_keeps_its_cookies(
+    private: Path, asked: dict[str, str], status: int
+) -> None:
+    """Which a session, for one, has set."""
+    answer = _changed(lambda found: found.set_cookie("seen", "yes"), **asked)
+    assert (answer.status_code, answer.cookies["seen"].value) == (status, "yes")
 
 
 def test_s18_if_range(private: Path, client: Client) -> None:
