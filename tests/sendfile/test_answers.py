@@ -492,6 +492,15 @@ def test_s21_parts_do_not_go_through_the_file_wrapper(private: Path, settings: A
             found.close()
 
 
+def test_s11_another_body_is_not_the_wrapped_file(private: Path) -> None:
+    """S11: without the last step's middleware, what another one puts in its place is sent."""
+    response: Any = sendfile(RequestFactory().get("/"), "report.txt")
+    assert response.file_to_stream is not None
+    response.streaming_content = [b"changed"]
+    assert (response.file_to_stream, b"".join(response)) == (None, b"changed")
+    response.close()
+
+
 @pytest.fixture
 def large(private: Path) -> Path:
     """A file of which nobody wants two copies in memory."""
@@ -590,6 +599,9 @@ def test_a_file_is_told_of_once_it_is_asked_for(
     ("says", "fetched"),
     [
         ("https://files.example/bucket/a?sig=1", True),
+        # What would end nginx's request line for the store, or be none of its words.
+        ("https://files.example/bucket/a HTTP/1.1?sig=1", False),
+        ("https://files.example/bucket/ä?sig=1", False),
         ("https://elsewhere.example/a", False),
         ("//[", False),
         (NotImplementedError("no url() here"), False),
