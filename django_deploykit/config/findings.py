@@ -149,7 +149,7 @@ MEDIA_SERVED_ELSEWHERE = _warning(
 OTHER_SETTINGS = _warning(
     65, "Run this command with --settings and the module that the site is to run.", deploy=True
 )
-RELATIVE_PATH = _warning(66, "Write an absolute path, such as BASE_DIR / 'static'.", deploy=True)
+RELATIVE_PATH = _warning(66, "Write an absolute path: BASE_DIR / '...'.", deploy=True)
 BAD_URLCONF = _warning(67, "'manage.py check' shows what is wrong with it.", deploy=True)
 NO_PROXY_MIDDLEWARE = _warning(
     68,

@@ -281,6 +281,28 @@ def test_database_is_never_public(
     assert "the database" in overlap(found)
 
 
+@pytest.mark.parametrize("name", ["db.sqlite3", "file:db.sqlite3?mode=rw"])
+def test_relative_database_is_said(
+    name: str, read: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever starts the command elsewhere must not hand that place to the application unawares."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(settings.DATABASES["default"], "NAME", name)
+    found = read()
+    assert "DATABASES: 'db.sqlite3' means another place wherever" in messages(found)
+    assert facts(found).databases == (tmp_path / "db.sqlite3",)
+
+
+def test_relative_directory_of_root_files_is_said(
+    read: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be another one, or none, from where the next command is started."""
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "robots.txt").touch()
+    monkeypatch.chdir(tmp_path)
+    assert ids(read(WHITENOISE_ROOT="root")) == {"W066"}
+
+
 def test_cache_is_never_public(read: Read, tmp_path: Path) -> None:
     """Whoever can write a file of Django's file cache can run code: no upload may get there."""
     backend = "django.core.cache.backends.filebased.FileBasedCache"

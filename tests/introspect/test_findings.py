@@ -48,6 +48,7 @@ def broken_urlconf() -> Any:
 
 TLS = {"CERTIFICATE": "/etc/ssl/site.pem", "KEY": "/etc/ssl/site.key"}
 STORAGES = {"default": {"BACKEND": "django.core.files.storage.FileSystemStorage"}}
+FILE_CACHE = "django.core.cache.backends.filebased.FileBasedCache"
 MANIFEST = "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
 
 AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
@@ -303,6 +304,19 @@ TABLE: dict[str, tuple[Make, set[str]]] = {
         {"W065"},
     ),
     "relative MEDIA_ROOT": (lambda tmp: {"MEDIA_ROOT": "media", "MEDIA_URL": "/media/"}, {"W066"}),
+    "relative cache": (
+        lambda tmp: {"CACHES": {"default": {"BACKEND": FILE_CACHE, "LOCATION": "cache"}}},
+        {"W066"},
+    ),
+    "relative log": (
+        lambda tmp: {"LOGGING": {"handlers": {"file": {"filename": "logs/django.log"}}}},
+        {"W066"},
+    ),
+    "log of the console": (
+        lambda tmp: {"LOGGING": {"handlers": {"file": {"filename": "/dev/stdout"}}}},
+        set(),
+    ),
+    "relative FILE_UPLOAD_TEMP_DIR": (lambda tmp: {"FILE_UPLOAD_TEMP_DIR": "tmp"}, {"W066"}),
     "PROXY without its middleware": (lambda tmp: {"DEPLOYKIT": {"PROXY": TRUSTED}}, {"W068"}),
     "middleware not first": (
         lambda tmp: {"MIDDLEWARE": ["django.middleware.common.CommonMiddleware", PROXY_MIDDLEWARE]},

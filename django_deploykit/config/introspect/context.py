@@ -35,6 +35,14 @@ class Context:
         """Note a value of the wrong type; it is not repeated, for it may hold a secret."""
         self.find(findings.CONF_TYPE, setting, wrong_type(value, expected))
 
+    def absolute(self, setting: str, value: object) -> Path:
+        """A path that settings name; a relative one is noted, and is as it would be here."""
+        path = Path(str(value))
+        if not path.is_absolute():
+            message = f"{str(value)!r} means another place wherever a command is started."
+            self.find(findings.RELATIVE_PATH, setting, message)
+        return path.absolute()
+
     def key(self, name: str) -> str:
         """How a key of SITE is called in messages."""
         return self.places.get(name, f"DEPLOYKIT['SITE'][{name!r}]")

@@ -85,14 +85,15 @@ def databases(context: Context) -> tuple[Path, ...]:
         name = str(database.get("NAME") or "")
         in_memory = not name or ":memory:" in name or "mode=memory" in name
         if in_a_file(database) and not in_memory:
-            found.append(Path(name.removeprefix("file:").partition("?")[0]).absolute())
+            path = name.removeprefix("file:").partition("?")[0]
+            found.append(context.absolute("DATABASES", path))
     return tuple(found)
 
 
 def caches(context: Context) -> tuple[Path, ...]:
     """The directories of caches in files, which are code to Django: it unpickles them."""
     return tuple(
-        Path(str(cache["LOCATION"])).absolute()
+        context.absolute("CACHES", cache["LOCATION"])
         for cache in context.settings.CACHES.values()
         if cache.get("BACKEND", "").endswith("FileBasedCache") and cache.get("LOCATION")
     )
@@ -106,7 +107,7 @@ def writes(context: Context) -> tuple[tuple[str, Path], ...]:
     chosen = [name for name, (other, kept) in _IN_FILES.items() if getattr(settings, other) == kept]
     for name in ("FILE_UPLOAD_TEMP_DIR", *chosen):
         if directory := getattr(settings, name):
-            found.append((name, Path(str(directory)).absolute()))
+            found.append((name, context.absolute(name, directory)))
     return tuple(dict.fromkeys(found))
 
 
@@ -150,9 +151,8 @@ def _log_files(context: Context) -> Iterator[Path]:
     handlers = (settings.LOGGING or {}).get("handlers") if usual else None
     for handler in (handlers or {}).values():
         name = handler.get("filename")
-        path = Path(str(name)).absolute()
-        if name and not any(path.is_relative_to(place) for place in _NO_FILES):
-            yield path
+        if name and not any(Path(str(name)).is_relative_to(place) for place in _NO_FILES):
+            yield context.absolute("LOGGING", name)
 
 
 def _absolute_url(context: Context, setting: str, url: str, prefix: str) -> str:
@@ -182,4 +182,4 @@ def _directory_entries(context: Context, setting: str, top: Path) -> Iterator[tu
         relative = path.relative_to(real(top))
         hidden = [part for part in relative.parts if part.startswith(".")]
         if path.is_file() and hidden in ([], [".well-known"]):
-            yield str(relative), top.absolute() / relative
+            yield str(relative), context.absolute(setting, top) / relative

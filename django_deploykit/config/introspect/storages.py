@@ -95,13 +95,7 @@ def _has_own_init(backend: type) -> bool:
 def location(context: Context, storage: Storage, setting: str) -> Path | None:
     """The directory of a local storage: its own option, else the setting; None if unset."""
     value = storage.options.get("location") or getattr(context.settings, setting)
-    if not value:
-        return None
-    path = Path(str(value))
-    if not path.is_absolute():
-        message = f"{str(value)!r} means another directory wherever a command is started."
-        context.find(findings.RELATIVE_PATH, setting, message)
-    return path.absolute()
+    return context.absolute(setting, value) if value else None
 
 
 def url(context: Context, storage: Storage | None, setting: str, prefix: str) -> str | None:
