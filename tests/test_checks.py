@@ -13,7 +13,7 @@ from tests.projects import start_project
 
 # Faults of settings that are wrong wherever the project runs, also on a developer's machine.
 EVERYWHERE = {
-    *("CONF_UNKNOWN", "CONF_TYPE", "BAD_HOST", "BAD_PREFIX", "PREFIX_CONFLICT", "OVERLAP"),
+    *("CONF_UNKNOWN", "CONF_TYPE", "BAD_PREFIX", "PREFIX_CONFLICT", "OVERLAP"),
     *("URL_CONFLICT", "BAD_URL", "BAD_ENVIRON", "BAD_TLS", "SITES_CONFLICT", "SITE_FAILED"),
     *("BAD_ROUTE", "CHOICE", "BAD_STORAGE", "SECRET_IN_ENVIRON", "BAD_POOL"),
     *("BAD_IDENTITY", "IDENTITY_INCOMPLETE", "TWO_REMOTE_USERS"),
@@ -79,10 +79,13 @@ def test_fresh_project(tmp_path: Path) -> None:
 
 def test_project_in_development(tmp_path: Path) -> None:
     """Static files that nobody collected yet, and hosts not yet chosen, stop no developer."""
-    project = start_project(tmp_path / "shop", "STATICFILES_DIRS = [BASE_DIR / 'assets']\n")
+    hosts = "ALLOWED_HOSTS = ''.split(',')\n"  # Of a variable that only the server has.
+    static = "STATICFILES_DIRS = [BASE_DIR / 'assets']\n"
+    project = start_project(tmp_path / "shop", hosts + static)
     project.write("assets/logo.svg", "<svg/>")
     assert project.manage("check", "--fail-level", "WARNING").returncode == 0
     done = project.manage("check", "--deploy")
+    assert "deploykit.E005" in done.stderr
     assert "deploykit.E008" in done.stderr
     assert done.returncode == 1
 

@@ -59,7 +59,12 @@ NO_APPLICATION = _error(
     deploy=True,
 )
 NO_HOSTS = _error(4, "List the names under which the site is reached.", deploy=True)
-BAD_HOST = _error(5, "Write a host name, '.example.com' for it and its subdomains, or '*'.")
+BAD_HOST = _error(
+    5,
+    "Write a name without a port, '.example.com' for it and its subdomains, an IP address (IPv6 in "
+    "brackets: '[::1]'), or '*'.",
+    deploy=True,
+)
 BAD_PREFIX = _error(
     6, "Write it like '/app': a leading slash, no trailing one, plain URL characters."
 )
