@@ -245,6 +245,18 @@ TABLE: dict[str, tuple[Make, set[str]]] = {
     "static files of packages": (lambda tmp: {"STATIC_ROOT": None}, {"W053"}),
     "DEBUG": (lambda tmp: {"DEBUG": True}, {"W054"}),
     "any host": (lambda tmp: {"ALLOWED_HOSTS": ["*"]}, {"W055"}),
+    "exempt paths a string": (lambda tmp: {"SECURE_REDIRECT_EXEMPT": "^health/$"}, {"E002"}),
+    "exempt paths None": (lambda tmp: {"SECURE_REDIRECT_EXEMPT": None}, {"E002"}),
+    "exempt path that is no pattern": (lambda tmp: {"SECURE_REDIRECT_EXEMPT": ["("]}, {"E002"}),
+    "largest body a string": (lambda tmp: {"DATA_UPLOAD_MAX_MEMORY_SIZE": "2500000"}, {"E002"}),
+    "largest body None": (lambda tmp: {"DATA_UPLOAD_MAX_MEMORY_SIZE": None}, set()),
+    "STORAGES a list": (lambda tmp: {"STORAGES": []}, {"E002", "E019"}),
+    "options of a storage a string": (
+        lambda tmp: {
+            "STORAGES": {**STORAGES, "staticfiles": {"BACKEND": MANIFEST, "OPTIONS": "x"}}
+        },
+        {"E019"},
+    ),
     "SSL redirect without TLS": (lambda tmp: {"SECURE_SSL_REDIRECT": True}, {"W056"}),
     "secure cookies without TLS": (
         lambda tmp: {"SESSION_COOKIE_SECURE": True, "CSRF_COOKIE_SECURE": True},

@@ -35,6 +35,15 @@ class Context:
         """Note a value of the wrong type; it is not repeated, for it may hold a secret."""
         self.find(findings.CONF_TYPE, setting, wrong_type(value, expected))
 
+    def typed(self, name: str, kind: Any, expected: str, instead: Any) -> Any:
+        """A setting of Django's whose type no check of Django's tells; ``instead``, with a finding,
+        where that is a wrong one."""
+        value = getattr(self.settings, name)
+        if isinstance(value, kind):
+            return value
+        self.find_type(name, value, expected)
+        return instead
+
     def absolute(self, setting: str, value: object) -> Path:
         """A path that settings name; a relative one is noted, and is as it would be here."""
         path = Path(str(value))

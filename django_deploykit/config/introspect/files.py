@@ -17,7 +17,7 @@ from django_deploykit.config.introspect.context import (
     real,
 )
 from django_deploykit.config.introspect.databases import in_a_file
-from django_deploykit.config.introspect.storages import location, others, storage, url
+from django_deploykit.config.introspect.storages import entries, location, others, storage, url
 
 MEDIA_CHOICES = ("none", "protected", "public")
 _SPECIAL = stat.S_ISUID | stat.S_ISGID
@@ -39,7 +39,7 @@ def uploads(context: Context, prefix: str) -> tuple[Mount | None, Path | None]:
     if choice not in MEDIA_CHOICES:
         message = f"{choice!r} is none of {', '.join(MEDIA_CHOICES)}."
         context.find(findings.CONF_TYPE, context.key("MEDIA"), message)
-    found = storage(context, "default") if "default" in context.settings.STORAGES else None
+    found = storage(context, "default") if "default" in entries(context) else None
     if found is None:
         return None, None
     path = url(context, found, "MEDIA_URL", prefix) if choice == "public" else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -82,12 +83,27 @@ def _joined(policy: str | Iterable[str]) -> str:
 
 def limits(context: Context) -> Limits:
     """The sizes above which Django itself refuses a request."""
-    return Limits(upload_memory=context.settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+    expected = "a number of bytes, or None"
+    size = context.typed("DATA_UPLOAD_MAX_MEMORY_SIZE", int | None, expected, None)
+    return Limits(upload_memory=size)
 
 
 def redirect_exempt(context: Context) -> tuple[str, ...]:
     """The patterns of SECURE_REDIRECT_EXEMPT, which may also be compiled ones."""
-    return tuple(str(getattr(p, "pattern", p)) for p in context.settings.SECURE_REDIRECT_EXEMPT)
+    # Of a text, each letter would be a pattern: '^' or 'a' alone leaves nearly all on plain HTTP.
+    expected = "a list of regular expressions"
+    found = context.typed("SECURE_REDIRECT_EXEMPT", (list, tuple), expected, ())
+    for pattern in found:
+        _check_pattern(context, pattern)
+    return tuple(str(getattr(one, "pattern", one)) for one in found)
+
+
+def _check_pattern(context: Context, pattern: Any) -> None:
+    try:
+        re.compile(pattern)
+    except (re.error, TypeError) as error:
+        message = f"{pattern!r} is no regular expression: {error}."
+        context.find(findings.CONF_TYPE, "SECURE_REDIRECT_EXEMPT", message)
 
 
 def check(context: Context, facts: SiteFacts) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from django.core.files.storage import FileSystemStorage
 from django.utils.module_loading import import_string
@@ -35,8 +35,8 @@ class Storage:
 
 def storage(context: Context, alias: str) -> Storage | None:
     """The storage of this alias; None, with a finding, if there is none that can be used."""
-    entry = context.settings.STORAGES.get(alias)
-    if not isinstance(entry, Mapping) or "BACKEND" not in entry:
+    entry = entries(context).get(alias)
+    if not _is_usable(entry):
         context.find(findings.BAD_STORAGE, "STORAGES", f"it has no usable entry {alias!r}.")
         return None
     found = _made_of(context, entry)
@@ -45,11 +45,22 @@ def storage(context: Context, alias: str) -> Storage | None:
     return found
 
 
+def entries(context: Context) -> Mapping[str, Any]:
+    """What STORAGES holds, by alias."""
+    found: Mapping[str, Any] = context.typed("STORAGES", Mapping, "a dict of storages", {})
+    return found
+
+
+def _is_usable(entry: Any) -> TypeGuard[Mapping[str, Any]]:
+    is_named = isinstance(entry, Mapping) and "BACKEND" in entry
+    return is_named and isinstance(entry.get("OPTIONS") or {}, Mapping)
+
+
 def others(context: Context) -> Iterator[Storage]:
     """The storages under aliases of the project's own. One that cannot be imported is left out: it
     may be of another machine."""
-    for alias, entry in context.settings.STORAGES.items():
-        if alias not in _OF_DJANGO and isinstance(entry, Mapping):
+    for alias, entry in entries(context).items():
+        if alias not in _OF_DJANGO and _is_usable(entry):
             found = _made_of(context, entry)
             if found:
                 yield found
