@@ -152,7 +152,10 @@ MEDIA_SERVED_ELSEWHERE = _warning(
     deploy=True,
 )
 OTHER_SETTINGS = _warning(
-    65, "Run this command with --settings and the module that the site is to run.", deploy=True
+    65,
+    "Run this command with --settings and the module that the site is to run. If it is the one "
+    "read here, name it in the WSGI module too: only the script that --output writes forces it.",
+    deploy=True,
 )
 RELATIVE_PATH = _warning(66, "Write an absolute path: BASE_DIR / '...'.", deploy=True)
 BAD_URLCONF = _warning(67, "'manage.py check' shows what is wrong with it.", deploy=True)
