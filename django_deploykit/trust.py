@@ -91,6 +91,12 @@ class Policy:
         return next(found, None)
 
     @property
+    def tells_scheme(self) -> bool:
+        """Tell whether somebody may say that a request was HTTPS to its client."""
+        words = {contract.SCHEME_HEADER, contract.FORWARDED_HEADER}
+        return bool(self.trusted and (self.vhost or words.intersection(self.headers)))
+
+    @property
     def moves_urls(self) -> bool:
         """Tell whether each request may have another URL prefix."""
         return bool(self.prefix_header or (self.vhost and self.prefixes))

@@ -125,13 +125,14 @@ DEBUG_ON = _warning(54, "Set DEBUG = False before anybody else can reach the sit
 ANY_HOST = _warning(55, "List the names under which the site is reached.", deploy=True)
 NEEDS_TLS = _warning(
     56,
-    "Give DEPLOYKIT['SITE']['TLS'] the certificate and key if this server ends TLS.",
+    "Give DEPLOYKIT['SITE']['TLS'] the certificate and key if this server ends TLS, or say in "
+    "DEPLOYKIT['PROXY'] which proxy does.",
     deploy=True,
 )
 FORWARDED_UNUSED = _warning(
     57,
     "This server is the edge: it removes that header from every request and Django sees the "
-    "connection itself. Unset it unless another proxy stands in front.",
+    "connection itself. Unset it. If another proxy stands in front, name it in DEPLOYKIT['PROXY'].",
     deploy=True,
 )
 SHADOWED_ROUTE = _warning(58, "Rename one of the two; the web server's file wins.")
@@ -141,7 +142,10 @@ OUTSIDE_PREFIX = _warning(
 COOKIE_PATH = _warning(60, "Set it to the prefix, so that other sites on the host cannot see it.")
 CSRF_ORIGIN = _warning(61, "Write it with the scheme that browsers see, or remove it.", deploy=True)
 HSTS_WITHOUT_TLS = _warning(
-    62, "Browsers ignore HSTS over plain HTTP; give DEPLOYKIT['SITE']['TLS'].", deploy=True
+    62,
+    "Browsers ignore HSTS over plain HTTP; give DEPLOYKIT['SITE']['TLS'], or say in "
+    "DEPLOYKIT['PROXY'] which proxy ends TLS.",
+    deploy=True,
 )
 SECRET_FILE_MODE = _warning(
     63, "Run chmod 640 on it; the web server's group may read it.", deploy=True

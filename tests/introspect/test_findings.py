@@ -22,6 +22,10 @@ def site(**keys: Any) -> dict[str, Any]:
 
 
 PROXY_MIDDLEWARE = "django_deploykit.middleware.TrustedProxyMiddleware"
+HTTPS = {
+    **{"SECURE_SSL_REDIRECT": True, "SECURE_HSTS_SECONDS": 3600, "SESSION_COOKIE_SECURE": True},
+    "CSRF_TRUSTED_ORIGINS": ["https://example.com"],
+}
 TRUSTED = {"TRUSTED": ["10.0.0.1"], "HEADERS": ["X-Forwarded-Proto"]}
 
 
@@ -292,6 +296,11 @@ TABLE: dict[str, tuple[Make, set[str]]] = {
     "own origin without HTTPS": (
         lambda tmp: {"CSRF_TRUSTED_ORIGINS": ["http://example.com"], **site(TLS=TLS)},
         {"W061"},
+    ),
+    "TLS that ends at a trusted proxy": (lambda tmp: {**HTTPS, **behind()}, set()),
+    "TLS of which a trusted proxy says nothing": (
+        lambda tmp: {**HTTPS, **behind(HEADERS=["X-Forwarded-For"])},
+        {"W056", "W061", "W062"},
     ),
     "HSTS without TLS": (lambda tmp: {"SECURE_HSTS_SECONDS": 3600}, {"W062"}),
     "ENV_FILE for everybody": (lambda tmp: site(ENV_FILE=env_file(tmp, 0o644)), {"W063"}),

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from django.middleware.security import SecurityMiddleware
 
+from django_deploykit import trust
 from django_deploykit.config import findings
 from django_deploykit.config.facts import Hosts, Limits, SecurityHeaders, SiteFacts, Tls
 from django_deploykit.config.introspect import proxy
@@ -113,14 +114,14 @@ def check(context: Context, facts: SiteFacts) -> None:
         context.find(findings.DEBUG_ON, "DEBUG", "it is on: errors show code and settings.")
     if facts.hosts.anything:
         context.find(findings.ANY_HOST, facts.hosts.setting, "'*' lets every Host header in.")
-    if not facts.tls:
+    if is_plain := not facts.tls and not trust.configured()[0].tells_scheme:
         _check_without_tls(context)
     for name in () if proxy.is_used(context) else proxy.SWITCHES:
         if value := getattr(settings, name):
             message = f"{value!r} makes Django read what a proxy says."
             context.find(findings.FORWARDED_UNUSED, name, message)
     for origin in settings.CSRF_TRUSTED_ORIGINS:
-        _check_origin(context, str(origin), facts)
+        _check_origin(context, str(origin), facts, is_plain=is_plain)
 
 
 _WITHOUT_TLS = {
@@ -140,7 +141,7 @@ def _check_without_tls(context: Context) -> None:
         context.find(findings.HSTS_WITHOUT_TLS, "SECURE_HSTS_SECONDS", message)
 
 
-def _check_origin(context: Context, origin: str, facts: SiteFacts) -> None:
+def _check_origin(context: Context, origin: str, facts: SiteFacts, *, is_plain: bool) -> None:
     """Report an origin of this very site with the scheme that it does not have.
 
     Other sites are trusted on purpose: that is what the setting is for.
@@ -151,7 +152,7 @@ def _check_origin(context: Context, origin: str, facts: SiteFacts) -> None:
     if scheme == "http" and facts.tls:
         message = f"{origin!r} trusts plain HTTP, but the site is HTTPS."
         context.find(findings.CSRF_ORIGIN, "CSRF_TRUSTED_ORIGINS", message)
-    elif scheme == "https" and not facts.tls:
+    elif scheme == "https" and is_plain:
         message = f"{origin!r} is HTTPS, but no certificate is known."
         context.find(findings.CSRF_ORIGIN, "CSRF_TRUSTED_ORIGINS", message)
 
