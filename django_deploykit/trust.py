@@ -90,10 +90,10 @@ class Policy:
         found = (name for name in self.headers if name in contract.BELIEVABLE_PREFIX_HEADERS)
         return next(found, None)
 
-    @property
-    def tells_scheme(self) -> bool:
-        """Tell whether somebody may say that a request was HTTPS to its client."""
-        words = {contract.SCHEME_HEADER, contract.FORWARDED_HEADER}
+    def is_told(self, header: str) -> bool:
+        """Whether somebody may say of a request what this one of the X-Forwarded headers says, by
+        that, by Forwarded or in the path."""
+        words = {header, contract.FORWARDED_HEADER}
         return bool(self.trusted and (self.vhost or words.intersection(self.headers)))
 
     @property

@@ -182,6 +182,11 @@ NO_WEBSOCKETS = _warning(
     "List their URLs in DEPLOYKIT['SITE']['WEBSOCKETS']; without them, no websocket gets through.",
     deploy=True,
 )
+HOST_REFUSED = _warning(
+    74,
+    "List it in ALLOWED_HOSTS too, or leave it out here: Django goes by ALLOWED_HOSTS.",
+    deploy=True,
+)
 REMOTE_USER_UNDER_ASGI = _warning(
     81, "Use ProxyIdentityMiddleware, which believes a trusted proxy's header alone.", deploy=True
 )

@@ -154,6 +154,25 @@ TABLE: dict[str, tuple[Make, set[str]]] = {
     "HOSTS empty": (lambda tmp: site(HOSTS=[]), {"E004"}),
     "host with a port": (lambda tmp: {"ALLOWED_HOSTS": ["example.com:8000"]}, {"E005"}),
     "host with a space": (lambda tmp: site(HOSTS=["exa mple.com"]), {"E005"}),
+    "hosts that Django allows": (
+        lambda tmp: {
+            "ALLOWED_HOSTS": [".example.com", "[::1]"],
+            **site(HOSTS=["EXAMPLE.com", "a.example.com", ".b.example.com", "[::1]"]),
+        },
+        set(),
+    ),
+    "host that Django refuses": (lambda tmp: site(HOSTS=["blog.example.com"]), {"W074"}),
+    "any host but for Django": (lambda tmp: site(HOSTS=["*"]), {"W055", "W074"}),
+    "host that a trusted proxy replaces": (
+        lambda tmp: {
+            "MIDDLEWARE": [PROXY_MIDDLEWARE],
+            "DEPLOYKIT": {
+                "PROXY": {"TRUSTED": ["10.0.0.1"], "HEADERS": ["X-Forwarded-Host"]},
+                "SITE": {"HOSTS": ["blog.internal"]},
+            },
+        },
+        set(),
+    ),
     "prefix without a slash": (lambda tmp: {"FORCE_SCRIPT_NAME": "app"}, {"E006"}),
     "prefix with a quote": (lambda tmp: site(PREFIX='/a"b'), {"E006"}),
     "prefix a list": (lambda tmp: site(PREFIX=["/app"]), {"E006"}),

@@ -6,7 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from django_deploykit import conf
+from django.http.request import validate_host
+
+from django_deploykit import conf, contract, trust
 from django_deploykit.config import findings
 from django_deploykit.config.facts import Application, Hosts
 from django_deploykit.config.introspect.context import Context
@@ -45,6 +47,18 @@ def hosts(context: Context) -> Hosts:
     return Hosts(names=tuple(dict.fromkeys(names)), setting=setting)
 
 
+def check(context: Context, hosts: Hosts) -> None:
+    """Report names of HOSTS that Django would refuse, unless a proxy tells it the host."""
+    stated, allowed = context.site.get("HOSTS"), [str(one) for one in _allowed(context)]
+    policy, _ = trust.configured()
+    if not isinstance(stated, (list, tuple)) or policy.is_told(contract.HOST_HEADER):
+        return
+    names = filter(_is_host, hosts.names)
+    if refused := [repr(name) for name in names if not validate_host(name, allowed)]:
+        message = f"ALLOWED_HOSTS has no {', '.join(refused)}, so that Django answers 400 there."
+        context.find(findings.HOST_REFUSED, hosts.setting, message)
+
+
 def prefix(context: Context) -> tuple[str, str]:
     """The URL prefix, '' for none, and the setting it came from."""
     forced = context.settings.FORCE_SCRIPT_NAME
@@ -73,10 +87,13 @@ def _host_values(context: Context) -> tuple[Sequence[Any], str]:
             context.find_type(setting, value, "a list of host names")
             return DEBUG_HOSTS, setting
         return value, setting
+    return _allowed(context), "ALLOWED_HOSTS"
+
+
+def _allowed(context: Context) -> list[Any]:
+    """What Django itself allows."""
     allowed = list(context.settings.ALLOWED_HOSTS)
-    if not allowed and context.settings.DEBUG:
-        return DEBUG_HOSTS, "ALLOWED_HOSTS"
-    return allowed, "ALLOWED_HOSTS"
+    return allowed or (DEBUG_HOSTS if context.settings.DEBUG else [])
 
 
 def _is_host(name: str) -> bool:

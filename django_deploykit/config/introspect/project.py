@@ -147,6 +147,7 @@ def _read(context: Context) -> SiteFacts:
 
 def _check(context: Context, facts: SiteFacts) -> None:
     """What facts that are right each by itself say against each other."""
+    names.check(context, facts.hosts)
     overlaps.check(context, facts)
     pools.check(context, facts)
     sendfile.check(context, facts)

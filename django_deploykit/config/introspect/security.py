@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from django.middleware.security import SecurityMiddleware
 
-from django_deploykit import trust
+from django_deploykit import contract, trust
 from django_deploykit.config import findings
 from django_deploykit.config.facts import Hosts, Limits, SecurityHeaders, SiteFacts, Tls
 from django_deploykit.config.introspect import proxy
@@ -114,7 +114,8 @@ def check(context: Context, facts: SiteFacts) -> None:
         context.find(findings.DEBUG_ON, "DEBUG", "it is on: errors show code and settings.")
     if facts.hosts.anything:
         context.find(findings.ANY_HOST, facts.hosts.setting, "'*' lets every Host header in.")
-    if is_plain := not facts.tls and not trust.configured()[0].tells_scheme:
+    policy, _ = trust.configured()
+    if is_plain := not facts.tls and not policy.is_told(contract.SCHEME_HEADER):
         _check_without_tls(context)
     for name in () if proxy.is_used(context) else proxy.SWITCHES:
         if value := getattr(settings, name):
