@@ -93,6 +93,16 @@ def test_stdout_is_the_configuration_alone(deploy: Deploy, settings: Any) -> Non
     assert not any(word in done.stdout for word in ("warning:", "note:"))
 
 
+def test_what_a_urlconf_prints_is_no_configuration(tmp_path: Path) -> None:
+    """It is imported by the command, and whatever it says would be a line that no server knows."""
+    project = start_project(tmp_path / "shop")
+    project.write("shop/urls.py", "print('Routes are read.')\nurlpatterns = []\n")
+    done = project.manage("deployconfig", "apache")
+    assert done.stdout.startswith("# Written by django-deploykit ")
+    assert "Routes are read." not in done.stdout
+    assert "Routes are read." in done.stderr
+
+
 @pytest.mark.parametrize("target", renderers())
 def test_every_target_is_printed(target: str, deploy: Deploy) -> None:
     """Each target of the list can be printed for a plain project."""

@@ -150,8 +150,11 @@ class Authorizer:
 
 
 def _variables(name: str) -> _Headers:
-    """Only these on a 200: Apache would send any other header to the client."""
-    if not is_one_line(name):
+    """Only these on a 200: Apache would send any other header to the client.
+
+    A server takes blanks around a value away, and the user for another one.
+    """
+    if not is_one_line(name) or name != name.strip():
         raise ValueError(f"{name!r} cannot be told to a web server.")
     return [(f"Variable-{contract.AUTH_USER_KEY}", name)]
 
