@@ -427,7 +427,7 @@ def test_permission_walk_names_the_component(deploy: Deploy, settings: Any, tmp_
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root makes files of somebody else")
 def test_what_keeps_every_page_from_being_answered_is_said(
-    deploy: Deploy, settings: Any, monkeypatch: pytest.MonkeyPatch
+    deploy: Deploy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A database and a log that root has made in a directory that is the application's."""
     with public_directory() as directory:
@@ -438,7 +438,8 @@ def test_what_keeps_every_page_from_being_answered_is_said(
         databases = {"default": {"ENGINE": engine, "NAME": str(database)}}
         monkeypatch.setattr(django_settings, "DATABASES", databases)
         handler = {"class": "logging.FileHandler", "filename": str(logs / "django.log")}
-        settings.LOGGING = {"version": 1, "handlers": {"file": handler}}
+        logging = {"version": 1, "handlers": {"file": handler}}
+        monkeypatch.setattr(django_settings, "LOGGING", logging)
         there_is_none = f"403 for nobody: {logs} (LOGGING): there is no {logs}"
         assert there_is_none in deploy("apache", "--set", "user=nobody").stderr
         logs.mkdir()
