@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from importlib.metadata import metadata
 from importlib.resources import files
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def numbers(version: str) -> tuple[int, ...]:
 
 def test_the_version_is_written_once() -> None:
     """The build reads the version from the package; no other file states it."""
-    assert PROJECT["dynamic"] == ["version"]
+    assert "version" in PROJECT["dynamic"]
     assert "version" not in PROJECT
     home = ROOT / PYPROJECT["tool"]["hatch"]["version"]["path"]
     assert home == ROOT / "django_deploykit" / "__init__.py"
@@ -77,3 +78,13 @@ def test_types_are_shipped() -> None:
     """The marker of PEP 561 lies in the package, as the classifier says."""
     assert files(django_deploykit).joinpath("py.typed").is_file()
     assert "Typing :: Typed" in PROJECT["classifiers"]
+
+
+def test_the_description_leads_to_the_repository() -> None:
+    """A package index shows README without the files beside it: no link is relative there."""
+    shown = metadata("django-deploykit").get_payload()
+    links = re.findall(r"\]\(([^)\s]+)\)", str(shown))
+    assert links
+    assert {link for link in links if "://" not in link} == set()
+    place = PROJECT["urls"]["Changelog"].removesuffix("CHANGELOG.md")
+    assert f"{place}docs/tutorial.md" in links
