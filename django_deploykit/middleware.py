@@ -13,10 +13,12 @@ if TYPE_CHECKING:
 __all__ = ["ProxyIdentityMiddleware", "SendfileMiddleware", "TrustedProxyMiddleware"]
 
 
-def __getattr__(name: str) -> Any:
-    """Import late what needs django.contrib.auth, which not every project has."""
-    if name != "ProxyIdentityMiddleware":
-        raise AttributeError(name)
-    from django_deploykit.identity.middleware import ProxyIdentityMiddleware
+if not TYPE_CHECKING:  # A type checker would take any name for one that is here.
 
-    return ProxyIdentityMiddleware
+    def __getattr__(name: str) -> Any:
+        """Import late what needs django.contrib.auth, which not every project has."""
+        if name != "ProxyIdentityMiddleware":
+            raise AttributeError(name)
+        from django_deploykit.identity.middleware import ProxyIdentityMiddleware
+
+        return ProxyIdentityMiddleware

@@ -34,8 +34,10 @@ _LATE = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    """Import a view of accounts when it is asked for."""
-    if name not in _LATE:
-        raise AttributeError(name)
-    return getattr(import_module(_LATE[name]), name)
+if not TYPE_CHECKING:  # A type checker would take any name for one that is here.
+
+    def __getattr__(name: str) -> Any:
+        """Import a view of accounts when it is asked for."""
+        if name not in _LATE:
+            raise AttributeError(name)
+        return getattr(import_module(_LATE[name]), name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
 from importlib.metadata import metadata
@@ -78,6 +79,14 @@ def test_types_are_shipped() -> None:
     """The marker of PEP 561 lies in the package, as the classifier says."""
     assert files(django_deploykit).joinpath("py.typed").is_file()
     assert "Typing :: Typed" in PROJECT["classifiers"]
+
+
+@pytest.mark.parametrize("door", ["middleware", "views"])
+def test_a_type_checker_knows_each_name(door: str) -> None:
+    """It sees no ``__getattr__`` of a module, with which it would take every misspelt name."""
+    module = ast.parse((ROOT / f"django_deploykit/{door}.py").read_text(encoding="utf-8"))
+    seen = {node.name for node in module.body if isinstance(node, ast.FunctionDef)}
+    assert "__getattr__" not in seen
 
 
 def test_the_description_leads_to_the_repository() -> None:
