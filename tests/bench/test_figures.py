@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from bench import commands, figures, report, rounds, rows
+from bench.__main__ import RESULTS
 from bench.figures import Figure
 from bench.load import Load
 from bench.peers import django_docs, express
@@ -192,3 +194,18 @@ def test_every_row_is_another_comparison_of_ours() -> None:
     quick = rows.rows(quick=True)
     assert set(quick) < set(every)
     assert all(one.goal for one in quick)
+
+
+@pytest.mark.parametrize("row", rows.rows(), ids=lambda row: row.name)
+def test_a_reason_states_no_figure(row: Row) -> None:
+    """It stands beside what this machine found, and would state what another one did."""
+    assert not re.search(r"\d\.\d|\d ?%|\dth\b|would be \d", row.remark)
+
+
+def test_the_table_that_is_kept_has_the_reasons_of_today() -> None:
+    """A row that misses its goal says why in the words of ``bench/rows.py``."""
+    kept = json.loads((RESULTS / "latest.json").read_text(encoding="utf-8"))
+    reasons = {one.name: one.remark for one in rows.rows() if one.remark}
+    missed = [one for one in kept["sections"][report.STACKS] if one["holds"] is False]
+    said = {one["name"]: one["remark"] for one in missed if one["name"] in reasons}
+    assert said == {name: reasons[name] for name in said}
