@@ -23,7 +23,9 @@ from django.views.debug import ExceptionReporter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_deploykit.auth import requests, state, throttle
+from django_deploykit import contract
+from django_deploykit.auth import fastcgi, requests, state, throttle
+from django_deploykit.auth.authorizer import Authorizer
 from django_deploykit.auth.credentials import LOGIN_LENGTH, PASSWORD_LENGTH, from_header
 from django_deploykit.auth.decision import Decision, Reason, line
 from django_deploykit.auth.requests import AreaRequest, normalised
@@ -325,6 +327,41 @@ def test_r11_backends_see_the_request(alice: User, settings: Any) -> None:
     assert (request.path, request.method, request.body) == ("/repo/tränk", "GET", b"")
     assert request.META["REMOTE_ADDR"] == "192.0.2.1"
     assert (request.is_secure(), request.COOKIES, request.GET["q"]) == (True, {"a": "b"}, "1")
+
+
+@pytest.fixture(params=["hook", "authorizer"])
+def told(
+    request: pytest.FixtureRequest, alice: User, settings: Any
+) -> Callable[[dict[str, str]], dict[str, Any]]:
+    """What backends see of a request with these variables, of whoever asks them."""
+    settings.AUTHENTICATION_BACKENDS = ["tests.people.backends.Recording"]
+
+    def tell(more: dict[str, str]) -> dict[str, Any]:
+        if request.param == "hook":
+            check_password(environ(**more), "alice", "x")
+        else:
+            known = {"REQUEST_URI": "/", "REMOTE_USER": "alice", "REMOTE_PASSWD": "x"}
+            token = more.get(contract.AUTH_TOKEN_KEY, "")
+            Authorizer("active", "x", token)(fastcgi.AUTHORIZER, {**known, **more})
+        (seen,) = asked
+        return seen.META
+
+    return tell
+
+
+def test_r11_backends_are_not_told_what_a_client_claims(told: Callable[..., Any]) -> None:
+    """Of scheme, host, address and name, where only a proxy may say it: nobody is trusted here."""
+    proof = contract.environ_key(contract.PROOF_HEADER)
+    claims = dict.fromkeys((*contract.CLIENT_FORBIDDEN_KEYS, proof), "evil")
+    assert not claims.keys() & told(claims).keys()
+
+
+def test_r10_backends_are_told_no_secret(told: Callable[..., Any]) -> None:
+    """A password is what they are asked about; in META it would stand in every report of theirs."""
+    keys = ("HTTP_AUTHORIZATION", "HTTP_PROXY_AUTHORIZATION", contract.AUTH_TOKEN_KEY)
+    seen = told(dict.fromkeys(keys, "secret"))
+    assert not {*keys, "REMOTE_PASSWD"} & seen.keys()
+    assert "secret" not in seen.values()
 
 
 def test_r11_the_request_outlives_the_hook(alice: User, settings: Any) -> None:
