@@ -100,6 +100,24 @@ def test_s1_a_link_put_in_the_way_after_the_check(private: Path) -> None:
             reach(place)
 
 
+@pytest.mark.parametrize("kind", ["link", "fifo"])
+def test_s1_what_takes_the_files_place_while_it_is_opened(
+    private: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """S1: what comes there after the last look is not followed, nor waited for."""
+    file, look = private / "report.txt", roots._status
+
+    def swap(path: str, directory: int | None) -> os.stat_result:
+        found = look(path, directory)
+        file.unlink()
+        os.mkfifo(file) if kind == "fifo" else file.symlink_to(private.parent / "secret.txt")
+        return found
+
+    monkeypatch.setattr(roots, "_status", swap)
+    with pytest.raises(roots.NoSuchFile):
+        roots.open_at(roots.Place(roots.Root(str(private)), "report.txt"))
+
+
 @pytest.mark.parametrize("kind", ["link", "file", "nothing"])
 def test_s1_what_was_put_there_before_the_last_step(
     private: Path, client: Client, settings: Any, stack: str, kind: str
