@@ -26,7 +26,6 @@ class Application:
     root: Path
     elsewhere: tuple[Path, ...] = ()
     env_file: Path | None = None
-    debug: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -499,7 +499,7 @@ User.objects.create_user("olga", password="correct: horse")
 
 
 @pytest.fixture(scope="module")
-def two_sites(people: Guarded, public: Path) -> Iterator[Server]:
+def two_sites(people: Guarded) -> Iterator[Server]:
     """Two sites in one Apache, each with areas and with users of its own."""
     project = people.project
     settings = project.directory / "shop/settings.py"

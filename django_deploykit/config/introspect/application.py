@@ -22,7 +22,7 @@ from django_deploykit.config.introspect.entry import Entry, find_entry
 
 def read(context: Context) -> Application:
     """The application that the settings name."""
-    settings, module = context.settings, context.settings_module
+    module = context.settings_module
     wsgi = _dotted_name(context, "WSGI_APPLICATION")
     asgi = _dotted_name(context, "ASGI_APPLICATION")
     entry = _entry(context, "WSGI_APPLICATION", wsgi)
@@ -41,7 +41,6 @@ def read(context: Context) -> Application:
         root=root,
         elsewhere=tuple(_elsewhere(module, root)),
         env_file=_env_file(context),
-        debug=settings.DEBUG,
     )
 
 
