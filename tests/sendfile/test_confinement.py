@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from pathlib import Path
@@ -134,6 +135,22 @@ def test_s1_what_was_put_there_before_the_last_step(
         assert (answer.status_code, body(answer)) == (404, body(missing))
     else:  # It was open all the time.
         assert body(answer) == CONTENT
+
+
+@pytest.mark.parametrize("name", ["a/b/file", "a/b/none", "a/none/file", "a/b", "a/file/x"])
+def test_no_directory_on_the_way_is_left_open(private: Path, name: str) -> None:
+    """Neither where the way leads to a file nor where it ends before."""
+    (private / "a" / "b").mkdir(parents=True)
+    for file in ("a/file", "a/b/file"):
+        (private / file).touch()
+    place = roots.Place(roots.Root(str(private)), name)
+    before = set(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        with contextlib.suppress(roots.NoSuchFile):
+            roots.look_at(place)
+        with contextlib.suppress(roots.NoSuchFile):
+            os.close(roots.open_at(place)[0])
+    assert set(os.listdir("/proc/self/fd")) <= before
 
 
 def test_s2_only_regular_files(private: Path, stack: str, client: Client) -> None:
