@@ -8,10 +8,17 @@ from typing import Any
 import pytest
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.urls import get_script_prefix, set_script_prefix
+from hypothesis import HealthCheck, settings
 
 from tests.servers import harness, table
 
 _outcomes = table.Outcomes()
+
+# How long an example takes tells how busy the machine is, and nothing of the code.
+settings.register_profile(
+    "busy", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("busy")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

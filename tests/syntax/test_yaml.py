@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from django_deploykit.config.syntax.nodes import Directive
@@ -38,7 +38,7 @@ def is_refused(text: str) -> bool:
 
 
 @given(st.lists(st.dictionaries(KEYS, VALUES, min_size=1), min_size=1, max_size=2))
-@settings(derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(derandomize=True)
 def test_nested_values_are_read_back(documents: list[Any]) -> None:
     """Whatever plain data an object holds is read as the same data, in its document."""
     assert list(yaml.safe_load_all(written(*documents))) == documents
