@@ -129,6 +129,7 @@ def test_r35_no_row_is_a_policy(editor: User) -> None:
         ("group:", "unknown rule"),
         ("group: ", "unknown rule"),
         ("role:x", "unknown rule"),
+        ("role:auth.add_user", "unknown rule"),
         ("", "unknown rule"),
         ([], "is not a list of rules with at least one"),
         ({"any": []}, "is not a list of rules with at least one"),

@@ -1,7 +1,8 @@
 """Django's own tests of its mod_wsgi handler, out of its source distribution, against ours.
 
-Nothing of them is changed. One thing is said besides: REVALIDATE is 0, because they change a row
-and look at once, and by default a change acts within a second.
+Nothing of them is changed. Two things are said besides: REVALIDATE is 0, because they change a row
+and look at once, and by default a change acts within a second; and a deactivated user is unknown,
+as to Django's handler, where Apache's next provider by default is not asked.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ KEPT = ROOT / ".build" / "peers"
 SETTINGS = """
 from test_sqlite import *
 
-DEPLOYKIT = {"AUTH": {"REVALIDATE": 0}}
+DEPLOYKIT = {"AUTH": {"REVALIDATE": 0, "INACTIVE_IS_UNKNOWN": True}}
 """
 
 RUN = """
