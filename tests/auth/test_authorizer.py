@@ -71,6 +71,8 @@ def test_a_name_is_judged(address: Any, zoe: User) -> None:
     assert ask(address, REMOTE_USER="zoé", FCGI_APACHE_ROLE="AUTHORIZER")[0] == "200 OK"
     for name in ("nobody", ""):
         assert ask(address, REMOTE_USER=name, FCGI_APACHE_ROLE="AUTHORIZER")[0] != "200 OK"
+    # Whose password Apache has yet to ask for is nobody.
+    assert ask(address, REMOTE_USER="zoé", FCGI_APACHE_ROLE="AUTHENTICATOR")[0] != "200 OK"
     staff = {"DEPLOYKIT_POLICY": "staff", ROLE: "AUTHORIZER"}
     assert ask(address, REMOTE_USER="zoé", **staff)[0] == "403 Forbidden"
 
@@ -82,6 +84,15 @@ def test_a_session_passes(address: Any, zoe: User, client: Client) -> None:
     """A cookie of Django's is as good as a password."""
     good = ask(address, HTTP_COOKIE=cookie(client, zoe))
     assert good == ("200 OK", {"Variable-DEPLOYKIT_USER": "zoé"}, "")
+
+
+def test_a_session_of_a_backend_that_is_gone_is_nobodys(
+    address: Any, zoe: User, client: Client, settings: Any
+) -> None:
+    """As to Django: a backend that settings name no more opens nothing, whoever logged in by it."""
+    kept = cookie(client, zoe)
+    settings.AUTHENTICATION_BACKENDS = ["tests.people.backends.Recording"]
+    assert ask(address, HTTP_COOKIE=kept)[0] == "401 Unauthorized"
 
 
 def test_a_basic_header_passes(address: Any, zoe: User) -> None:
