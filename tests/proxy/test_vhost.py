@@ -232,6 +232,14 @@ def test_V4_raw_paths_and_queries() -> None:
     assert (new["path"], new["raw_path"]) == ("/a/b", b"/a%2Fb")
 
 
+def test_V4_below_a_mount() -> None:
+    """V4. The marker is read below the server's own mount, which stays."""
+    keys = {"SCRIPT_NAME": "/mount", "RAW_URI": "/mount/vhost/http/real.example/_vh_app/a%2Fb"}
+    made = written(KNOWN, path="/vhost/http/real.example/_vh_app/a/b", **keys)
+    assert (made["SCRIPT_NAME"], made["PATH_INFO"]) == ("/app/mount", "/a/b")
+    assert made["RAW_URI"] == "/app/mount/a%2Fb"
+
+
 SEGMENT = st.text(
     st.characters(min_codepoint=33, max_codepoint=255, exclude_characters="/"), min_size=1
 )
