@@ -115,8 +115,10 @@ def test_s1_what_takes_the_files_place_while_it_is_opened(
         return found
 
     monkeypatch.setattr(roots, "_status", swap)
+    before = set(os.listdir("/proc/self/fd"))
     with pytest.raises(roots.NoSuchFile):
         roots.open_at(roots.Place(roots.Root(str(private)), "report.txt"))
+    assert set(os.listdir("/proc/self/fd")) <= before
 
 
 @pytest.mark.parametrize("kind", ["link", "file", "nothing"])
@@ -195,6 +197,7 @@ def test_s5_roots_match_whole_segments_the_longest_first(private: Path) -> None:
     outer, inner = roots.Root(str(private), "/o/"), roots.Root(str(private / "inner"), "/i/")
     for known in ([outer, inner], [inner, outer]):
         assert roots.locate(str(private / "inner" / "file"), known).root is inner
+        assert roots.find(str(private / "inner" / "file"), known, roots.look_at)[0].root is inner
         assert roots.locate(str(private / "report.txt"), known).root is outer
     shorter = roots.Root(str(private)[:-1])
     with pytest.raises(roots.NoSuchFile):

@@ -376,6 +376,15 @@ def test_s1_a_storage_is_confined_to_its_own_directory(private: Path) -> None:
         sendfile(RequestFactory().get("/"), (FileSystemStorage(private / "mine"), "link"))
 
 
+def test_a_storage_may_keep_its_files_in_a_part_of_a_protected_directory(private: Path) -> None:
+    """Its own directory need not be one of SITE["PROTECTED"]."""
+    (private / "mine").mkdir()
+    (private / "mine" / "file").write_bytes(b"mine")
+    answer: Any = sendfile(RequestFactory().get("/"), (FileSystemStorage(private / "mine"), "file"))
+    assert body(answer) == b"mine"
+    answer.close()
+
+
 def test_a_storage_elsewhere_is_streamed(private: Path) -> None:
     """A storage without a directory: from Python, with ranges and validators all the same."""
     storage = InMemoryStorage()
