@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from django.urls import path
 from django_deploykit.sendfile import asendfile, sendfile
 
 FIRST = "django_deploykit.middleware.SendfileMiddleware"
+
+# What was left to do when a response was sent, and has been done.
+closed: list[str] = []
 
 
 def _options(request: HttpRequest) -> dict[str, Any]:
@@ -85,6 +89,8 @@ class Changes:
                 response.set_cookie("seen", "yes")
             else:
                 response[name] = "yes"
+        if word := request.headers.get("X-Closed"):
+            response._resource_closers.append(partial(closed.append, word))
         if "X-Change-Body" in request.headers:
             response.streaming_content = iter([b"changed"])  # type: ignore[attr-defined]
             del response["Content-Length"]

@@ -30,7 +30,7 @@ from django_deploykit.sendfile.ranges import requested
 from django_deploykit.sendfile.roots import Place, Root
 from tests.sendfile.asking import body, get, handed, parts, saved_name
 from tests.sendfile.conftest import CONTENT
-from tests.sendfile.site import FIRST, Remote
+from tests.sendfile.site import FIRST, Remote, closed
 
 SIZE = len(CONTENT)
 GZIP = "django.middleware.gzip.GZipMiddleware"
@@ -339,6 +339,20 @@ def test_s18_if_range(private: Path, client: Client) -> None:
     ):
         answer = get(client, "report.txt", If_Range=condition, Range="bytes=0-4")
         assert answer.status_code == status, condition
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"), [({"If_None_Match": "*"}, 304), ({"Range": "bytes=99999999-"}, 416)]
+)
+def test_an_answer_without_the_file_takes_over_what_middleware_did(
+    private: Path, client: Client, settings: Any, asked: dict[str, str], status: int
+) -> None:
+    """The cookies that it set, and what it left to do when the response is sent."""
+    settings.MIDDLEWARE = [FIRST, "tests.sendfile.site.Changes"]
+    closed.clear()
+    answer = get(client, "report.txt", X_Add="Set-Cookie", X_Closed="yes", **asked)
+    assert (answer.status_code, answer.cookies["seen"].value) == (status, "yes")
+    assert closed == ["yes"]
 
 
 def test_s19_validators(private: Path, stack: str, client: Client) -> None:
