@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from bench import figures, proxied
 from tests.projects import ROOT
 from tests.servers import harness
@@ -15,6 +17,7 @@ from tests.servers import harness
 WAYS = ("nginx", "mod_xsendfile-0.12", "lighttpd", "stream")
 
 
+@pytest.mark.server
 def test_a_guarded_file_is_measured(tmp_path: Path) -> None:
     """Beside an open one; a request that is refused ends it. The ratio is left for the table."""
     harness.require_lighttpd()

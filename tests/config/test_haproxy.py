@@ -107,6 +107,7 @@ def test_data_that_http_would_change_is_refused() -> None:
         rendered(site(environ=(("BRANCH", " north"),)))
 
 
+@pytest.mark.server
 def test_data_without_a_value_is_no_header() -> None:
     """HAProxy refuses an empty header; a client's is taken away, and Django finds ''."""
     facts = site(environ=(("BRANCH", ""),))
@@ -157,6 +158,7 @@ def test_a_look_gets_as_long_as_a_request_for_its_turn(request_timeout: int, sec
 MANY = tuple(f"customer-{number:03}.shop.example.com" for number in range(200))
 
 
+@pytest.mark.server
 def test_two_hundred_names_fit() -> None:
     """Into several lines of one acl, which are alternatives; none is longer than a line may be."""
     facts = site(hosts=Hosts(names=MANY))
@@ -168,6 +170,7 @@ def test_two_hundred_names_fit() -> None:
     validate(case.stack(HaproxyRenderer), case.plan(HaproxyRenderer))
 
 
+@pytest.mark.server
 def test_eighty_hosts_fit() -> None:
     """Each with names of its own: no line names all of them."""
     hosts = [Hosts(names=(f"customer-{number}.example.com",)) for number in range(80)]
