@@ -28,6 +28,7 @@ from django_deploykit.auth import fastcgi, requests, state, throttle
 from django_deploykit.auth.authorizer import Authorizer
 from django_deploykit.auth.credentials import LOGIN_LENGTH, PASSWORD_LENGTH, from_header
 from django_deploykit.auth.decision import Decision, Reason, line
+from django_deploykit.auth.options import Throttle
 from django_deploykit.auth.requests import AreaRequest, normalised
 from django_deploykit.auth.signals import access_denied, access_granted
 from django_deploykit.handlers.modwsgi import check_password, hooks
@@ -261,6 +262,14 @@ def test_who_counts_as_one_address(
     check_password(environ(REMOTE_ADDR=one), "alice", "wrong")
     expected = not same
     assert check_password(environ(REMOTE_ADDR=other), "alice", PASSWORD) is expected
+
+
+def test_an_attempt_that_is_not_let_in_does_not_count() -> None:
+    """Those with other names, at the same address, would pay for it."""
+    failures = throttle.Failures(Throttle(FAILURES=1, ADDRESS_FAILURES=2))
+    assert [failures.reserve("192.0.2.1", "alice") for _ in range(4)] == [True, False, False, False]
+    assert not failures.too_many("192.0.2.1", "bob")
+    assert failures.reserve("192.0.2.1", "bob")
 
 
 def test_r14_only_the_connection_says_who_it_is(alice: User, auth: Callable[..., None]) -> None:

@@ -31,12 +31,18 @@ def private(tmp_path: Path, settings: Any) -> Path:
     return directory
 
 
+@pytest.fixture
+def a_while_ago(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if every file had lain there for a while."""
+    monkeypatch.setattr(backends, "time", SimpleNamespace(time=lambda: time.time() + 60))
+
+
 @pytest.fixture(params=["", "nginx/http", "lighttpd/http", "apache/scgi"])
-def stack(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+def stack(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, a_while_ago: None
+) -> str:
     """Every mechanism that a stack brings with it, and none."""
     monkeypatch.setenv(contract.STACK_KEY, request.param)
-    # As if every file had lain there for a while.
-    monkeypatch.setattr(backends, "time", SimpleNamespace(time=lambda: time.time() + 60))
     return str(request.param)
 
 

@@ -149,6 +149,18 @@ def test_s7_a_name_is_encoded_as_everybody_does(name: bytes) -> None:
         assert BACKENDS[backend].spell(place) == path
 
 
+@given(st.binary() | st.text().map(str.encode))
+@example(b"blank at the end ")
+@example(b"line\nend")
+@example(b"\x7f")
+def test_s7_a_name_that_is_not_encoded_is_told_as_it_is(name: bytes) -> None:
+    """S7: byte by byte; none that a header would lose, or that would end it."""
+    place = Place(Root("/srv"), os.fsdecode(name))
+    is_lost = re.search(rb"[\x00-\x1f\x7f]", name) or place.path != place.path.strip()
+    told = None if is_lost else (b"/srv/" + name).decode("latin-1")
+    assert BACKENDS["mod_xsendfile-0.12"].spell(place) == told
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("attachment", [True, False])
 def test_s9_names_come_back_exactly(name: str, attachment: bool) -> None:

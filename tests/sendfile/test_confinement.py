@@ -68,6 +68,7 @@ def test_s1_a_link_within_the_root_is_followed(private: Path, client: Client, st
     assert body(answer) == b"deep" if not stack else "deep/file" in (handed(answer) or "")
 
 
+@pytest.mark.usefixtures("a_while_ago")
 def test_s1_the_root_itself_may_be_a_link(private: Path, client: Client, settings: Any) -> None:
     """S1: a root that is switched by a link is the one that the server knows."""
     current = private.parent / "current"
@@ -80,6 +81,8 @@ def test_s1_the_root_itself_may_be_a_link(private: Path, client: Client, setting
         assert handed(get(client, name)) == "/private/report.txt"
     settings.DEPLOYKIT = {**settings.DEPLOYKIT, "SENDFILE": {"BACKEND": "lighttpd"}}
     assert handed(get(client, "report.txt")) is None  # It refuses a path with any link.
+    settings.DEPLOYKIT = {**settings.DEPLOYKIT, "SITE": {"PROTECTED": {"/private/": str(private)}}}
+    assert handed(get(client, "report.txt")) == str(private / "report.txt")
 
 
 def test_s1_a_link_put_in_the_way_after_the_check(private: Path) -> None:
