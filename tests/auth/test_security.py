@@ -33,7 +33,7 @@ from django_deploykit.auth.requests import AreaRequest, normalised
 from django_deploykit.auth.signals import access_denied, access_granted
 from django_deploykit.handlers.modwsgi import check_password, hooks
 from tests.auth.conftest import PASSWORD, environ, hashes, user, wire
-from tests.people.backends import asked
+from tests.people.backends import Choosy, asked
 from tests.people.models import Member
 
 FILTER = Path(__file__).parents[2] / "docs" / "howto" / "fail2ban-django-deploykit.conf"
@@ -336,6 +336,16 @@ def test_r11_backends_see_the_request(alice: User, settings: Any) -> None:
     assert (request.path, request.method, request.body) == ("/repo/tränk", "GET", b"")
     assert request.META["REMOTE_ADDR"] == "192.0.2.1"
     assert (request.is_secure(), request.COOKIES, request.GET["q"]) == (True, {"a": "b"}, "1")
+
+
+def test_r11_what_a_backend_says_of_a_user_holds_at_once(
+    alice: User, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the password is remembered: it is asked each time whom it admits."""
+    settings.AUTHENTICATION_BACKENDS = ["tests.people.backends.Choosy"]
+    assert check_password(environ(), "alice", PASSWORD) is True
+    monkeypatch.setattr(Choosy, "user_can_authenticate", lambda self, user: False)
+    assert check_password(environ(), "alice", PASSWORD) is False
 
 
 @pytest.fixture(params=["hook", "authorizer"])

@@ -95,6 +95,8 @@ def test_s17_permission_comes_before_the_file(private: Path) -> None:
         ask(Refused)
     login = ask(Refused, user=AnonymousUser())
     assert (login.status_code, login.url) == (302, "/accounts/login/?next=/file/")
+    with pytest.raises(PermissionDenied):  # Where a project has no users, nobody can log in.
+        ask(Refused, user=None)
     hidden = type("Hidden", (Refused,), {"missing_is_404": True})
     with pytest.raises(Http404, match="There is no such file"):
         ask(hidden)
