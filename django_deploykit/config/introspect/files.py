@@ -25,11 +25,7 @@ _SPECIAL = stat.S_ISUID | stat.S_ISGID
 _LOST = {"", ".", ".."}
 # What a file of a log may be called that is none: such as /dev/stdout.
 _NO_FILES = (Path("/dev"), Path("/proc"))
-# Directories that Django uses if another setting has that value.
-_IN_FILES = {
-    "SESSION_FILE_PATH": ("SESSION_ENGINE", "django.contrib.sessions.backends.file"),
-    "EMAIL_FILE_PATH": ("EMAIL_BACKEND", "django.core.mail.backends.filebased.EmailBackend"),
-}
+_SESSIONS_IN_FILES = "django.contrib.sessions.backends.file"
 
 
 def uploads(context: Context, prefix: str) -> tuple[Mount | None, Path | None]:
@@ -100,13 +96,14 @@ def caches(context: Context) -> tuple[Path, ...]:
 
 
 def writes(context: Context) -> tuple[tuple[str, Path], ...]:
-    """The directories of log files, of uploads on their way, and of sessions and mail in files,
-    each with its setting."""
-    settings = context.settings
+    """The directories of log files, of uploads on their way, and of sessions in files, each with
+    its setting."""
+    names = ["FILE_UPLOAD_TEMP_DIR"]
+    if context.settings.SESSION_ENGINE == _SESSIONS_IN_FILES:
+        names.append("SESSION_FILE_PATH")
     found = [("LOGGING", path.parent) for path in _log_files(context)]
-    chosen = [name for name, (other, kept) in _IN_FILES.items() if getattr(settings, other) == kept]
-    for name in ("FILE_UPLOAD_TEMP_DIR", *chosen):
-        if directory := getattr(settings, name):
+    for name in names:
+        if directory := getattr(context.settings, name):
             found.append((name, context.absolute(name, directory)))
     return tuple(dict.fromkeys(found))
 
