@@ -11,6 +11,7 @@ from collections.abc import Callable
 from queue import SimpleQueue
 
 from django.conf import settings
+from django.db import connections
 from django.urls import set_script_prefix
 
 logger = logging.getLogger("django_deploykit.auth")
@@ -75,6 +76,7 @@ class Workers:
                 result = _result(work)
             self._done.append((then, result))
             self.ring()
+        connections.close_all()  # This thread's own.
 
 
 def _result(work: Work) -> bytes | None:
