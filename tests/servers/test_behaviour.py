@@ -141,6 +141,15 @@ def test_hashed_files_are_immutable_and_others_revalidate(server: Server) -> Non
 
 
 @row(2)
+@pytest.mark.parametrize("asked", [("Range", "bytes=9999999-"), ("If-Match", '"another"')])
+def test_an_error_is_not_kept_like_a_file(server: Server, asked: tuple[str, str]) -> None:
+    """One client's condition that does not hold must not be everybody's answer for a year."""
+    answer = server.request("GET", _stylesheet(server), [asked])
+    kept = ", ".join(answer.headers.get_all("Cache-Control", []))
+    assert answer.status < 400 or "max-age" not in kept or "no-store" in kept
+
+
+@row(2)
 @pytest.mark.parametrize(
     ("accepted", "coding"),
     [

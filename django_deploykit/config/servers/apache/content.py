@@ -120,8 +120,9 @@ def _static_children(plan: Plan, site: SiteFacts, static: StaticFiles) -> list[N
         nodes.append(directive("Header", "merge", "Vary", "Accept-Encoding", why=why))
     nodes.append(_cache_control(_REVALIDATE, "a file without a hash in its name may change"))
     if static.hashed:
-        why = "the content of a hashed name never changes"
-        kept = [_cache_control(_IMMUTABLE, why)]
+        why = "the content of a hashed name never changes; an error in its place does (412)"
+        answers = ("expr=%{REQUEST_STATUS} -lt 400",) if version.knows_header_conditions else ()
+        kept = [_cache_control(_IMMUTABLE, why, *answers)]
         nodes.append(block("FilesMatch", HASHED, children=kept, why=why, setting="STORAGES"))
     return nodes
 
@@ -145,8 +146,9 @@ def _media(plan: Plan, site: SiteFacts) -> list[Node]:
 
 
 def _sandbox(plan: Plan) -> Node:
-    # Before 2.4.10 Header knows no expressions; there every upload is kept in the sandbox.
-    condition = (_ACTIVE_CONTENT,) if Version.of(plan.deployment).at_least(2, 4, 10) else ()
+    # Without conditions every upload is kept in the sandbox.
+    version = Version.of(plan.deployment)
+    condition = (_ACTIVE_CONTENT,) if version.knows_header_conditions else ()
     return directive(
         "Header",
         "always",
@@ -245,8 +247,8 @@ def _no_dot_files(url: str, setting: str, but: str = "") -> Node:
     return directive("RedirectMatch", 404, pattern, why=why, setting=setting)
 
 
-def _cache_control(value: str, why: str) -> Node:
-    return directive("Header", "set", "Cache-Control", Format(value), why=why)
+def _cache_control(value: str, why: str, *condition: str) -> Node:
+    return directive("Header", "set", "Cache-Control", Format(value), *condition, why=why)
 
 
 def _security_headers(headers: SecurityHeaders) -> list[Node]:

@@ -25,6 +25,11 @@ class Version(ServerVersion):
         """2.4: ``Require``, ``<If>``, ``IncludeOptional``; 2.2 has none of them."""
         return self.at_least(2, 4)
 
+    @property
+    def knows_header_conditions(self) -> bool:
+        """``Header … "expr=…"``."""
+        return self.at_least(2, 4, 10)
+
 
 def grant(version: Version, why: str, setting: str = "") -> list[Node]:
     """Let everybody in, in the access rules of this version."""
