@@ -18,6 +18,8 @@ from django_deploykit.exceptions import ChoiceError
 # Django's hashed names: twelve hexadecimal digits of MD5 before the last extension
 # (django.contrib.staticfiles.storage.HashedFilesMixin); a compressed twin adds one more.
 HASHED = r"\.[0-9a-f]{12}(?:\.[^./]+)?(?:\.(?:br|gz))?$"
+# A flag that PCRE, which all fronts search with, takes for a mistake: the server would not start.
+_PYTHON_ALONE = re.compile(r"(?<!\\)\(\?[imsx]*[auL]")
 # Why no front keeps a connection to an application server.
 IDLE = "one that idles holds a worker, or brings its requests to one alone"
 
@@ -248,6 +250,11 @@ def _behind_slash(pattern: str) -> str:
         raise ChoiceError(
             f"SECURE_REDIRECT_EXEMPT: {pattern!r} is a verbose pattern, and a comment in it would "
             "swallow what follows. Write it without (?x)."
+        )
+    if _PYTHON_ALONE.search(pattern):
+        raise ChoiceError(
+            f"SECURE_REDIRECT_EXEMPT: {pattern!r} has a flag that only Python knows. Write it "
+            "without a, u and L."
         )
     return re.sub(r"(\\.|\[\^?\]?(?:\\.|[^\]\\])*\])|\^", lambda m: m[1] or r"(?<=\A/)", pattern)
 

@@ -1,4 +1,4 @@
-"""Where a front may look for files at any URL, and where it may not."""
+"""Where a front may look for files at any URL, and what no front can be told."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from django_deploykit.config.deployment import Deployment
 from django_deploykit.config.facts import Hosts, Mount, SecurityHeaders, SiteFacts, StaticFiles
-from django_deploykit.config.fronts import files_root, groups
+from django_deploykit.config.fronts import exempt_patterns, files_root, groups
 from django_deploykit.config.registry import renderers
 from django_deploykit.config.servers.nginx import NginxRenderer
 from django_deploykit.config.stack import Stack
@@ -175,3 +175,25 @@ def test_no_address_speaks_http_and_https(
     with pytest.raises(ChoiceError, match=r"listen and tls_listen: .*443"):
         stack.check(deployment, [site(tls=TLS)])
     stack.check(deployment, [site()])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "reason"),
+    [
+        ("(?x)^health/$ # ours", "is a verbose pattern"),
+        ("(?a)^health/$", "a flag that only Python knows"),
+        ("^(?iu:health)/$", "a flag that only Python knows"),
+    ],
+)
+def test_exempt_paths_that_no_server_can_read(pattern: str, reason: str) -> None:
+    """A front searches with PCRE: it would not start, or look for something else."""
+    secure = site(tls=TLS, redirect_exempt=(pattern,))
+    with pytest.raises(ChoiceError, match=reason):
+        exempt_patterns(secure, groups((secure,))[0])
+
+
+@pytest.mark.parametrize("pattern", [r"^a\(?u", "(?i)^health/$", "^(?P<name>health)/$"])
+def test_exempt_paths_that_servers_can_read(pattern: str) -> None:
+    """Text that looks like a flag, and flags that PCRE has too."""
+    secure = site(tls=TLS, redirect_exempt=(pattern,))
+    assert len(exempt_patterns(secure, groups((secure,))[0])) == 1
