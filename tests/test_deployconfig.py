@@ -22,6 +22,7 @@ from django.core.management import CommandError, call_command
 
 from django_deploykit.config import installed
 from django_deploykit.config.access import server_account, server_group
+from django_deploykit.config.appservers import installed as appservers
 from django_deploykit.config.registry import renderers
 from django_deploykit.config.servers.apache import installed as apache
 from tests.projects import Project, start_project
@@ -500,6 +501,21 @@ def test_a_module_for_another_python_is_said(
     for choice in ("python_home=/srv/venv", "mod_wsgi_version=5.0"):
         assert said not in deploy("apache", "--set", choice).stderr
     assert said not in deploy("apache", "--gateway", "http").stderr
+
+
+@pytest.mark.parametrize(
+    ("target", "server"), [("nginx", "gunicorn"), ("lighttpd", "uwsgi"), ("twisted", "twisted")]
+)
+def test_a_server_that_is_not_installed_is_said(
+    deploy: Deploy, monkeypatch: pytest.MonkeyPatch, target: str, server: str
+) -> None:
+    """Before its service fails. What another machine has is not known here."""
+    said = f"warning: {server} is not installed here: pip install 'django-deploykit[{server}]'."
+    arguments = [target] if target == server else [target, "--app-server", server]
+    assert said not in deploy(*arguments).stderr
+    monkeypatch.setattr(appservers, "find_spec", lambda name: None)
+    assert said in deploy(*arguments).stderr
+    assert said not in deploy(*arguments, "--set", "python_home=/srv/venv").stderr
 
 
 @pytest.mark.parametrize(

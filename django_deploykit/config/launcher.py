@@ -5,7 +5,6 @@ What they say is what they run: no shell quotes it, and no variable of the envir
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from django_deploykit.config import limits
+from django_deploykit.config.appservers import installed
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.plan import Plan
 from django_deploykit.config.renderer import Foreground, Needs, Rendered, site_access
@@ -101,13 +101,11 @@ def executable(plan: Plan, site: SiteFacts, name: str, lines: tuple[Line, ...]) 
     )
 
 
-def foreground(plan: Plan, package: str, path: Path, check: str = "") -> Foreground:
+def foreground(plan: Plan, server: str, path: Path, check: str = "") -> Foreground:
     """Run the file at ``path``; ``check`` is Python that ends well if ``config``, which the file
-    may define, is right. Raise CannotRun where ``package`` is not installed."""
-    if importlib.util.find_spec(package) is None:
-        raise CannotRun(
-            f"{package} is not installed here: pip install 'django-deploykit[{package}]'."
-        )
+    may define, is right. Raise CannotRun where ``server`` is not installed."""
+    if problem := installed.missing(server):
+        raise CannotRun(problem)
     return Foreground(
         files={},
         command=(sys.executable, str(path)),

@@ -5,12 +5,12 @@ Manual: https://docs.gunicorn.org/en/stable/settings.html
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from django_deploykit.config import limits
+from django_deploykit.config.appservers import installed
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.plan import Plan, Service
 from django_deploykit.config.renderer import Foreground, Needs, Rendered, Renderer, site_access
@@ -174,10 +174,8 @@ class GunicornRenderer(Renderer):
         )
 
     def foreground(self, directory: Path, user: str | None) -> Foreground:
-        if importlib.util.find_spec("gunicorn") is None:
-            raise CannotRun(
-                "gunicorn is not installed here: pip install 'django-deploykit[gunicorn]'."
-            )
+        if problem := installed.missing(self.name):
+            raise CannotRun(problem)
         command = (sys.executable, "-m", "gunicorn", "-c", str(directory / self._file_name()))
         # gunicorn drops to the user that its configuration names.
         return Foreground(files={}, command=command, check=(*command, "--check-config"))

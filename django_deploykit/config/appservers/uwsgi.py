@@ -5,13 +5,13 @@ Manual: https://uwsgi-docs.readthedocs.io/en/latest/Options.html
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
 from django_deploykit.config import limits
+from django_deploykit.config.appservers import installed
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.plan import Plan, Service
 from django_deploykit.config.renderer import Foreground, Needs, Rendered, Renderer, site_access
@@ -167,10 +167,10 @@ class UwsgiRenderer(Renderer):
         ] or [directive("harakiri", seconds, why=why, setting=setting)]
 
     def foreground(self, directory: Path, user: str | None) -> Foreground:
-        binary = shutil.which("pyuwsgi", path=f"{Path(sys.executable).parent}")
-        if binary is None:
-            raise CannotRun("uWSGI is not installed here: pip install 'django-deploykit[uwsgi]'.")
-        command = (binary, "--ini", str(directory / self._file_name()))
+        if problem := installed.missing(self.name):
+            raise CannotRun(problem)
+        binary = Path(sys.executable).with_name("pyuwsgi")
+        command = (str(binary), "--ini", str(directory / self._file_name()))
         return Foreground(
             files={},
             command=command,

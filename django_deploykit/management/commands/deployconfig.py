@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from django_deploykit.config import measured, report, sizing
 from django_deploykit.config.access import Denied, kept_files, obstacles, server_account
+from django_deploykit.config.appservers import installed
 from django_deploykit.config.facts import SiteFacts
 from django_deploykit.config.output import OutputFile, State, full_text, output_files, write
 from django_deploykit.config.plan import Plan
@@ -214,7 +215,8 @@ def _denied(plan: Plan, rendered: Sequence[Rendered], user: str | None) -> list[
 def _warnings(plan: Plan, rendered: Sequence[Rendered]) -> list[str]:
     """What the renderers, this machine, and the numbers of the whole stack warn of."""
     said = [text for one in rendered for text in one.warnings]
-    return [*said, *renderers()[plan.front].misfits(plan), *sizing.warnings(plan)]
+    unfit = [*renderers()[plan.front].misfits(plan), *installed.misfits(plan)]
+    return [*said, *unfit, *sizing.warnings(plan)]
 
 
 def _json(
