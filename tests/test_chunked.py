@@ -64,6 +64,14 @@ def test_without_a_body_nothing_is_touched() -> None:
     assert (answer, seen["wsgi.input"], source.tell()) == (b"", source, 0)
 
 
+def test_an_answer_to_no_body_is_the_application_s_own() -> None:
+    """A server that knows it may send its file, and nothing is made for most requests."""
+    answer = [b"found"]
+    environ = {"wsgi.input": BytesIO(), "wsgi.input_terminated": True}
+    assert measured(lambda environ, start: answer, 10)(environ, lambda *said: None) is answer
+    assert "CONTENT_LENGTH" not in environ
+
+
 class _Said(list[bytes]):
     """An answer of Django's."""
 

@@ -38,7 +38,10 @@ def measured(application: WSGIApplication, limit: int) -> WSGIApplication:
             return _read_out(application, int(length), environ, start_response)
         if not environ.get("wsgi.input_terminated"):
             return application(environ, start_response)
-        return _answer(application, limit, environ, start_response)
+        first = environ["wsgi.input"].read(_CHUNK)
+        if not first:  # Most requests have no body: nothing is kept of them.
+            return application(environ, start_response)
+        return _answer(application, limit, first, environ, start_response)
 
     return measure
 
@@ -72,11 +75,12 @@ def _read_out(
 def _answer(
     application: WSGIApplication,
     limit: int,
+    first: bytes,
     environ: WSGIEnvironment,
     start_response: StartResponse,
 ) -> Iterator[bytes]:
     with SpooledTemporaryFile(_IN_MEMORY) as body:
-        length = _copy(environ["wsgi.input"], body, limit)
+        length = _copy(first, environ["wsgi.input"], body, limit)
         if length is None:
             yield from _refuse(start_response)
             return
@@ -91,12 +95,14 @@ def _answer(
                 close()
 
 
-def _copy(source: IO[bytes], target: IO[bytes], limit: int) -> int | None:
-    """Copy all of ``source`` and return its length, or None if that exceeds ``limit``."""
+def _copy(chunk: bytes, source: IO[bytes], target: IO[bytes], limit: int) -> int | None:
+    """Copy ``chunk`` and all of ``source``, and return the length, or None if that exceeds
+    ``limit``."""
     length = 0
-    while chunk := source.read(_CHUNK):
+    while chunk:
         length += len(chunk)
         if length > limit:
             return None
         target.write(chunk)
+        chunk = source.read(_CHUNK)
     return length
