@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,6 +62,10 @@ class Started:
         with self.connect() as connection:
             connection.sendall(begin() + params(parameters, split) + record(5, b""))
             return parsed(connection)
+
+
+def _children(process: subprocess.Popen[bytes]) -> list[str]:
+    return Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
 
 
 def record(kind: int, content: bytes) -> bytes:
@@ -215,7 +220,9 @@ def test_a_front_that_never_closes_is_given_up(started: Started) -> None:
 @pytest.mark.parametrize("protocol", ["fastcgi", "scgi"])
 def test_a_front_that_falls_silent_does_not_keep_it_from_ending(started: Started) -> None:
     """SIGTERM is heeded long before a request would have taken too long."""
+    wait_for(lambda: _children(started.process))  # Before, it ends by the signal itself.
     with started.connect():
+        time.sleep(0.2)  # Until the connection is taken.
         started.process.terminate()
         assert started.process.wait(30) == 0
 
