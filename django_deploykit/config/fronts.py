@@ -18,7 +18,7 @@ from django_deploykit.exceptions import ChoiceError
 # Django's hashed names: twelve hexadecimal digits of MD5 before the last extension
 # (django.contrib.staticfiles.storage.HashedFilesMixin); a compressed twin adds one more.
 HASHED = r"\.[0-9a-f]{12}(?:\.[^./]+)?(?:\.(?:br|gz))?$"
-# A flag that PCRE, which all fronts search with, takes for a mistake: the server would not start.
+# A flag that PCRE2 (10.42) takes for a mistake: nginx does not start with it.
 _PYTHON_ALONE = re.compile(r"(?<!\\)\(\?[imsx]*[auL]")
 # Why no front keeps a connection to an application server.
 IDLE = "one that idles holds a worker, or brings its requests to one alone"
