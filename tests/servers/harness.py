@@ -198,7 +198,7 @@ def deployrun(
                 stream.close()
 
 
-def stop(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> int:
+def stop(process: subprocess.Popen[Any], number: int = signal.SIGTERM) -> int:
     """End a command that the tests started; return its exit status."""
     if process.poll() is None:
         process.send_signal(number)
