@@ -13,13 +13,11 @@ from typing import TYPE_CHECKING, Any
 from django_deploykit import contract, trust
 from django_deploykit.proxy.decide import Judge
 from django_deploykit.proxy.decision import Refused
-from django_deploykit.proxy.wsgi import WsgiDoor, refuse
+from django_deploykit.proxy.wsgi import REWRITTEN, WsgiDoor, refuse
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-# What mod_rewrite adds; Django would take the prefix from there (django.core.handlers.wsgi).
-_REWRITTEN = ("SCRIPT_URL", "REDIRECT_URL")
 # Where the front starts a file, whose own name may then be a part of the URL.
 _STARTED = ("cgi", "fcgid")
 # The headers by which a response tells of itself how it is to be passed on.
@@ -43,11 +41,13 @@ def behind_front(
     other header that only a proxy may set is dropped.
     """
     door = WsgiDoor(Judge(trust.emitted(gateway, tuple(data))), take_back=None)
-    marks_streams = front in contract.STREAM_FRONTS
+    marks_streams, is_started = front in contract.STREAM_FRONTS, gateway in _STARTED
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if gateway in _STARTED:
+        if is_started:
             _forget_file(environ)
+        for name in REWRITTEN:  # What mod_rewrite adds.
+            environ.pop(name, None)
         try:
             _split(environ, prefix)
             door.enter(environ)
@@ -93,5 +93,3 @@ def _split(environ: WSGIEnvironment, prefix: str) -> None:
     if prefix and not path.startswith(f"{prefix}/"):
         raise Refused(404, f"{path!r} does not lie below {prefix!r}")
     environ["SCRIPT_NAME"], environ["PATH_INFO"] = prefix, path[len(prefix) :]
-    for name in _REWRITTEN:
-        environ.pop(name, None)

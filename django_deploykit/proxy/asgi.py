@@ -99,7 +99,8 @@ def _target(scope: Scope) -> Target:
     root, path = scope.get("root_path", "").rstrip("/"), scope["path"]
     if root and is_below(path, root):
         path = path[len(root) :]
-    return root, path or "/", (scope.get("raw_path") or b"").decode("latin-1")
+    raw = (scope.get("raw_path") or b"").partition(b"?")[0]  # Some had the query in it.
+    return root, path or "/", raw.decode("latin-1")
 
 
 def _written(scope: Scope, headers: list[Header], decision: Decision) -> Scope:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import lru_cache, partial
 from types import MappingProxyType
 
@@ -10,6 +10,7 @@ from django_deploykit import contract
 from django_deploykit.proxy import addresses, forwarded, origin, prefix, vhost
 from django_deploykit.proxy.addresses import Find, Said
 from django_deploykit.proxy.decision import (
+    NOWHERE,
     Client,
     Decision,
     Peer,
@@ -22,36 +23,32 @@ from django_deploykit.proxy.decision import (
 from django_deploykit.proxy.peer import Peers
 from django_deploykit.trust import Policy, VirtualHosts
 
-# What Forwarded calls client, scheme and host; it has no word of its own for a port.
-_PARAMETERS = ("for", "proto", "host")
+# What Forwarded calls client, scheme and host; it has no word of its own for a port: ''.
+_PARAMETERS = ("for", "proto", "host", "")
 _PROOF = contract.PROOF_HEADER
-# What a request has of which nothing is stated.
-_NOWHERE = Place()
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class Judge:
     """Decides on requests by one policy. Raise BadSecret if its secrets cannot be read.
 
-    What a policy leaves open is asked once, at the start, and ``decide()`` calls little: within
-    Django its code is no longer in the processor's caches, and each function costs twice.
+    What a policy leaves open is asked once, at the start, and ``decide()`` looks and calls little:
+    within Django its code is no longer in the processor's caches, and each of that costs twice.
     """
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
         self._peers = Peers(policy)
-        self._verdict = self._peers.without_secret
-        known = (*contract.X_FORWARDED_FAMILY, policy.prefix_header)
-        self._for, *others = (name if name in policy.headers else "" for name in known)
-        self._others = tuple(others)
         self._is_forwarded = contract.FORWARDED_HEADER in policy.headers
-        self._find_client = self._finder()
+        self._names = _names(policy)
         # The hosts and prefixes of a site are few. Visitors are many: none of them is in here.
         self._stated = lru_cache(maxsize=256)(self._read)
+        self._steps = (self._peers.without_secret, self._finder(), self._stated)
+        self._rules = (policy.vhost, policy.required, policy.data, self._is_forwarded)
 
     def _finder(self) -> Find:
         """How the client is found, by what was said of it, and by the peer's address."""
-        if not (self._for or self._is_forwarded):
+        if not self._names[0]:
             return lambda said, peer: Client(peer)
         hops = self.policy.hops or 0
         find = partial(addresses.walk, self._peers.is_proxy)
@@ -59,7 +56,7 @@ class Judge:
             find = partial(addresses.count, hops)
         if self.policy.strict:
             find = partial(_strictly, find)
-        return find if hops > 1 else partial(addresses.one, find)
+        return find if hops > 1 else addresses.one(find)
 
     def decide(self, peer: Peer, host: str, target: Target, headers: dict[str, str]) -> Decision:
         """What holds for a request. Raise Refused for one that is not to be answered.
@@ -67,30 +64,32 @@ class Judge:
         ``headers`` are those that only a proxy may set, by their names in the contract; repeated
         ones are joined with commas, as RFC 9110 5.3 has it.
         """
-        policy, secret = self.policy, headers.pop(_PROOF, "")
-        verdict = self._peers.judge(peer, secret) if secret else self._verdict(peer)
-        marker = _marker(policy.vhost, target[1]) if policy.vhost else ""
+        vhosts, required, wanted, is_forwarded = self._rules
+        judged, find, stated = self._steps
+        secret = headers.pop(_PROOF, "")
+        get: Callable[[str], Said] = headers.get
+        verdict = self._peers.judge(peer, secret) if secret else judged(peer)
+        marker = _marker(vhosts, target[1]) if vhosts else ""
         if not verdict.speaks:
             return _of_stranger(peer, host, target, headers, verdict, marker)
-        if policy.required and not all(map(headers.get, policy.required)):
-            raise Refused(400, _missing(policy.required, headers))
-        said: Said = headers.get(self._for)
-        lists: tuple[Said, ...] = tuple(map(headers.get, self._others))
-        if self._is_forwarded:
-            said, lists = _elements(headers, self._others)
+        for header in required:
+            if not get(header):
+                raise Refused(400, _missing(header))
+        if is_forwarded:
+            get = _elements(headers).get
+        client_name, proto, name, port, below = self._names
         address, _, _, scheme = peer
-        client = self._find_client(said, address)
-        _, _, _, depth = client
+        client = find(get(client_name), address)
         if marker:
-            place, target = _virtual(target, marker, policy.prefixes)
+            place, target = _virtual(target, marker, self.policy.prefixes)
         else:
-            place = self._stated(depth, scheme, host, lists)
+            place = stated(client[3], scheme, host, get(proto), get(name), get(port), get(below))
             if place.prefix:
-                target = _below(place.prefix, target, policy.keeps_prefix)
-        data = _data(policy, headers) if policy.data else _NOTHING
+                target = _below(place.prefix, target, self.policy.keeps_prefix)
+        data = _data(wanted, headers) if wanted else _NOTHING
         return record(Decision, (peer, host, headers, verdict, client, place, target, data))
 
-    def _read(self, depth: int, scheme: str, host: str, lists: tuple[Said, ...]) -> Place:
+    def _read(self, depth: int, scheme: str, host: str, *lists: Said) -> Place:
         """Read scheme, host, port and prefix as the proxy stated them that named the client, over
         a connection with this ``scheme`` and ``host``.
 
@@ -101,6 +100,14 @@ class Judge:
         if said_scheme or said_host or said_port:
             return Place(*_origin(said_scheme, said_host, said_port, scheme, host), clean)
         return Place(prefix=clean)
+
+
+def _names(policy: Policy) -> tuple[str, ...]:
+    """What says who the client is, scheme, host, port and prefix; '' where nothing may."""
+    is_forwarded = contract.FORWARDED_HEADER in policy.headers
+    known = (*(_PARAMETERS if is_forwarded else contract.X_FORWARDED_FAMILY), policy.prefix_header)
+    believed = {*_PARAMETERS, *policy.headers}
+    return tuple(name if name in believed else "" for name in known)
 
 
 def _of_stranger(
@@ -115,7 +122,7 @@ def _of_stranger(
     if marker:
         raise Refused(404, "only a trusted proxy may name a virtual host")
     client = record(Client, (peer.address, True, (), 1))
-    return record(Decision, (peer, host, headers, verdict, client, _NOWHERE, target, _NOTHING))
+    return record(Decision, (peer, host, headers, verdict, client, NOWHERE, target, _NOTHING))
 
 
 def _strictly(find: Find, said: Said, peer: str) -> Client:
@@ -133,24 +140,21 @@ def _nth(said: Said, depth: int) -> str:
     return values[-min(depth, len(values))] if values else ""
 
 
-def _missing(names: Sequence[str], headers: Mapping[str, str]) -> str:
-    """Which header is missing: by naming it in Connection, a client can make some proxies drop it
-    (RFC 9110 7.6.1)."""
-    name = next(name for name in names if not headers.get(name))
+def _missing(name: str) -> str:
+    """Why a request is refused without a header: by naming it in Connection, a client can make some
+    proxies drop it (RFC 9110 7.6.1)."""
     return f"a trusted proxy did not send {name}"
 
 
-def _elements(
-    headers: Mapping[str, str], others: Sequence[str]
-) -> tuple[tuple[str, ...], tuple[Said, ...]]:
-    """What Forwarded says, and beside it the header that names prefixes."""
+def _elements(headers: dict[str, str]) -> Mapping[str, Said]:
+    """The same headers, and what Forwarded says, each parameter as a list."""
     elements = forwarded.parse(headers.get(contract.FORWARDED_HEADER, ""))
-    clients, schemes, hosts = (tuple(one.get(word, "") for one in elements) for word in _PARAMETERS)
-    return clients, (schemes, hosts, None, headers.get(others[-1]))
+    said = {word: tuple(one.get(word, "") for one in elements) for word in _PARAMETERS if word}
+    return {**headers, **said}
 
 
-def _data(policy: Policy, headers: Mapping[str, str]) -> dict[str, str]:
-    return {name: headers.get(contract.data_header(name), "") for name in policy.data}
+def _data(names: Iterable[str], headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: headers.get(contract.data_header(name), "") for name in names}
 
 
 def _marker(vhosts: VirtualHosts, path: str) -> str:
@@ -165,7 +169,7 @@ def _marker(vhosts: VirtualHosts, path: str) -> str:
 def _virtual(target: Target, marker: str, allowed: Collection[str]) -> tuple[Place, Target]:
     """Where a request belongs by its path. Raise Refused."""
     mount, path, raw = target
-    raw = origin.request_path(raw)
+    raw, mark, query = origin.relative(raw).partition("?")
     if prefix.is_below(raw, mount):
         raw = raw[len(mount) :]
     found = vhost.read(path, raw, marker, allowed)
@@ -173,14 +177,14 @@ def _virtual(target: Target, marker: str, allowed: Collection[str]) -> tuple[Pla
     mount = found.prefix + mount
     return (
         Place(found.scheme, host, found.host, found.port, found.prefix, in_path=True),
-        (mount, found.path, mount + found.raw_path if found.raw_path else ""),
+        (mount, found.path, f"{mount}{found.raw_path}{mark}{query}" if found.raw_path else ""),
     )
 
 
 def _below(clean: str, target: Target, is_kept: bool) -> Target:
     """The target of a request below a prefix, which its path still has if it ``is_kept``."""
     mount, path, raw = target
-    raw = origin.request_path(raw)
+    raw = origin.relative(raw)
     if is_kept:
         return (*prefix.split(clean, mount, path), raw)
     return clean + mount, path, clean + raw if raw else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import NamedTuple
 
@@ -74,8 +75,8 @@ class Step(NamedTuple):
 
 
 # What is asked for, as text: where the application is mounted, the path below that, and what stood
-# in the request line, '' where the server does not say. A plain tuple, for two of them are made in
-# many a request.
+# in the request line, its query with it where the server says so, '' where it says nothing. A plain
+# tuple, for two of them are made in many a request.
 Target = tuple[str, str, str]
 
 
@@ -92,10 +93,11 @@ class Client(NamedTuple):
     depth: int = 1
 
 
-class Place(NamedTuple):
+@dataclass(frozen=True)
+class Place:
     """Where a request belongs, as it was stated. ``scheme``, ``host`` (as a browser sends it),
     ``name`` (the host without its port) and ``port`` are None where those of the connection stand;
-    ``prefix`` is '' where none was brought."""
+    ``prefix`` is '' where none was brought. ``variables`` say all but the last to WSGI."""
 
     scheme: str | None = None
     host: str | None = None
@@ -103,6 +105,21 @@ class Place(NamedTuple):
     port: int | None = None
     prefix: str = ""
     in_path: bool = False
+    variables: tuple[tuple[str, str], ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        told = (
+            ("wsgi.url_scheme", self.scheme),
+            ("HTTP_HOST", self.host),
+            ("SERVER_NAME", self.name),
+            ("SERVER_PORT", self.port and str(self.port)),
+        )
+        found = tuple((name, value) for name, value in told if value)
+        object.__setattr__(self, "variables", found)
+
+
+# Of which nothing was stated.
+NOWHERE = Place()
 
 
 class Decision(NamedTuple):

@@ -14,7 +14,7 @@ from django.http import Http404, HttpRequest
 from django.urls import get_script_prefix, set_script_prefix
 from django.utils.module_loading import import_string
 
-from django_deploykit.proxy.decision import Refused
+from django_deploykit.proxy.decision import Decision, Refused
 from django_deploykit.proxy.requests import RequestDoor, move_cookies
 
 
@@ -32,8 +32,9 @@ class TrustedProxyMiddleware:
         if len(same) > 1:
             raise ImproperlyConfigured(f"MIDDLEWARE: {same[0]!r} stands there more than once.")
         self._get_response = get_response
-        self._door = RequestDoor()
-        if self._door.hides_paths:  # Only then: Django asks in each request, and may need a thread.
+        door = RequestDoor()
+        self._decide, self._hides_paths = door.enter, door.hides_paths
+        if door.hides_paths:  # Only then: Django asks in each request, and may need a thread.
             self.process_view = self._hide
         self._is_async = iscoroutinefunction(get_response)
         if self._is_async:
@@ -43,16 +44,20 @@ class TrustedProxyMiddleware:
         if self._is_async:
             return self._answer_async(request)
         before = self._enter(request)
+        if before is None:
+            return self._get_response(request)
         try:
-            return self._leave(request, self._get_response(request), before)
+            return _leave(request, self._get_response(request), before)
         except BaseException:
             _restore(before)
             raise
 
     async def _answer_async(self, request: HttpRequest) -> Any:
         before = self._enter(request)
+        if before is None:
+            return await self._get_response(request)
         try:
-            return self._leave(request, await self._get_response(request), before)
+            return _leave(request, await self._get_response(request), before)
         except BaseException:
             _restore(before)
             raise
@@ -63,34 +68,40 @@ class TrustedProxyMiddleware:
             raise Http404
 
     def _enter(self, request: Any) -> str | None:
-        """Decide; return Django's prefix of before where this request has another, else None."""
+        """Decide; return None where nothing is left to do after the answer, else Django's prefix of
+        before, or '' for a request that has no other."""
         mount = request.META["SCRIPT_NAME"]  # Where Django's handlers have just taken theirs from.
         try:
-            request.deploykit = self._door.enter(request)
+            decision = request.deploykit = self._decide(request)
         except Refused as refused:
-            if refused.status != HTTPStatus.NOT_FOUND or not self._door.hides_paths:
-                if request.META["SCRIPT_NAME"] != mount:  # The page that says so has URLs too.
-                    set_script_prefix(request.META["SCRIPT_NAME"])
-                raise SuspiciousOperation(str(refused)) from None
-            # Nothing is believed of it any more; that is decided, and said to later middleware.
-            request.deploykit = self._door.enter(request)
-            request._deploykit_hides = True
+            decision = request.deploykit = self._hidden(request, refused, mount)
         present = request.META["SCRIPT_NAME"]
         if present == mount:
-            return None
+            return "" if decision.place.prefix else None
         before = get_script_prefix()
         set_script_prefix(present)
         return before
 
-    def _leave(self, request: Any, response: Any, before: str | None) -> Any:
-        """Keep the prefix while the body, which may be a stream, is sent; and no longer."""
-        if request.deploykit.place.prefix:
-            move_cookies(response, request.META["SCRIPT_NAME"])
-        if before is not None:
-            response._resource_closers.append(partial(set_script_prefix, before))
-        return response
+    def _hidden(self, request: Any, refused: Refused, mount: str) -> Decision:
+        """What holds for a path that is nobody's. Raise SuspiciousOperation for anything else."""
+        if refused.status != HTTPStatus.NOT_FOUND or not self._hides_paths:
+            if request.META["SCRIPT_NAME"] != mount:  # The page that says so has URLs too.
+                set_script_prefix(request.META["SCRIPT_NAME"])
+            raise SuspiciousOperation(str(refused)) from None
+        request._deploykit_hides = True
+        # Nothing is believed of it any more; that is decided, and said to later middleware.
+        return self._decide(request)
 
 
-def _restore(before: str | None) -> None:
-    if before is not None:
+def _leave(request: Any, response: Any, before: str) -> Any:
+    """Keep the prefix while the body, which may be a stream, is sent; and no longer."""
+    if request.deploykit.place.prefix:
+        move_cookies(response, request.META["SCRIPT_NAME"])
+    if before:
+        response._resource_closers.append(partial(set_script_prefix, before))
+    return response
+
+
+def _restore(before: str) -> None:
+    if before:
         set_script_prefix(before)

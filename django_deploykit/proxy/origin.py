@@ -43,7 +43,14 @@ def authority(scheme: str, name: str, port: int | None) -> str:
     return name if port in (None, PORTS[scheme]) else f"{name}:{port}"
 
 
+def relative(target: str) -> str:
+    """The target of a request without scheme and host, which it may have (RFC 9112 3.2.2)."""
+    if target.startswith("/"):
+        return target
+    path, mark, query = target.partition("?")
+    return f"{_ABSOLUTE_FORM.sub('', path)}{mark}{query}"
+
+
 def request_path(target: str) -> str:
-    """The path of a request's target, which may be in absolute form (RFC 9112 3.2.2)."""
-    path = target.partition("?")[0]
-    return path if path.startswith("/") else _ABSOLUTE_FORM.sub("", path)
+    """The path of a request's target."""
+    return relative(target).partition("?")[0]

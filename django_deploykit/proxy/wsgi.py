@@ -13,7 +13,7 @@ from urllib.parse import unquote_to_bytes
 from django_deploykit import contract
 from django_deploykit.proxy import origin, prefix
 from django_deploykit.proxy.decide import Judge
-from django_deploykit.proxy.decision import Decision, Peer, Refused, Target, record
+from django_deploykit.proxy.decision import NOWHERE, Decision, Peer, Refused, Target, record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,6 +31,7 @@ _family: Callable[[Any], Any] = (
     else attrgetter("family")
 )
 _UWSGI = "uwsgi.version"
+_DECISION = contract.DECISION_KEY
 _SCRIPT_NAME = contract.CGI_HEADERS[0]
 _HEADERS = {
     contract.environ_key(name): name
@@ -39,7 +40,7 @@ _HEADERS = {
 # Where servers put the request line's path, and a script name before rewriting, which Django
 # prefers to SCRIPT_NAME (django/core/handlers/wsgi.py).
 _RAW = ("RAW_URI", "REQUEST_URI")
-_REWRITTEN = ("SCRIPT_URL", "REDIRECT_URL")
+REWRITTEN = ("SCRIPT_URL", "REDIRECT_URL")
 
 
 def take_back(environ: WSGIEnvironment) -> None:
@@ -68,7 +69,7 @@ class WsgiDoor:
     def __init__(
         self, judge: Judge, take_back: Callable[[WSGIEnvironment], None] | None = take_back
     ) -> None:
-        self._judge, self._take_back = judge, take_back
+        self._decide, self._take_back = judge.decide, take_back
         data = judge.policy.data
         more = {contract.environ_key(name): name for name in map(contract.data_header, data)}
         self._headers = {**_HEADERS, **more}
@@ -80,7 +81,7 @@ class WsgiDoor:
         Whatever is decided, every header that only a proxy may set is removed.
         """
         get, names = environ.get, self._headers
-        known = get(contract.DECISION_KEY)
+        known = get(_DECISION)
         if isinstance(known, Decision):
             return known
         headers = {}
@@ -90,10 +91,10 @@ class WsgiDoor:
             self._take_back(environ)
         raw = get("RAW_URI") or get("REQUEST_URI") or ""
         target = get("SCRIPT_NAME", "").rstrip("/"), get("PATH_INFO") or "/", raw
-        peer, host = _peer(environ, headers), get("HTTP_HOST", "")
-        decision = self._judge.decide(peer, host, target, headers)
+        peer = _peer(environ, headers)
+        decision = self._decide(peer, get("HTTP_HOST", ""), target, headers)
         _write(environ, decision, target)
-        environ[contract.DECISION_KEY] = decision
+        environ[_DECISION] = decision
         return decision
 
 
@@ -129,32 +130,28 @@ def _tells_uwsgi_tls(environ: WSGIEnvironment) -> bool:
 
 
 def _write(environ: WSGIEnvironment, decision: Decision, told: Target) -> None:
-    peer, _, _, _, (address, _, hops, _), place, target, data = decision
-    scheme, host, name, port, _, _ = place
-    if data:
-        environ.update(data)
-    if peer.is_unix and peer.scheme != environ["wsgi.url_scheme"]:
-        # Without a port of its own, gunicorn made this one up from the scheme it believed.
-        environ["SERVER_PORT"] = str(origin.PORTS[peer.scheme])
-    environ["wsgi.url_scheme"] = scheme or peer.scheme
+    (_, is_unix, _, scheme), _, _, _, (address, _, hops, _), place, target, data = decision
+    if scheme != environ.get("wsgi.url_scheme"):
+        environ["wsgi.url_scheme"] = scheme
+        if is_unix:  # Without a port of its own, gunicorn made one up from what it believed.
+            environ["SERVER_PORT"] = str(origin.PORTS[scheme])
+    if place is not NOWHERE:
+        environ.update(place.variables)
     if hops:
         environ["REMOTE_ADDR"] = address
         # Those of the proxy, and nobody told the client's.
         environ.pop("REMOTE_HOST", None)
         environ.pop("REMOTE_PORT", None)
-    if port:
-        environ["SERVER_PORT"] = str(port)
-    if host:
-        environ["HTTP_HOST"], environ["SERVER_NAME"] = host, name
     if target is not told:
         _move(environ, target)
+    if data:
+        environ.update(data)
 
 
 def _move(environ: WSGIEnvironment, target: Target) -> None:
     environ["SCRIPT_NAME"], environ["PATH_INFO"], raw = target
-    for key in _REWRITTEN:
+    for key in REWRITTEN:
         environ.pop(key, None)
-    query = environ.get("QUERY_STRING")
     for key in _RAW:
         if key in environ:
-            environ[key] = f"{raw}?{query}" if query else raw
+            environ[key] = raw

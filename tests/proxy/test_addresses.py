@@ -335,4 +335,4 @@ def test_entries_and_nothing_else() -> None:
 def test_a_short_way_leads_to_the_same_client(said: addresses.Said) -> None:
     """A single address, which is the usual one, is looked at by itself."""
     for find in (partial(walk, in_proxies), partial(addresses.count, 1)):
-        assert addresses.one(find, said, PROXY) == find(said, PROXY)
+        assert addresses.one(find)(said, PROXY) == find(said, PROXY)
