@@ -67,7 +67,7 @@ QUICK = Pace(
     1,
     (1, 3, 9),
     {
-        "proxy": ("--rounds", "200"),
+        "proxy": ("--rounds", "300"),
         "sendfile": ("--rounds", "1", "--calls"),
     },
 )

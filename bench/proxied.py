@@ -11,7 +11,9 @@ import itertools
 import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
-from time import process_time_ns
+from functools import partial
+from statistics import median
+from time import perf_counter_ns
 from typing import Any, NamedTuple
 from unittest import mock
 
@@ -51,6 +53,8 @@ STACKS = {
     "nginx/http": "ours: nginx/http/gunicorn",
     "nginx/uwsgi": "ours: nginx/uwsgi/uwsgi",
 }
+FORBIDDEN = frozenset(contract.CLIENT_FORBIDDEN_KEYS)
+COPIES = 3
 VISITORS = 5000  # More than anything remembers.
 IPV4, IPV6 = "203.0.{}.{}", "2001:db8:0:{}::{}"
 CONNECTION = socket.socket()
@@ -144,43 +148,52 @@ def handed_over() -> Environ:
 
 
 class Candidate:
-    """An application with something in front, and what its rounds have taken.
+    """An application with something in front, and what its requests have taken.
 
-    Under ``key`` of the environ, each request has another visitor's address.
+    ``make`` makes the application, several times: where each lies in memory is chance. Under
+    ``key`` of the environ, each request has another visitor's address.
     """
 
     def __init__(
         self,
         name: str,
-        application: Application,
+        make: Callable[[], Application],
         environ: Environ,
         network: str = IPV4,
         key: str = "HTTP_X_FORWARDED_FOR",
     ) -> None:
-        self.name, self._application = name, application
-        self._environ, self._key = environ, key
+        self.name, self._environ, self._key = name, environ, key
+        self._copies = [make() for _ in range(COPIES)]
+        self._took: list[list[int]] = [[] for _ in range(COPIES)]
         self._visitors = itertools.cycle(
             [network.format(n // 250, n % 250 + 1) for n in range(VISITORS)]
         )
-        self._rounds: list[float] = []
 
-    def run(self, calls: int) -> None:
-        """Answer some requests, and note what one of them took.
+    def ask(self, copy: int) -> None:
+        """Let one of the copies answer a request, and note what it took.
 
-        Each is made just before it is answered, as a server does: no processor has forgotten it.
+        It is made just before, as a server does: no processor has forgotten it.
         """
-        application, environ, key = self._application, self._environ, self._key
-        begin = process_time_ns()
-        for visitor in itertools.islice(self._visitors, calls):
-            response = application({**environ, key: visitor}, _start)
-            if response:
-                response.close()
-        self._rounds.append((process_time_ns() - begin) / calls / 1000)
+        application = self._copies[copy]
+        told = {**self._environ, self._key: next(self._visitors)}
+        begin = perf_counter_ns()
+        response = application(told, _start)
+        if response:
+            response.close()
+        self._took[copy].append(perf_counter_ns() - begin)
 
     @property
     def microseconds(self) -> float:
-        """Of processor time for one request."""
-        return sorted(self._rounds)[len(self._rounds) // 5]
+        """Of one request, in the median."""
+        return median(nanoseconds for took in self._took for nanoseconds in took) / 1000
+
+    def added(self, alone: Candidate) -> float:
+        """Microseconds more than another's request of the same round, in the median."""
+        pairs = zip(self._took, alone._took, strict=True)
+        more = [
+            mine - other for took, others in pairs for mine, other in zip(took, others, strict=True)
+        ]
+        return median(more) / 1000
 
 
 def _start(*args: Any) -> None:
@@ -194,7 +207,7 @@ def _nothing(environ: Environ, start: Callable[..., Any]) -> None:
 class SameWork:
     """ProxyFix, and what it leaves to the proxy: that a client forged nothing else.
 
-    The shortest way to do so, after ProxyFix has read what it believes.
+    After ProxyFix has read what it believes, and in the quickest way that we know.
     """
 
     def __init__(self, application: Application, counts: dict[str, int]) -> None:
@@ -205,8 +218,8 @@ class SameWork:
         return self._fix(environ, start)
 
     def _rest(self, environ: Environ, start: Callable[..., Any]) -> Any:
-        for key in contract.CLIENT_FORBIDDEN_KEYS:
-            environ.pop(key, None)
+        for key in FORBIDDEN.intersection(environ):
+            del environ[key]
         return self._application(environ, start)
 
 
@@ -222,26 +235,26 @@ def _django(middleware: Sequence[str], section: dict[str, Any] | None = None) ->
 
 def _doors(proxy: Proxy) -> Iterator[Candidate]:
     """Around an application that does nothing."""
-    ours, told = _wrapped(_nothing, proxy.section), environ(**proxy.said)
-    yield Candidate(ALONE, _nothing, told)
-    yield Candidate(FIX, ProxyFix(_nothing, **proxy.counts), told)
-    yield Candidate(SAME_WORK, SameWork(_nothing, proxy.counts), told)
+    ours, told = partial(_wrapped, _nothing, proxy.section), environ(**proxy.said)
+    yield Candidate(ALONE, lambda: _nothing, told)
+    yield Candidate(FIX, lambda: ProxyFix(_nothing, **proxy.counts), told)
+    yield Candidate(SAME_WORK, lambda: SameWork(_nothing, proxy.counts), told)
     yield Candidate("wrap()", ours, told)
     yield Candidate("wrap(), visitors over IPv6", ours, told, IPV6)
-    yield Candidate("wrap(), nothing configured", _wrapped(_nothing, {}), told)
+    yield Candidate("wrap(), nothing configured", lambda: _wrapped(_nothing, {}), told)
 
 
 def _hello(proxy: Proxy, *middleware: str) -> Iterator[Candidate]:
     """Around and within Django."""
     section, told = proxy.section, environ(**proxy.said)
-    within = (OURS, *middleware)
-    yield Candidate(ALONE, _django(middleware), told)
-    yield Candidate(FIX, ProxyFix(_django(middleware), **proxy.counts), told)
-    yield Candidate(SAME_WORK, SameWork(_django(middleware), proxy.counts), told)
-    yield Candidate("wrap()", _wrapped(_django(middleware), section), told)
-    yield Candidate("TrustedProxyMiddleware", _django(within, section), told)
-    yield Candidate("both", _wrapped(_django(within, section), section), told)
-    yield Candidate("middleware that does nothing", _django((IDLE, *middleware)), told)
+    alone, within = partial(_django, middleware), partial(_django, (OURS, *middleware), section)
+    yield Candidate(ALONE, alone, told)
+    yield Candidate(FIX, lambda: ProxyFix(alone(), **proxy.counts), told)
+    yield Candidate(SAME_WORK, lambda: SameWork(alone(), proxy.counts), told)
+    yield Candidate("wrap()", lambda: _wrapped(alone(), section), told)
+    yield Candidate("TrustedProxyMiddleware", within, told)
+    yield Candidate("both", lambda: _wrapped(within(), section), told)
+    yield Candidate("middleware that does nothing", lambda: _django((IDLE, *middleware)), told)
 
 
 def _emitted(label: str) -> Iterator[Candidate]:
@@ -252,17 +265,22 @@ def _emitted(label: str) -> Iterator[Candidate]:
     if by_header:
         told["REMOTE_ADDR"] = ""  # as it is over a unix socket
     key = "HTTP_X_FORWARDED_FOR" if by_header else "REMOTE_ADDR"
-    with mock.patch.dict(os.environ, {contract.STACK_KEY: label}):
-        within = _django((OURS, *STARTPROJECT))
-    yield Candidate(ALONE, _django(STARTPROJECT), told, key=key)
+    within = partial(_configured_by, label)
+    yield Candidate(ALONE, lambda: _django(STARTPROJECT), told, key=key)
     if gateway == "mod_wsgi":
         yield Candidate(EMITTED_WITHIN, within, told, key=key)
     else:
-        around = behind_front(within, front=front, gateway=gateway)
-        yield Candidate(EMITTED, around, told, key=key)
+        behind = partial(behind_front, front=front, gateway=gateway)
+        yield Candidate(EMITTED, lambda: behind(within()), told, key=key)
+
+
+def _configured_by(label: str) -> WSGIHandler:
+    with mock.patch.dict(os.environ, {contract.STACK_KEY: label}):
+        return _django((OURS, *STARTPROJECT))
 
 
 def tables() -> Iterator[tuple[str, list[Candidate]]]:
+    """What is compared with each other, by its title; the first has nothing in front."""
     for proxy in PROXIES:
         yield f"A WSGI application, {proxy.name}", list(_doors(proxy))
         yield f"Django alone, {proxy.name}", list(_hello(proxy))

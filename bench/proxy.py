@@ -5,15 +5,16 @@ visitor whom nobody has seen before. ProxyFix leaves what a client forged where 
 is ProxyFix and a loop that removes it. Behind an emitted configuration, ours believes what the
 front of that stack says, over its gateway.
 
-Processor time of one call. All candidates take turns in every round, so that a busy machine is busy
-for each of them; a figure is the round that a fifth of them undercut, for what else runs only adds.
-What it adds is counted from the same application without anything in front.
+In every round each application of a table answers one request, in an order that changes, so that a
+busy machine is busy for each of them. What one adds is the difference to the application without
+anything in front, in the same round: its median over all rounds, and over several copies of each.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
+import itertools
 import platform
 import random
 from collections.abc import Iterator
@@ -26,7 +27,7 @@ from django.conf import settings
 
 from bench import figures, proxied
 from bench.figures import Figure
-from bench.proxied import ALONE, FIX, SAME_WORK, STACKS, Candidate
+from bench.proxied import ALONE, COPIES, FIX, SAME_WORK, STACKS, Candidate
 
 # What has a goal; the others only stand beside them.
 RATED = ("wrap()", "wrap(), visitors over IPv6", "TrustedProxyMiddleware")
@@ -34,6 +35,7 @@ RATED = ("wrap()", "wrap(), visitors over IPv6", "TrustedProxyMiddleware")
 _CHECKS = "each address is checked and written in its one spelling; what was decided is kept"
 _WITHIN = "it stands within Django, and makes its request anew; what was decided is kept"
 _WITHIN_PREFIX = f"{_WITHIN}; Django's prefix is set, and set back"
+_ROUNDS_OF_GARBAGE = 20
 MOST_PERCENT = 2.0  # Of a hello-world request through a whole stack.
 
 
@@ -50,28 +52,26 @@ class Request(NamedTuple):
         return cls(stack, float(microseconds))
 
 
-def _print(title: str, candidates: list[Candidate]) -> None:
+def _print(title: str, alone: Candidate, others: list[Candidate]) -> None:
     """A table: what each adds, in parts of what ProxyFix adds, and of the application alone."""
-    took = {one.name: one.microseconds for one in candidates}
-    alone = took.pop(ALONE)
-    fix = took.get(FIX, alone) - alone
-    print(f"\n{title:40} {'µs':>7} {'adds':>7} {'÷ ProxyFix':>11} {'÷ alone':>8}")
-    print(f"{ALONE:40} {alone:7.2f}")
-    for name, microseconds in took.items():
-        added = microseconds - alone
-        beside = f"{added / fix:11.2f}" if fix else f"{'':11}"
-        print(f"{name:40} {microseconds:7.2f} {added:7.2f} {beside} {added / alone:8.1%}")
+    added = {one.name: one.added(alone) for one in others}
+    fix, whole = added.get(FIX), alone.microseconds
+    print(f"\n{title:40} {'adds µs':>8} {'÷ ProxyFix':>11} {'÷ alone':>8}")
+    print(f"{ALONE:40} {whole:8.2f}")
+    for name, more in added.items():
+        beside = f"{more / fix:11.2f}" if fix else f"{'':11}"
+        print(f"{name:40} {more:8.2f} {beside} {more / whole:8.1%}")
 
 
-def _figures(title: str, candidates: list[Candidate], requests: list[Request]) -> Iterator[Figure]:
+def _figures(
+    title: str, alone: Candidate, others: list[Candidate], requests: list[Request]
+) -> Iterator[Figure]:
     """What ours adds ÷ what the same work adds; or of a stack, in per cent of its whole request.
 
     Beside these is what ProxyFix adds by itself, and what it is of the application alone, which
     nobody can ask without a server.
     """
-    took = {one.name: one.microseconds for one in candidates}
-    alone = took.pop(ALONE)
-    added = {name: microseconds - alone for name, microseconds in took.items()}
+    added = {one.name: one.added(alone) for one in others}
     for name in (one for one in RATED if one in added):
         label, ratio = f"{name} ÷ {SAME_WORK}, {title}", added[name] / added[SAME_WORK]
         beside = {"÷ ProxyFix": added[name] / added[FIX]}
@@ -81,7 +81,7 @@ def _figures(title: str, candidates: list[Candidate], requests: list[Request]) -
         if one.stack != STACKS.get(title):
             continue
         ((name, more),) = added.items()
-        beside = {"µs": more, "% of the call alone": more / alone * 100}
+        beside = {"µs": more, "% of the call alone": more / alone.microseconds * 100}
         label, share = f"{name}, % of hello by {one.stack}", more / one.microseconds * 100
         figure = Figure(label, "CPU", share, goal=MOST_PERCENT, at_most=True, beside=beside)
         yield figure.because(_CHECKS)
@@ -96,8 +96,7 @@ def _reason(name: str, title: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--figures", type=Path, help="a file to write them to as JSON")
-    parser.add_argument("--rounds", type=int, default=600)
-    parser.add_argument("--calls", type=int, default=20, help="of each candidate, in each round")
+    parser.add_argument("--rounds", type=int, default=1000)
     parser.add_argument(
         "--request",
         action="append",
@@ -114,24 +113,26 @@ def main() -> None:
         INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes"],
     )
     django.setup()
-    tables = dict(proxied.tables())
-    every = [one for table in tables.values() for one in table]
-    gc.disable()  # Whose turn it is when it runs would be chance; and nobody pays for another.
-    gc.freeze()
-    for _ in range(options.rounds):
-        for one in random.sample(every, len(every)):
-            gc.collect()
-            one.run(options.calls)
     print(
         f"Python {platform.python_version()}, Django {django.__version__}, "
-        f"werkzeug {version('werkzeug')}; {options.rounds} rounds of {options.calls} requests"
+        f"werkzeug {version('werkzeug')}; {options.rounds} rounds of {COPIES} copies"
     )
-    for title, table in tables.items():
-        _print(title, table)
+    found: list[Figure] = []
+    for title, (alone, *others) in proxied.tables():
+        _measure([alone, *others], options.rounds)
+        _print(title, alone, others)
+        found += _figures(title, alone, others, options.request)
     if options.figures:
-        asked = options.request
-        found = [one for title, table in tables.items() for one in _figures(title, table, asked)]
         figures.write(found, options.figures)
+
+
+def _measure(table: list[Candidate], rounds: int) -> None:
+    gc.disable()  # Whose turn it is when it runs would be chance; and nobody pays for another.
+    for copy, number in itertools.product(range(COPIES), range(rounds)):
+        if number % _ROUNDS_OF_GARBAGE == 0:
+            gc.collect()
+        for one in random.sample(table, len(table)):
+            one.ask(copy)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ class TrustedProxyMiddleware:
         if len(same) > 1:
             raise ImproperlyConfigured(f"MIDDLEWARE: {same[0]!r} stands there more than once.")
         self._get_response = get_response
-        door = RequestDoor()
+        door = RequestDoor(is_first=bool(same) and settings.MIDDLEWARE[0] == same[0])
         self._decide, self._hides_paths = door.enter, door.hides_paths
         if door.hides_paths:  # Only then: Django asks in each request, and may need a thread.
             self.process_view = self._hide

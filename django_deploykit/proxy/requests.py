@@ -27,16 +27,18 @@ _COOKIES = (
     ("CSRF_COOKIE_NAME", "CSRF_COOKIE_PATH"),
     ("LANGUAGE_COOKIE_NAME", "LANGUAGE_COOKIE_PATH"),
 )
-# What Django computes from META at the first look, and keeps (django/http/request.py).
-_KEPT = ("headers", "_current_scheme_host")
 _DECISION = contract.DECISION_KEY
 _MESSAGES_COOKIE = "messages"  # CookieStorage.cookie_name; its path is the session's.
 
 
 class RequestDoor:
-    """Makes a request what its decision says, by the policy of this process."""
+    """Makes a request what its decision says, by the policy of this process.
 
-    def __init__(self) -> None:
+    If it ``is_first``, nobody can have looked at a request before.
+    """
+
+    def __init__(self, *, is_first: bool = False) -> None:
+        self._is_first = is_first
         configured = ConfiguredDoor(_take_back)
         self._wsgi, self._asgi = configured.wsgi, configured.asgi
         self.hides_paths = configured.hides_paths
@@ -60,8 +62,8 @@ class RequestDoor:
             _move(request, self._closed_wsgi.enter(meta))
             raise
         finally:
-            for name in _KEPT:  # forget() in place: each call costs, in every request.
-                request.__dict__.pop(name, None)
+            if not self._is_first:
+                forget(request)
         if meta["SCRIPT_NAME"] != mount or meta["PATH_INFO"] != path:
             _move(request, decision)
         return decision
@@ -133,8 +135,8 @@ def _without_underscores(scope: Any) -> Any:
 
 
 def forget(request: HttpRequest) -> None:
-    """Let Django compute anew what it keeps of META."""
-    for name in _KEPT:
+    """Let Django compute anew what it computes from META at the first look, and keeps."""
+    for name in ("headers", "_current_scheme_host"):
         request.__dict__.pop(name, None)
 
 

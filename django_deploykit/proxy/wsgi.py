@@ -37,6 +37,7 @@ _HEADERS = {
     contract.environ_key(name): name
     for name in (*contract.CLIENT_FORBIDDEN_HEADERS, contract.PROOF_HEADER)
 }
+_KEYS = frozenset(_HEADERS)
 # Where servers put the request line's path, and a script name before rewriting, which Django
 # prefers to SCRIPT_NAME (django/core/handlers/wsgi.py).
 _RAW = ("RAW_URI", "REQUEST_URI")
@@ -72,8 +73,8 @@ class WsgiDoor:
         self._decide, self._take_back = judge.decide, take_back
         data = judge.policy.data
         more = {contract.environ_key(name): name for name in map(contract.data_header, data)}
-        self._headers = {**_HEADERS, **more}
-        self._keys = frozenset(self._headers)
+        self._headers = {**_HEADERS, **more} if more else _HEADERS
+        self._keys = frozenset(self._headers) if more else _KEYS
 
     def enter(self, environ: WSGIEnvironment) -> Decision:
         """Decide on a request, once, and write it anew. Raise Refused.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from django_deploykit.middleware import TrustedProxyMiddleware
 from django_deploykit.proxy import origin
 from django_deploykit.proxy.decision import Refused
 from tests.proxy.asking import EVERY_X, PROXY, VISITOR, ask, policy, scope, written, written_scope
+from tests.proxy.conftest import MIDDLEWARE, Site
 
 
 @pytest.mark.parametrize(
@@ -193,6 +195,26 @@ def test_H4_django_sees_the_public_url(believing: Any) -> None:
         RequestFactory(REMOTE_ADDR="192.0.2.1").get("/page", headers={"Host": "shop.example"})
     )
     assert (plain.status_code, plain["Location"]) == (301, "https://shop.example/page")
+
+
+def looking(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[..., HttpResponse]:
+    """Middleware that looks at a request's headers, which Django then keeps."""
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        assert "X-Forwarded-For" in request.headers
+        response = get_response(request)
+        response["Seen"] = " ".join(request.headers)
+        return response
+
+    return answer
+
+
+def test_T7_nothing_is_left_where_another_middleware_comes_first() -> None:
+    """T7. What it made Django keep is forgotten."""
+    site, before = Site(), f"{__name__}.{looking.__name__}"
+    with site.settings(MIDDLEWARE=[before, MIDDLEWARE]):
+        answer = site.get("/here/", HTTP_X_FORWARDED_FOR=VISITOR)
+    assert answer["Seen"] == "Host"
 
 
 @pytest.mark.parametrize(
