@@ -39,12 +39,17 @@ class Judge:
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
         self._peers = Peers(policy)
-        self._is_forwarded = contract.FORWARDED_HEADER in policy.headers
-        self._names = _names(policy)
+        is_forwarded = contract.FORWARDED_HEADER in policy.headers
+        family = _PARAMETERS if is_forwarded else contract.X_FORWARDED_FAMILY
+        believed = {*_PARAMETERS, *policy.headers}
+        # What says who the client is, scheme, host, port and prefix; '' where nothing may.
+        self._names = tuple(
+            name if name in believed else "" for name in (*family, policy.prefix_header)
+        )
         # The hosts and prefixes of a site are few. Visitors are many: none of them is in here.
         self._stated = lru_cache(maxsize=256)(self._read)
         self._steps = (self._peers.without_secret, self._finder(), self._stated)
-        self._rules = (policy.vhost, policy.required, policy.data, self._is_forwarded)
+        self._rules = (policy.vhost, policy.required, policy.data, is_forwarded)
 
     def _finder(self) -> Find:
         """How the client is found, by what was said of it, and by the peer's address."""
@@ -100,14 +105,6 @@ class Judge:
         if said_scheme or said_host or said_port:
             return Place(*_origin(said_scheme, said_host, said_port, scheme, host), clean)
         return Place(prefix=clean)
-
-
-def _names(policy: Policy) -> tuple[str, ...]:
-    """What says who the client is, scheme, host, port and prefix; '' where nothing may."""
-    is_forwarded = contract.FORWARDED_HEADER in policy.headers
-    known = (*(_PARAMETERS if is_forwarded else contract.X_FORWARDED_FAMILY), policy.prefix_header)
-    believed = {*_PARAMETERS, *policy.headers}
-    return tuple(name if name in believed else "" for name in known)
 
 
 def _of_stranger(

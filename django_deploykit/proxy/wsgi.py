@@ -132,6 +132,8 @@ def _tells_uwsgi_tls(environ: WSGIEnvironment) -> bool:
 
 def _write(environ: WSGIEnvironment, decision: Decision, told: Target) -> None:
     (_, is_unix, _, scheme), _, _, _, (address, _, hops, _), place, target, data = decision
+    if data:
+        environ.update(data)
     if scheme != environ.get("wsgi.url_scheme"):
         environ["wsgi.url_scheme"] = scheme
         if is_unix:  # Without a port of its own, gunicorn made one up from what it believed.
@@ -145,8 +147,6 @@ def _write(environ: WSGIEnvironment, decision: Decision, told: Target) -> None:
         environ.pop("REMOTE_PORT", None)
     if target is not told:
         _move(environ, target)
-    if data:
-        environ.update(data)
 
 
 def _move(environ: WSGIEnvironment, target: Target) -> None:

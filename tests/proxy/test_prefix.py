@@ -285,6 +285,8 @@ def test_P6_raw_paths_follow() -> None:
     """P6. The raw path, where a server gives one, has the prefix too, and keeps its bytes."""
     new = written_scope(STRIPPED, ("X-Forwarded-Prefix", "/app"), path="/a/b", raw_path=b"/a%2Fb")
     assert new["raw_path"] == b"/app/a%2Fb"
+    told = ("X-Forwarded-Prefix", "/app")
+    assert written_scope(STRIPPED, told, path="/a", raw_path=b"/a?b")["raw_path"] == b"/app/a"
     made = written(
         STRIPPED, HTTP_X_FORWARDED_PREFIX="/app", RAW_URI="/a%2Fb?q=1", QUERY_STRING="q=1"
     )
