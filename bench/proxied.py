@@ -13,7 +13,7 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from statistics import median
-from time import perf_counter_ns
+from time import process_time_ns
 from typing import Any, NamedTuple
 from unittest import mock
 
@@ -176,19 +176,19 @@ class Candidate:
         """
         application = self._copies[copy]
         told = {**self._environ, self._key: next(self._visitors)}
-        begin = perf_counter_ns()
+        begin = process_time_ns()
         response = application(told, _start)
         if response:
             response.close()
-        self._took[copy].append(perf_counter_ns() - begin)
+        self._took[copy].append(process_time_ns() - begin)
 
     @property
     def microseconds(self) -> float:
-        """Of one request, in the median."""
+        """Of processor time for one request, in the median."""
         return median(nanoseconds for took in self._took for nanoseconds in took) / 1000
 
     def added(self, alone: Candidate) -> float:
-        """Microseconds more than another's request of the same round, in the median."""
+        """How many more than another's request of the same round, in the median."""
         pairs = zip(self._took, alone._took, strict=True)
         more = [
             mine - other for took, others in pairs for mine, other in zip(took, others, strict=True)

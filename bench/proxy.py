@@ -29,13 +29,14 @@ from bench import figures, proxied
 from bench.figures import Figure
 from bench.proxied import ALONE, COPIES, FIX, SAME_WORK, STACKS, Candidate
 
+# After how many rounds what they left is collected, outside of what is measured.
+_ROUNDS_OF_GARBAGE = 20
 # What has a goal; the others only stand beside them.
 RATED = ("wrap()", "wrap(), visitors over IPv6", "TrustedProxyMiddleware")
 # Why a row misses its goal, where it does.
 _CHECKS = "each address is checked and written in its one spelling; what was decided is kept"
 _WITHIN = "it stands within Django, and makes its request anew; what was decided is kept"
 _WITHIN_PREFIX = f"{_WITHIN}; Django's prefix is set, and set back"
-_ROUNDS_OF_GARBAGE = 20
 MOST_PERCENT = 2.0  # Of a hello-world request through a whole stack.
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.projects import ROOT
+from tests.servers import harness
 from tests.test_workers import connected, listens, wait_for
 
 pytest.importorskip("flup")
@@ -62,10 +63,6 @@ class Started:
         with self.connect() as connection:
             connection.sendall(begin() + params(parameters, split) + record(5, b""))
             return parsed(connection)
-
-
-def _children(process: subprocess.Popen[bytes]) -> list[str]:
-    return Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
 
 
 def record(kind: int, content: bytes) -> bytes:
@@ -220,7 +217,8 @@ def test_a_front_that_never_closes_is_given_up(started: Started) -> None:
 @pytest.mark.parametrize("protocol", ["fastcgi", "scgi"])
 def test_a_front_that_falls_silent_does_not_keep_it_from_ending(started: Started) -> None:
     """SIGTERM is heeded long before a request would have taken too long."""
-    wait_for(lambda: _children(started.process))  # Before, it ends by the signal itself.
+    # Before, it ends by the signal itself.
+    wait_for(lambda: harness.descendants(started.process.pid))
     with started.connect():
         time.sleep(0.2)  # Until the connection is taken.
         started.process.terminate()

@@ -97,7 +97,7 @@ class Client(NamedTuple):
 class Place:
     """Where a request belongs, as it was stated. ``scheme``, ``host`` (as a browser sends it),
     ``name`` (the host without its port) and ``port`` are None where those of the connection stand;
-    ``prefix`` is '' where none was brought. ``variables`` say all but the last to WSGI."""
+    ``prefix`` is '' where none was brought. ``variables`` say the first four to WSGI."""
 
     scheme: str | None = None
     host: str | None = None

@@ -70,13 +70,13 @@ def identity(*middleware: str, **keys: Any) -> dict[str, Any]:
     return {**SIGNED_IN, **order, "DEPLOYKIT": {"IDENTITY": {"USER": "env:REMOTE_USER", **keys}}}
 
 
-# What is set (given a directory of the test's own), and exactly what is then found.
 def _logging(path: str) -> dict[str, Any]:
     """What Django 6.1 obeys at once, without a file being opened."""
     handler = {"class": "logging.FileHandler", "filename": path, "delay": True}
     return {"version": 1, "disable_existing_loggers": False, "handlers": {"file": handler}}
 
 
+# What is set (given a directory of the test's own), and exactly what is then found.
 TABLE: dict[str, tuple[Make, set[str]]] = {
     "nothing": (lambda tmp: {}, set()),
     "no SECRET_KEY": (lambda tmp: {"SECRET_KEY": "", **site(ENVIRON={"LABEL": ""})}, set()),

@@ -230,10 +230,6 @@ def test_it_starts_where_another_was_killed(name: str, tmp_path: Path) -> None:
         harness.stop(process)
 
 
-def _children(process: subprocess.Popen[bytes]) -> set[str]:
-    return set(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split())
-
-
 def test_a_slow_start_does_not_undo_a_reload(tmp_path: Path) -> None:
     """uvicorn by itself gives a new worker up that has not loaded the project within five seconds,
     and keeps the old one, with the old code."""
@@ -252,9 +248,9 @@ def test_a_slow_start_does_not_undo_a_reload(tmp_path: Path) -> None:
         while not _answer(where) and time.monotonic() < deadline:
             assert process.poll() is None
         slow.touch()
-        before, deadline = _children(process), time.monotonic() + 30
+        before, deadline = harness.descendants(process.pid), time.monotonic() + 30
         process.send_signal(signal.SIGHUP)
-        while before <= _children(process):
+        while before <= harness.descendants(process.pid):
             assert time.monotonic() < deadline
             time.sleep(0.1)
     finally:
