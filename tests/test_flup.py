@@ -20,8 +20,6 @@ from tests.projects import ROOT
 from tests.servers import harness
 from tests.test_workers import connected, listens, wait_for
 
-pytest.importorskip("flup")
-
 _APPLICATION = """
     import json, os, re, sys
     from django.conf import settings

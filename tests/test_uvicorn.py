@@ -16,8 +16,6 @@ import pytest
 from tests.projects import ROOT
 from tests.test_workers import connected, listens, wait_for
 
-pytest.importorskip("uvicorn")
-
 _PROGRAM = """
 import sys
 import uvicorn

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from django.apps import apps
@@ -41,12 +42,15 @@ def settings_problems() -> Iterator[Problem]:
     for name, rule in found.policies.items():
         for _, one in policies.walk(rule):
             yield from _rule_problems(f"{PLACE}['POLICIES'][{name!r}]", one)
+    for path, view in _endpoints():
+        yield from _endpoint_problems(path, _argument(view, "policy"), found.policies)
     yield from _cache_problems(found)
 
 
 def deployment_problems() -> Iterator[Problem]:
     """What matters where the site is served."""
-    paths = _endpoints()
+    # Only nginx asks within the server itself; others hand an answer on, a redirect too.
+    paths = [path for path, view in _endpoints() if _argument(view, "dialect") == "nginx"]
     for path in _sent_to_https(paths):
         message = f"redirects the auth endpoint {path!r}, where a redirect is an error."
         yield Problem("ENDPOINT_REDIRECTED", "SECURE_SSL_REDIRECT", message)
@@ -79,9 +83,26 @@ def _rule_problems(place: str, rule: policies.Rule) -> Iterator[Problem]:
         yield Problem("UNKNOWN_PERMISSION", place, f"no model has the permission {rule.name!r}.")
     if isinstance(rule, policies.Call):
         try:
-            rule.load()
+            function = rule.load()
         except (ImportError, AttributeError) as error:
             yield Problem("BAD_AUTH", place, f"{str(rule)!r} cannot be imported: {error}.")
+            return
+        if inspect.iscoroutinefunction(function):
+            why = "is asynchronous, and nobody waits for it: a policy is a plain function."
+            yield Problem("BAD_AUTH", place, f"{str(rule)!r} {why}")
+
+
+def _endpoint_problems(
+    path: str, policy: Any, named: Mapping[str, policies.Rule]
+) -> Iterator[Problem]:
+    place = f"ROOT_URLCONF[{path!r}]"
+    try:
+        rule = policies.find(named, policy, place)
+    except policies.PolicyError as error:
+        yield Problem("BAD_AUTH", place, str(error).removeprefix(f"{place}: "))
+        return
+    if policy not in named:
+        yield from _rule_problems(place, rule)
 
 
 def _may_exist(name: str) -> bool:
@@ -138,8 +159,8 @@ def _patterns(texts: Iterable[str]) -> Iterator[re.Pattern[str]]:
             yield re.compile(text)
 
 
-def _endpoints() -> list[str]:
-    """The paths of the auth endpoints for nginx, without the leading slash."""
+def _endpoints() -> list[tuple[str, Any]]:
+    """The paths of the auth endpoints, without the leading slash, and their views."""
     if not getattr(settings, "ROOT_URLCONF", None):
         return []
     try:
@@ -148,17 +169,19 @@ def _endpoints() -> list[str]:
         return []
 
 
-def _walk(patterns: Iterable[Any], before: str) -> Iterator[str]:
+def _walk(patterns: Iterable[Any], before: str) -> Iterator[tuple[str, Any]]:
     for one in patterns:
         path = before + str(one.pattern)
         if isinstance(one, URLResolver):
             yield from _walk(one.url_patterns, path)
-        elif isinstance(one, URLPattern) and _is_for_nginx(one.callback):
-            yield path
+        elif isinstance(one, URLPattern) and _is_endpoint(one.callback):
+            yield path, one.callback
 
 
-def _is_for_nginx(callback: Any) -> bool:
-    view: Any = getattr(callback, "view_class", object)
-    if not issubclass(view, AuthRequestView):
-        return False
-    return bool(callback.view_initkwargs.get("dialect", view.dialect) == "nginx")
+def _is_endpoint(view: Any) -> bool:
+    return issubclass(getattr(view, "view_class", object), AuthRequestView)
+
+
+def _argument(view: Any, name: str) -> Any:
+    """What as_view() was told, or the class says."""
+    return view.view_initkwargs.get(name, getattr(view.view_class, name))

@@ -18,7 +18,7 @@ class Stop:
 
     def __init__(self) -> None:
         self._bell, self._rope = os.pipe()
-        self._set = False
+        self._times = 0
 
     def __enter__(self) -> Stop:
         return self
@@ -28,17 +28,21 @@ class Stop:
         os.close(self._rope)
 
     def set(self) -> None:
-        if not self._set:
-            self._set = True
+        self._times += 1
+        if self._times == 1:
             os.write(self._rope, b"!")
 
     def is_set(self) -> bool:
-        return self._set
+        return self._times > 0
+
+    def is_urgent(self) -> bool:
+        """Whether it was set again: nobody wants to wait for what is under way."""
+        return self._times > 1
 
     def wait(self, seconds: float) -> bool:
         """Whether it is set, after so many seconds at most."""
         select.select((self._bell,), (), (), seconds)
-        return self._set
+        return self.is_set()
 
 
 @contextlib.contextmanager

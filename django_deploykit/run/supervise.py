@@ -10,6 +10,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -116,24 +117,22 @@ def supervise(
     Each is started when the one before it listens. ``ready`` is called with one line when the
     front answers. Raise CannotRun if one ends by itself, or does not answer in time.
     """
-    follower = _Follower(logs)
+    run = _Run(_Follower(logs), stop)
     with contextlib.ExitStack() as running:
-        running.callback(follower.copy, _LAST_WORDS_SECONDS)
-        started: list[subprocess.Popen[bytes]] = []
+        running.callback(run.follower.copy, _LAST_WORDS_SECONDS)
         for number, process in enumerate(processes):
             if stop.is_set():
                 return
-            started.append(_start(process, logs / f"output-{number}.log"))
-            running.callback(end, started[-1])
+            run.started.append(_start(process, logs / f"output-{number}.log"))
+            running.callback(end, run.started[-1], stop)
             if process.socket:
-                _wait(started, stop, follower, process.socket, functools.partial(_listens, process))
-        status = _wait(started, stop, follower, front.url, front.status)
+                run.wait(process.socket, functools.partial(_listens, process))
+        status = run.wait(front.url, front.status)
         if status and not stop.is_set():
-            follower.copy()
+            run.follower.copy()
             ready(front.ready(status))
         while not stop.wait(0.1):
-            follower.copy()
-            _check_alive(started, follower)
+            run.look()
 
 
 def _start(process: Process, output: Path) -> subprocess.Popen[bytes]:
@@ -163,40 +162,66 @@ def _listens(process: Process) -> bool:
         return probe.connect_ex(where) == 0
 
 
-def _check_alive(started: list[subprocess.Popen[bytes]], follower: _Follower) -> None:
-    for process in started:
-        if process.poll() is not None:
-            follower.copy()
-            raise CannotRun(f"A server ended by itself: status {process.returncode}, see above.")
+class _Run:
+    """What has been started, and how long it takes to answer."""
+
+    def __init__(self, follower: _Follower, stop: Stop) -> None:
+        self.follower, self._stop = follower, stop
+        self.started: list[subprocess.Popen[bytes]] = []
+
+    def look(self) -> None:
+        """Show what the servers have written. Raise CannotRun if one of them has ended."""
+        ended = [one for one in self.started if one.poll() is not None]
+        self.follower.copy()
+        if ended:
+            status = ended[0].returncode
+            raise CannotRun(f"A server ended by itself: status {status}, see above.")
+
+    def wait(self, what: object, answers: Callable[[], int | None]) -> int | None:
+        """Wait for what ``answers()``, and return it; or for a signal, the end of a server, or too
+        long a time."""
+        deadline = time.monotonic() + _START_SECONDS
+        asked = _Asked(answers)
+        while not self._stop.is_set():
+            if answer := asked.answer():
+                return answer
+            self.look()
+            if time.monotonic() > deadline:
+                raise CannotRun(f"{what} did not answer in {_START_SECONDS:.0f} seconds.")
+            self._stop.wait(0.05)
+        return None
 
 
-def _wait(
-    started: list[subprocess.Popen[bytes]],
-    stop: Stop,
-    follower: _Follower,
-    what: object,
-    answers: Callable[[], int | None],
-) -> int | None:
-    """Wait for what ``answers()``, and return it; or for a signal, the end of a server, or too long
-    a time."""
-    deadline = time.monotonic() + _START_SECONDS
-    while not stop.is_set():
-        if answer := answers():
-            return answer
-        _check_alive(started, follower)
-        if time.monotonic() > deadline:
-            follower.copy()
-            raise CannotRun(f"{what} did not answer in {_START_SECONDS:.0f} seconds.")
-        stop.wait(0.05)
-    return None
+class _Asked:
+    """Asks again and again, in threads: a first answer may take long, and a signal must not."""
+
+    def __init__(self, ask: Callable[[], int | None]) -> None:
+        self._ask = ask
+        self._answer: int | None = None
+        self._thread: threading.Thread | None = None
+
+    def answer(self) -> int | None:
+        """What was answered meanwhile, if anything; else it is asked, unless it still is."""
+        if not self._answer and not (self._thread and self._thread.is_alive()):
+            # A daemon: who ends this command does not wait for an answer.
+            self._thread = threading.Thread(target=self._run, daemon=True)
+            self._thread.start()
+        return self._answer
+
+    def _run(self) -> None:
+        self._answer = self._ask()
 
 
-def end(process: subprocess.Popen[bytes]) -> None:
-    """Ask the server to stop, then end whatever is left of its process group."""
+def end(process: subprocess.Popen[bytes], stop: Stop | None = None) -> None:
+    """Ask the server to stop, and let it answer what it has begun, unless ``stop`` came twice; then
+    end whatever is left of its process group."""
     if process.poll() is None:
         process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_STOP_SECONDS)
+        deadline = time.monotonic() + _STOP_SECONDS
+        while process.poll() is None and time.monotonic() < deadline:
+            if stop and stop.is_urgent():
+                break
+            time.sleep(0.02)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()

@@ -11,9 +11,12 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.core.checks import Tags, run_checks
 from django.core.management import CommandError, call_command
+from django.urls import path
 
 from django_deploykit.auth import problems
+from django_deploykit.views import AuthRequestView
 from tests.auth.conftest import user
+from tests.introspect.looking import urlconf
 
 
 def ids(*, deploy: bool = False) -> list[str]:
@@ -50,6 +53,50 @@ def test_values(auth: Callable[..., None], auth_section: dict[str, Any], message
     auth(**auth_section)
     (found,) = auth_ids()
     assert found.startswith(message)
+
+
+async def _waits(user: Any, request: Any) -> bool:
+    return True
+
+
+@pytest.mark.parametrize(
+    "rule", [_waits, "tests.auth.test_checks._waits"], ids=["function", "path"]
+)
+def test_an_asynchronous_policy(auth: Callable[..., None], rule: Any) -> None:
+    """Nobody would wait for it: each request would end with an error."""
+    auth(POLICIES={"a": rule})
+    (found,) = auth_ids()
+    assert found.startswith("E061 DEPLOYKIT['AUTH']['POLICIES']['a']: ")
+    assert "_waits' is asynchronous" in found
+
+
+@pytest.mark.parametrize("dialect", ["nginx", "forward"])
+@pytest.mark.parametrize(
+    ("policy", "message"),
+    [
+        ("pres", "E061 ROOT_URLCONF['auth/']: unknown policy 'pres'"),
+        ("gruop:press", "E061 ROOT_URLCONF['auth/']: unknown rule 'gruop:press'"),
+        ("no.such.thing", "E061 ROOT_URLCONF['auth/']: 'no.such.thing' cannot be imported"),
+        ("perm:auth.ad_user", "E062 ROOT_URLCONF['auth/']: no model has"),
+    ],
+)
+def test_an_endpoint_with_a_policy_that_is_none(
+    auth: Callable[..., None], settings: Any, policy: str, message: str, dialect: str
+) -> None:
+    """It stands with the URL, and is looked at before the first request ends with an error."""
+    auth(POLICIES={"press": "staff"})
+    view = AuthRequestView.as_view(policy=policy, dialect=dialect)
+    settings.ROOT_URLCONF = urlconf(path("auth/", view))
+    (found,) = auth_ids()
+    assert found.startswith(message)
+
+
+@pytest.mark.parametrize("policy", ["press", "active", "group:editors"])
+def test_an_endpoint_with_a_policy(auth: Callable[..., None], settings: Any, policy: str) -> None:
+    """A name, or a rule with a colon, is one."""
+    auth(POLICIES={"press": "staff"})
+    settings.ROOT_URLCONF = urlconf(path("auth/", AuthRequestView.as_view(policy=policy)))
+    assert auth_ids() == []
 
 
 def test_what_cannot_be_imported_is_left_to_others(

@@ -44,6 +44,14 @@ def test_shadowed_route(pattern: Any, read: Read) -> None:
     assert "STATIC_ROOT: the route 'static/" in messages(found)
 
 
+def test_many_shadowed_routes_are_one_finding(read: Read) -> None:
+    """Where a whole site lies below a URL of files, one line says so."""
+    patterns = [path(f"static/{number}/", view) for number in range(40)]
+    found = messages(read(ROOT_URLCONF=urlconf(*patterns)))
+    assert found.count("the route") == 1
+    assert "the route 'static/0/' lies below '/static/', and 39 more." in found
+
+
 @pytest.mark.parametrize(
     "pattern",
     [

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from dockerfile_parse import DockerfileParser
 
-from django_deploykit.config.facts import Hosts, SiteFacts
+from django_deploykit.config.facts import Hosts, Mount, SiteFacts, StaticFiles
 from django_deploykit.config.platforms.pod import command
 from django_deploykit.config.renderer import Rendered
 from django_deploykit.config.stack import Stack, resolve
@@ -242,6 +242,37 @@ def test_the_gateway_is_the_clusters(ref: str, parent: dict[str, str]) -> None:
     (rule,) = found["HTTPRoute"]["spec"]["rules"]
     assert rule["matches"] == [{"path": {"type": "PathPrefix", "value": "/shop"}}]
     assert rule["backendRefs"] == [{"name": found["Service"]["metadata"]["name"], "port": 80}]
+
+
+@pytest.mark.parametrize(
+    ("routes", "static", "paths"),
+    [
+        ((), "/app/static/", ["/app"]),
+        (("/in/", "/api"), "/app/static/", ["/app/in", "/app/api", "/app/static"]),
+        (("/in/", "/api/"), "/files/", ["/app/in", "/app/api", "/files"]),
+        (("/in/",), "/app/in/static/", ["/app/in"]),
+        (("/",), "/app/static/", ["/app"]),
+    ],
+)
+def test_a_route_takes_no_more_than_the_site(
+    routes: tuple[str, ...], static: str, paths: list[str]
+) -> None:
+    """With ROUTES, the rest of the host is somebody else's; the static files are the pods' too."""
+    mount = Mount(url=static, directory=Path("/srv/static"), setting="STATIC_ROOT")
+    files = StaticFiles(mounts=(mount,))
+    facts = site(prefix="/app", routes=routes, static=files)
+    (rule,) = cluster(facts)["HTTPRoute"]["spec"]["rules"]
+    assert rule["matches"] == [{"path": {"type": "PathPrefix", "value": path}} for path in paths]
+    (rule, *_) = cluster(facts, ingress_class="nginx")["Ingress"]["spec"]["rules"]
+    assert [one["path"] for one in rule["http"]["paths"]] == paths
+    assert not any("ROUTES" in line for one in written(facts).values() for line in one.warnings)
+
+
+def test_more_routes_than_one_takes() -> None:
+    """A rule of an HTTPRoute has 64 matches at most."""
+    facts = site(routes=tuple(f"/r{number}/" for number in range(64)))
+    with pytest.raises(UnrepresentableValue, match="a route holds 64"):
+        cluster(facts)
 
 
 def test_a_new_image_is_a_new_job() -> None:

@@ -19,8 +19,6 @@ from django_deploykit.proxy.wsgi import WsgiDoor
 from tests.proxy.asking import policy
 from tests.proxy.conftest import Site
 
-pytest.importorskip("gunicorn")
-
 LOOPBACK = "127.0.0.1"
 Header = tuple[str, str]
 # Each is taken for /public, and beside it stands what hides that.

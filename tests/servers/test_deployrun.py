@@ -197,6 +197,58 @@ def test_nobody_has_to_wait_for_it(public: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+SLOW = """
+import sys
+import time
+
+
+def middleware(get_response):
+    def answer(request):
+        print("asked", file=sys.stderr, flush=True)
+        time.sleep(600)
+
+    return answer
+"""
+
+
+@pytest.mark.usefixtures("nothing_ignored")
+def test_a_signal_is_heard_while_an_answer_takes_long(public: Path) -> None:
+    """The servers are told at once, though deployrun itself waits for a first answer; and a second
+    signal ends them, whatever is under way."""
+    stack = STACKS["gunicorn/http"]
+    stack.require()
+    project = small_projects.make(
+        public / "late", {"late": 'MIDDLEWARE = ["late.slow.middleware"]'}
+    )
+    (project.directory / "late" / "slow.py").write_text(SLOW)
+    port = harness.free_port()
+    with subprocess.Popen(
+        project.command("deployrun", *stack.arguments, "--listen", f"127.0.0.1:{port}"),
+        cwd=project.directory,
+        env=project.environment({}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            _read_until(process, "asked")
+            children = harness.descendants(process.pid)
+            process.send_signal(signal.SIGINT)
+            _read_until(process, "Handling signal: term")
+            process.send_signal(signal.SIGINT)
+            assert process.wait(15) == 0  # It waits 20 seconds for what is under way.
+            assert process.stdout
+            assert process.stdout.read() == ""
+            assert not harness.alive(children)
+        finally:
+            process.kill()
+
+
+def _read_until(process: subprocess.Popen[str], text: str) -> None:
+    assert process.stderr
+    assert any(text in line for line in process.stderr), f"{text!r} was never said"
+
+
 def test_without_a_target_the_best_stack_runs(example: Project) -> None:
     """A front with an ASGI server, for a project that takes websockets."""
     STACKS["nginx/http/uvicorn"].require()

@@ -21,7 +21,7 @@ from django.utils.functional import Promise
 from django.views.static import serve as serve_file
 
 from django_deploykit.config import findings
-from django_deploykit.config.facts import Endpoint, SiteFacts
+from django_deploykit.config.facts import Endpoint, Mount, SiteFacts
 from django_deploykit.config.introspect.context import Context, is_elsewhere
 
 _ROUTE = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+/\Z")
@@ -116,9 +116,11 @@ def check(context: Context, facts: SiteFacts) -> None:
         message = f"it cannot be read ({type(error).__name__}), so no route was looked at."
         context.find(findings.BAD_URLCONF, "ROOT_URLCONF", message)
         return
-    for route, view in patterns:
-        if view not in _DEVELOPMENT:
-            _check_route(context, facts, route)
+    routes = [route for route, view in patterns if view not in _DEVELOPMENT]
+    for mount in (*(facts.static.mounts if facts.static else ()), facts.media):
+        if mount:
+            below = [one for one in routes if f"{facts.prefix}/{one}".startswith(mount.url)]
+            _report_below(context, mount, below)
     for file in facts.root_files:
         if not facts.prefix and _resolves(file.url):
             message = f"{file.url!r} is a route of the URLconf too."
@@ -127,13 +129,13 @@ def check(context: Context, facts: SiteFacts) -> None:
         _check_prefix(context, facts.prefix)
 
 
-def _check_route(context: Context, facts: SiteFacts, route: str) -> None:
-    mounts = [*(facts.static.mounts if facts.static else ())]
-    mounts += [facts.media] if facts.media else []
-    for mount in mounts:
-        if f"{facts.prefix}/{route}".startswith(mount.url):
-            message = f"the route {route!r} lies below {mount.url!r}."
-            context.find(findings.SHADOWED_ROUTE, mount.setting, message)
+def _report_below(context: Context, mount: Mount, routes: list[str]) -> None:
+    if not routes:
+        return
+    first, more = routes[0], len(routes) - 1
+    others = f", and {more} more" if more else ""
+    message = f"the route {first!r} lies below {mount.url!r}{others}."
+    context.find(findings.SHADOWED_ROUTE, mount.setting, message)
 
 
 def _walk(resolver: URLResolver, before: str) -> Iterator[tuple[str, Callable[..., Any]]]:

@@ -18,8 +18,10 @@ from django_deploykit.exceptions import UnrepresentableValue
 _WHERE = "a route's host names"
 _HOST = re.compile(r"(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 _ADDRESS = re.compile(r"[0-9.]+|\[.*\]")
-# As many as one HTTPRoute takes.
+# As many as one HTTPRoute takes, and one rule of it.
 _MOST_HOSTS = 16
+_MOST_PATHS = 64
+_ROUTES = "DEPLOYKIT['SITE']['ROUTES']"
 
 
 def route(plan: Plan, site: SiteFacts) -> Object:
@@ -32,10 +34,9 @@ def _http_route(plan: Plan, site: SiteFacts) -> Object:
     parent: Object = {"name": Because(name, "the cluster's Gateway ends TLS", "parent_ref")}
     if namespace:
         parent["namespace"] = namespace
-    path = Because(site.prefix or "/", "whole segments of it", site.prefix_setting)
     backend: Object = {"name": pod.object_name(site), "port": 80}
     rule: Object = {
-        "matches": [{"path": {"type": "PathPrefix", "value": path}}],
+        "matches": [{"path": {"type": "PathPrefix", "value": path}} for path in _paths(site)],
         "backendRefs": [backend],
     }
     spec: Object = {"parentRefs": [parent], "rules": [rule]}
@@ -51,8 +52,9 @@ def _http_route(plan: Plan, site: SiteFacts) -> Object:
 
 def _ingress(plan: Plan, site: SiteFacts) -> Object:
     backend: Object = {"service": {"name": pod.object_name(site), "port": {"name": "http"}}}
-    path = Because(site.prefix or "/", "whole segments of it", site.prefix_setting)
-    http: Object = {"paths": [{"path": path, "pathType": "Prefix", "backend": backend}]}
+    http: Object = {
+        "paths": [{"path": path, "pathType": "Prefix", "backend": backend} for path in _paths(site)]
+    }
     hosts = _hosts(site)
     why, setting = "no other name gets here", site.hosts.setting
     rules: list[Object] = [{"host": Because(host, why, setting), "http": http} for host in hosts]
@@ -72,6 +74,24 @@ def _ingress(plan: Plan, site: SiteFacts) -> Object:
             "rules": rules or [{"http": http}],
         },
     }
+
+
+def _paths(site: SiteFacts) -> list[Because]:
+    """What of a host is the site's: everything below its prefix, or what it answers of that and its
+    static files. Raise UnrepresentableValue for more than a route takes."""
+    setting = _ROUTES if site.routes else site.prefix_setting
+    found = [Because(url or "/", "whole segments of it", setting) for url in site.mounts]
+    if site.routes and site.static:
+        files = [mount for mount in site.static.mounts if not _lies_below(mount.url, site.mounts)]
+        found += [Because(one.url.rstrip("/"), "its files", one.setting) for one in files]
+    if len(found) > _MOST_PATHS:
+        reason = f"a route holds {_MOST_PATHS}, those of static files among them"
+        raise UnrepresentableValue(", ".join(site.routes), "a route's paths", reason, setting)
+    return found
+
+
+def _lies_below(url: str, mounts: list[str]) -> bool:
+    return any(url.startswith(f"{mount}/") for mount in mounts)
 
 
 def _hosts(site: SiteFacts) -> list[str]:
