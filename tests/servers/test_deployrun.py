@@ -147,21 +147,25 @@ def test_the_application_runs_in_the_group_that_is_named(public: Path, label: st
     assert "there is no group 'no-such-group' here" in done.stderr
 
 
+def _started(project: Project, stack: Stack, port: int) -> subprocess.Popen[str]:
+    """The command, of which nobody reads anything yet."""
+    return subprocess.Popen(
+        project.command("deployrun", *stack.arguments, "--listen", f"127.0.0.1:{port}"),
+        cwd=project.directory,
+        env=project.environment({}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
 def test_nobody_has_to_read_the_logs(public: Path) -> None:
     """A full pipe stops neither the servers nor the signal that ends them."""
     stack = STACKS["gunicorn/http"]
     stack.require()
     project = small_projects.make(public / "unread", {"unread": ""})
     port = harness.free_port()
-    command = project.command("deployrun", *stack.arguments, "--listen", f"127.0.0.1:{port}")
-    with subprocess.Popen(
-        command,
-        cwd=project.directory,
-        env=project.environment({}),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
+    with _started(project, stack, port) as process:
         assert process.stdout
         try:
             assert process.stdout.readline().startswith("ready ")
@@ -221,15 +225,7 @@ def test_a_signal_is_heard_while_an_answer_takes_long(public: Path) -> None:
         public / "late", {"late": 'MIDDLEWARE = ["late.slow.middleware"]'}
     )
     (project.directory / "late" / "slow.py").write_text(SLOW)
-    port = harness.free_port()
-    with subprocess.Popen(
-        project.command("deployrun", *stack.arguments, "--listen", f"127.0.0.1:{port}"),
-        cwd=project.directory,
-        env=project.environment({}),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
+    with _started(project, stack, harness.free_port()) as process:
         try:
             _read_until(process, "asked")
             children = harness.descendants(process.pid)
