@@ -214,9 +214,14 @@ def find(named: Mapping[str, Rule], policy: str, place: str) -> Rule:
     """The policy of that name, or the rule that ``policy`` spells out. Raise PolicyError."""
     if policy in named:
         return named[policy]
-    if ":" in policy or "." in policy:
+    if is_spelled_out(policy):
         return parse(policy, place)
     raise PolicyError(unknown("policy", policy, place, named))
+
+
+def is_spelled_out(policy: str) -> bool:
+    """Whether this is a rule, and no name of one."""
+    return ":" in policy or "." in policy
 
 
 def walk(rule: Rule, depth: int = 0) -> Iterator[tuple[int, Rule]]:

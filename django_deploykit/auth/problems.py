@@ -6,7 +6,7 @@ import contextlib
 import inspect
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from django.apps import apps
@@ -20,6 +20,7 @@ from django.utils.module_loading import import_string
 from django_deploykit import conf, policies
 from django_deploykit.auth.options import PLACE, Options, read
 from django_deploykit.auth.views import AuthRequestView
+from django_deploykit.exceptions import unknown
 
 _COMMON = "django.middleware.common.CommonMiddleware"
 _NOT_SHARED = ("DummyCache", "LocMemCache", "FileBasedCache")
@@ -43,12 +44,13 @@ def settings_problems() -> Iterator[Problem]:
         for _, one in policies.walk(rule):
             yield from _rule_problems(f"{PLACE}['POLICIES'][{name!r}]", one)
     for path, view in _endpoints():
-        yield from _endpoint_problems(path, _argument(view, "policy"), found.policies)
+        yield from _spelled_out_problems(path, _argument(view, "policy"))
     yield from _cache_problems(found)
 
 
 def deployment_problems() -> Iterator[Problem]:
     """What matters where the site is served."""
+    yield from _unknown_policies()
     # Only nginx asks within the server itself; others hand an answer on, a redirect too.
     paths = [path for path, view in _endpoints() if _argument(view, "dialect") == "nginx"]
     for path in _sent_to_https(paths):
@@ -92,17 +94,27 @@ def _rule_problems(place: str, rule: policies.Rule) -> Iterator[Problem]:
             yield Problem("BAD_AUTH", place, f"{str(rule)!r} {why}")
 
 
-def _endpoint_problems(
-    path: str, policy: Any, named: Mapping[str, policies.Rule]
-) -> Iterator[Problem]:
+def _spelled_out_problems(path: str, policy: str) -> Iterator[Problem]:
+    """What is wrong with a rule that stands with the URL of an endpoint."""
+    if not policies.is_spelled_out(policy):
+        return
     place = f"ROOT_URLCONF[{path!r}]"
     try:
-        rule = policies.find(named, policy, place)
+        yield from _rule_problems(place, policies.parse(policy, place))
     except policies.PolicyError as error:
         yield Problem("BAD_AUTH", place, str(error).removeprefix(f"{place}: "))
-        return
-    if policy not in named:
-        yield from _rule_problems(place, rule)
+
+
+def _unknown_policies() -> Iterator[Problem]:
+    """The endpoints whose policy has no such name. No error: sites that share a URLconf need not
+    have the same policies, and whoever asks there is not let in."""
+    named = read()[0].policies
+    for path, view in _endpoints():
+        policy = _argument(view, "policy")
+        if policy not in named and not policies.is_spelled_out(policy):
+            place = f"ROOT_URLCONF[{path!r}]"
+            message = unknown("policy", policy, place, named).removeprefix(f"{place}: ")
+            yield Problem("UNKNOWN_POLICY", place, message)
 
 
 def _may_exist(name: str) -> bool:

@@ -13,6 +13,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -197,19 +198,25 @@ class _Asked:
 
     def __init__(self, ask: Callable[[], int | None]) -> None:
         self._ask = ask
-        self._answer: int | None = None
-        self._thread: threading.Thread | None = None
+        self._asking: Future[int | None] | None = None
 
     def answer(self) -> int | None:
-        """What was answered meanwhile, if anything; else it is asked, unless it still is."""
-        if not self._answer and not (self._thread and self._thread.is_alive()):
-            # A daemon: who ends this command does not wait for an answer.
-            self._thread = threading.Thread(target=self._run, daemon=True)
-            self._thread.start()
-        return self._answer
+        """What was answered meanwhile, if anything; else it is asked, unless it still is. Raise
+        what asking raised."""
+        if self._asking and not self._asking.done():
+            return None
+        if self._asking and (answer := self._asking.result()):
+            return answer
+        self._asking = Future()
+        # A daemon: who ends this command does not wait for an answer.
+        threading.Thread(target=self._run, args=(self._asking,), daemon=True).start()
+        return None
 
-    def _run(self) -> None:
-        self._answer = self._ask()
+    def _run(self, asking: Future[int | None]) -> None:
+        try:
+            asking.set_result(self._ask())
+        except Exception as error:
+            asking.set_exception(error)
 
 
 def end(process: subprocess.Popen[bytes], stop: Stop | None = None) -> None:

@@ -475,7 +475,7 @@ OF_SITES = {"E015", "E016"}
 # The environment leads to this one: see test_a_server_that_believes below.
 OF_ENVIRONMENT = {"W071"}
 # Not of introspection: see tests/auth/test_checks.py.
-OF_AUTH = {"E061", "E062", "E063", "W091", "W092", "W093", "W094"}
+OF_AUTH = {"E061", "E062", "E063", "W091", "W092", "W093", "W094", "W095"}
 
 
 def own_files(directory: Path) -> str:

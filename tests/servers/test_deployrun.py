@@ -17,6 +17,9 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from django_deploykit.config.servers.apache import installed
+from django_deploykit.config.values import Address
+from django_deploykit.run.signals import Stop
+from django_deploykit.run.supervise import Front, supervise
 from tests.servers import harness, named_sockets, small_projects
 from tests.servers.harness import Project, Server
 from tests.servers.stacks import STACKS, Stack, apache, fronts
@@ -238,6 +241,13 @@ def test_a_signal_is_heard_while_an_answer_takes_long(public: Path) -> None:
             assert not harness.alive(children)
         finally:
             process.kill()
+
+
+def test_what_goes_wrong_in_asking_is_raised(tmp_path: Path) -> None:
+    """It is asked in a thread, where an error would be said again and again, and end nothing."""
+    front = Front(Address("127.0.0.1", harness.free_port()), False, "a\nb", "/")
+    with Stop() as stop, pytest.raises(ValueError, match="Invalid header value"):
+        supervise((), front, tmp_path, print, stop)
 
 
 def _read_until(process: subprocess.Popen[str], text: str) -> None:
