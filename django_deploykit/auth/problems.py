@@ -98,7 +98,7 @@ def _spelled_out_problems(path: str, policy: str) -> Iterator[Problem]:
     """What is wrong with a rule that stands with the URL of an endpoint."""
     if not policies.is_spelled_out(policy):
         return
-    place = f"ROOT_URLCONF[{path!r}]"
+    place = _place(path)
     try:
         yield from _rule_problems(place, policies.parse(policy, place))
     except policies.PolicyError as error:
@@ -112,9 +112,13 @@ def _unknown_policies() -> Iterator[Problem]:
     for path, view in _endpoints():
         policy = _argument(view, "policy")
         if policy not in named and not policies.is_spelled_out(policy):
-            place = f"ROOT_URLCONF[{path!r}]"
+            place = _place(path)
             message = unknown("policy", policy, place, named).removeprefix(f"{place}: ")
             yield Problem("UNKNOWN_POLICY", place, message)
+
+
+def _place(path: str) -> str:
+    return f"ROOT_URLCONF[{path!r}]"
 
 
 def _may_exist(name: str) -> bool:

@@ -204,10 +204,10 @@ KEYS_CHANGE = _warning(
     "Until they are gone, whoever was logged in before has to do so again.",
     deploy=True,
 )
+GROUPS_ALIKE = _warning(94, "Rename all but one of them.")
 UNKNOWN_POLICY = _warning(
     95, "Name one in DEPLOYKIT['AUTH']['POLICIES'], or spell out a rule.", deploy=True
 )
-GROUPS_ALIKE = _warning(94, "Rename all but one of them.")
 ABOVE_SENDFILE = _warning(
     101,
     "List SendfileMiddleware above it, so that nothing changes a file once it is handed over.",

@@ -228,7 +228,7 @@ def end(process: subprocess.Popen[bytes], stop: Stop | None = None) -> None:
         while process.poll() is None and time.monotonic() < deadline:
             if stop and stop.is_urgent():
                 break
-            time.sleep(0.02)
+            time.sleep(0.02)  # A second signal may come meanwhile: wait() would not look up.
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()

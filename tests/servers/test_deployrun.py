@@ -212,7 +212,7 @@ import time
 def middleware(get_response):
     def answer(request):
         print("asked", file=sys.stderr, flush=True)
-        time.sleep(600)
+        time.sleep(600)  # Longer than anybody waits: only a signal ends it.
 
     return answer
 """

@@ -165,7 +165,8 @@ class GunicornRenderer(Renderer):
             "uploaded files (MEDIA_URL)": site.media,
             "files at the root (ROOT_FILES)": site.root_files,
             "DOCUMENTS": site.documents,
-            "ROUTES": not self.plan.in_container and site.routes,  # Those are a cluster's route.
+            # Of a container, what stands in front knows them (config/platforms/routes.py).
+            "ROUTES": not self.plan.in_container and site.routes,
         }
         return tuple(
             f"{site.name}: gunicorn alone does not serve {what}; Django is asked for those URLs."
